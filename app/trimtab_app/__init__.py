@@ -1,0 +1,1 @@
+"""The Streamlit front door: the package is reserved; no page is here yet."""

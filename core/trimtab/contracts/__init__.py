@@ -1,0 +1,1 @@
+"""What a plug-in author reads: the contracts every domain and controller keeps."""

@@ -1,0 +1,1 @@
+"""Policies out of Python: dependency-free inference and exported weights."""

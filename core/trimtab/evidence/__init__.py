@@ -1,0 +1,1 @@
+"""What makes a claim credible: statistics, comparisons, reports."""

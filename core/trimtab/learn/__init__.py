@@ -1,0 +1,1 @@
+"""Learning algorithms on torch; one algorithm, one file."""

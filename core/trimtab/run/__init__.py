@@ -1,0 +1,1 @@
+"""Runs: batched rollouts, external simulators, scenario files, jobs and their store."""

@@ -1,0 +1,1 @@
+"""Ask/tell optimizers over design spaces, and the bridge from control problems."""

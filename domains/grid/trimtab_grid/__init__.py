@@ -1,0 +1,1 @@
+"""Grid plug-in: the package is reserved; no domain is registered yet."""

@@ -1,0 +1,1 @@
+"""Traffic plug-in: signal control on SUMO networks."""
