@@ -1,0 +1,136 @@
+"""The domain contract: what a plug-in offers, and the static manifest read before its code."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trimtab.contracts.controller import Entry
+from trimtab.contracts.errors import TrimtabError
+from trimtab.contracts.figure import Figure
+from trimtab.contracts.problem import Bound, ControlProblem, DesignProblem
+from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.scenario import StrictModel
+from trimtab.contracts.shield import Monitor, Shield
+from trimtab.contracts.spec import Metric
+
+PLUGIN_API = 1
+
+
+class DomainManifest(StrictModel):
+    """One domain of a plug-in, as its manifest declares it."""
+
+    name: str = Field(pattern=r"^[a-z]+(\.[a-z]+)?$", description="what a scenario names")
+    title: str
+    kind: Literal["control", "design"]
+    code: str = Field(pattern=r"^[\w.]+:\w+$", description="module:DOMAIN, imported on first use")
+    extra: str = Field("", description="pip extra that brings its libraries")
+    area: str = Field(pattern=r"^[a-z]+$", description="prefix of shipped scenario ids")
+    scenarios: str = Field("scenarios", description="folder of shipped scenarios in the package")
+    licences: tuple[str, ...] = Field((), description="licence notes of data it reads")
+    imports: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+
+
+class PluginManifest(StrictModel):
+    """The whole of a plug-in's `domain.toml`."""
+
+    api: Literal[1]
+    title: str
+    hidden: bool = Field(False, description="left out of listings (test plug-ins)")
+    domains: tuple[DomainManifest, ...] = Field(min_length=1)
+
+
+class Domain(ABC):
+    """What a plug-in offers for one domain; frozen, cheap to import, no heavy library on top.
+
+    `problem` arguments are instances of `problem_model`, the domain's part of a scenario.
+
+    Attributes:
+        name: as in the manifest.
+        problem_model: pydantic model of the scenario's `problem` part.
+        headline: the episode metric that is C in "share of the gap closed".
+        metrics: every episode metric it reports, the headline among them.
+        external: the simulator is someone else's process: one copy per worker.
+        concepts: names of the features that explanations speak in.
+    """
+
+    name: str
+    title: str
+    problem_model: type[StrictModel]
+    headline: Metric
+    metrics: tuple[Metric, ...]
+    external: bool = False
+    concepts: tuple[str, ...] = ()
+
+    @abstractmethod
+    def build(
+        self, problem: Any, copies: int = 1, interface: str = "default", autoreset: bool = False
+    ) -> ControlProblem | DesignProblem:
+        """Make the problem with `copies` copies, playing one of its action interfaces.
+
+        Raises:
+            TrimtabError: the scenario names something that is not there or not consistent.
+        """
+
+    def controllers(self, problem: Any) -> Mapping[str, Entry]:
+        """Controllers offered on this scenario, by stable public name."""
+        return {}
+
+    def reference(self, problem: Any) -> tuple[str, ...]:
+        """Controllers practitioners use today; the best of them in a run is C_ref."""
+        return ()
+
+    def bound(self, problem: Any, seed: int) -> Bound | None:
+        """A computed bound of the headline on one seed, or None."""
+        return None
+
+    def verify(self, problem: Any, seed: int, bound: Bound) -> None:
+        """Check a bound's certificate independently of how it was computed.
+
+        Raises:
+            BoundError: the certificate does not hold.
+        """
+
+    def shield(self, problem: Any, control: ControlProblem) -> Shield | None:
+        """The shield compiled from the scenario's rules, or None."""
+        return None
+
+    def monitor(self, problem: Any) -> Monitor | None:
+        """The independent monitor, or None."""
+        return None
+
+    def profile(self, problem: Any) -> str | None:
+        """Name of the rule profile, where the domain has several."""
+        return None
+
+    def flags(self, record: EpisodeRecord) -> tuple[str, ...]:
+        """What a reader must know before trusting an episode ("gridlock")."""
+        return ()
+
+    def data_files(self, problem: Any) -> tuple[Path, ...]:
+        """Input files whose content is part of a job's identity."""
+        return ()
+
+    def notes(self, problem: Any) -> tuple[str, ...]:
+        """One-line notes for the reader of a run: data licences, what was not modelled."""
+        return ()
+
+    def views(self, problem: Any, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
+        """Figures for the report and the app."""
+        return ()
+
+    def export(
+        self, problem: Any, controller: str, parameters: Mapping[str, Any], out: Path
+    ) -> tuple[Path, ...]:
+        """Write a deployable form of a controller into folder `out`; return the files.
+
+        Raises:
+            TrimtabError: this controller has no deployable form.
+        """
+        msg = f"{self.name} has no deployable form for {controller!r}"
+        raise TrimtabError(msg)

@@ -1,0 +1,64 @@
+"""Plain figures: domains describe them, core draws them as SVG, the app draws them live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Label and unit of an axis."""
+
+    label: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A named sequence of points, with an optional interval per point."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One labelled bar, with an optional interval."""
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    emphasis: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MapLine:
+    """A polyline in metres, with the value that colours and widens it."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure: line series, bars or a map, never mixed.
+
+    Attributes:
+        alt: text alternative: what a reader who cannot see the figure should know.
+        value_axis: y axis of series and bars, colour scale of a map.
+    """
+
+    kind: Literal["series", "bars", "map"]
+    title: str
+    alt: str
+    value_axis: Axis
+    x_axis: Axis = Axis("")
+    series: tuple[Series, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    lines: tuple[MapLine, ...] = ()

@@ -1,0 +1,90 @@
+"""Finds domains by entry points; reads static manifests without importing plug-in code."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trimtab.contracts.domain import Domain, DomainManifest, PluginManifest
+from trimtab.contracts.errors import PluginError, TrimtabError, UnknownNameError
+
+GROUP = "trimtab.domains"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One installed plug-in: its manifest, or the reason why it is broken."""
+
+    name: str
+    folder: Path | None
+    manifest: PluginManifest | None
+    broken: str = ""
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """Every installed plug-in by name, broken ones with their reason."""
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    names = [point.name for point in points]
+    return tuple(_read(point, clash=names.count(point.name) > 1) for point in points)
+
+
+def manifests() -> dict[str, tuple[DomainManifest, Path]]:
+    """Domain name → (its manifest, the plug-in's package folder), working plug-ins only."""
+    return {
+        domain.name: (domain, plugin.folder)
+        for plugin in plugins()
+        if plugin.manifest is not None and plugin.folder is not None
+        for domain in plugin.manifest.domains
+    }
+
+
+def load_domain(name: str) -> Domain:
+    """Import a domain's code by the name a scenario uses.
+
+    Raises:
+        UnknownNameError: no plug-in offers that domain.
+        PluginError: its code does not import or is not a Domain.
+    """
+    known = manifests()
+    if name not in known:
+        raise UnknownNameError(name, "domain", known)
+    module, _, attribute = known[name][0].code.partition(":")
+    try:
+        domain = getattr(importlib.import_module(module), attribute)
+    except TrimtabError:
+        raise
+    except Exception as error:
+        raise PluginError(name, f"{type(error).__name__}: {error}") from error
+    if not isinstance(domain, Domain):
+        raise PluginError(name, f"{known[name][0].code} is not a Domain")
+    return domain
+
+
+def shipped_scenarios() -> dict[str, Path]:
+    """Scenario id ``area/name`` → file, over all working plug-ins, toys included."""
+    found: dict[str, Path] = {}
+    for manifest, folder in manifests().values():
+        for path in sorted((folder / manifest.scenarios).glob("*.yaml")):
+            found[f"{manifest.area}/{path.stem}"] = path
+    return found
+
+
+def _read(point: EntryPoint, *, clash: bool) -> Plugin:
+    if clash:
+        return Plugin(point.name, None, None, "two plug-ins have this name; uninstall one")
+    try:
+        package, _, relative = point.value.partition(":")
+        spec = importlib.util.find_spec(package.partition(".")[0])
+        if spec is None or spec.origin is None:
+            return Plugin(point.name, None, None, f"package {package!r} is not importable")
+        path = Path(spec.origin).parent / relative
+        manifest = PluginManifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        return Plugin(point.name, None, None, f"its manifest is not readable: {error}")
+    return Plugin(point.name, path.parent, manifest)

@@ -1,0 +1,66 @@
+"""Scenario models: what a scenario file says, validated by pydantic; parsing lives in run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class StrictModel(BaseModel):
+    """Frozen, no unknown keys, no NaN: the base of every scenario model.
+
+    Field names carry units (`horizon_s`); ranges and help in `Field` feed the form, the JSON
+    Schema and the errors.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Sweep(StrictModel):
+    """Points of a sweep over dotted keys of the scenario."""
+
+    mode: Literal["grid", "list", "random"] = Field("grid", description="how points are formed")
+    over: dict[str, list[Any]] = Field(description="dotted key → values")
+    n: int = Field(10, ge=1, le=10_000, description="points of a random sweep")
+    seed: int = Field(0, ge=0, description="seed of a random sweep")
+
+
+P = TypeVar("P", bound=StrictModel)
+
+
+class Scenario(StrictModel, Generic[P]):
+    """The part of a scenario file that is the same for all domains.
+
+    `Scenario[Model]` is the whole model of a domain whose `problem_model` is `Model`.
+    """
+
+    schema_id: Literal["trimtab/scenario/1"] = Field("trimtab/scenario/1", alias="schema")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
+    domain: str = Field(description="name of the domain, e.g. traffic.signals")
+    description: str = Field("", max_length=400)
+    problem: P = Field(description="the domain's own settings")
+    controllers: tuple[str, ...] = Field((), description="controller ids; empty means all")
+    seeds: tuple[int, ...] = Field((1, 2, 3, 4, 5), min_length=1)
+    sweep: Sweep | None = None
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            msg = "seeds must be distinct and not negative"
+            raise ValueError(msg)
+        return seeds
+
+
+def canonical_json(value: BaseModel | dict[str, Any]) -> str:
+    """JSON with sorted keys and defaults filled in; the text that ids hash."""
+    plain = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_id(value: BaseModel | dict[str, Any]) -> str:
+    """SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
