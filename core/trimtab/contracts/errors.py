@@ -14,6 +14,7 @@ TrimtabError (ValueError)
 ├── MissingDependencyError   an optional dependency is not installed (exit code 3)
 ├── CheckpointError          a checkpoint is truncated, corrupt or of unsafe format
 ├── SimulatorError           an external simulator crashed, hung or refused its input
+├── EvidenceError            a statistic was asked of data that cannot carry it
 ├── BoundError               a proven bound was beaten or its certificate does not verify
 └── PluginError              a domain plug-in is broken; carries its name and reason
 """
@@ -71,6 +72,10 @@ class SimulatorError(TrimtabError):
     """An external simulator crashed, hung, or refused its input."""
 
     exit_code = 1
+
+
+class EvidenceError(TrimtabError):
+    """A statistic was asked of data that cannot carry it."""
 
 
 class BoundError(TrimtabError):
