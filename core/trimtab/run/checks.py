@@ -18,6 +18,10 @@ def _has_component(spec: Spec) -> BoolArray:
     return np.asarray(np.arange(len(spec.discrete))[None, :] < counts[:, None])
 
 
+def _live_copies(alive: BoolArray) -> BoolArray:
+    return np.asarray(alive.any(axis=1))
+
+
 @dataclass(frozen=True, slots=True)
 class FlowChecker:
     """Checks one episode batch; messages carry copy, agent, step and seed to replay.
@@ -67,7 +71,7 @@ class FlowChecker:
             raise ObservationError(msg)
         self._finite("observation", obs.obs, obs.alive, decision)
         if obs.state is not None:
-            self._finite("critic state", obs.state, obs.alive.any(axis=1), decision)
+            self._finite("critic state", obs.state, _live_copies(obs.alive), decision)
         for name, block in obs.entities.items():
             self._finite(f"entity block {name!r}", block, obs.alive, decision)
         if obs.action_mask is not None and self.spec.discrete:
@@ -96,8 +100,8 @@ class FlowChecker:
                 msg = f"{self.spec.name}: action.{part} must have shape {expected}, got {got}"
                 raise ActionError(msg)
         if action.discrete is not None and action.discrete.dtype.kind not in "iu":
-            got = action.discrete.dtype
-            msg = f"{self.spec.name}: action.discrete must hold integers, got {got}"
+            kind = action.discrete.dtype
+            msg = f"{self.spec.name}: action.discrete must hold integers, got {kind}"
             raise ActionError(msg)
         if action.box is not None and not np.isfinite(action.box).all():
             self._box(action.box, alive, decision)
@@ -119,4 +123,4 @@ class FlowChecker:
             ObservationError: NaN or infinity, with the copy, agent, step and seed.
         """
         self._finite("reward", step.reward, alive, decision)
-        self._finite("cost", step.cost, alive.any(axis=1), decision)
+        self._finite("cost", step.cost, _live_copies(alive), decision)

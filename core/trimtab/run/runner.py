@@ -40,6 +40,7 @@ def decisions(
     controller: AnyController,
     seeds: IntArray,
     context: Float32Array | None = None,
+    shield: Shield | None = None,
 ) -> Iterator[Decision]:
     """Play one episode in every copy and yield each decision.
 
@@ -48,6 +49,7 @@ def decisions(
         controller: acts on all copies, or is native and is installed.
         seeds: [N] int64.
         context: [N, P] float32, or None for the spec's defaults.
+        shield: projects what the controller proposes; native control passes unprojected.
 
     Raises:
         ContractError: autoreset is on, sizes differ, or the episode outlives `spec.horizon`.
@@ -59,6 +61,8 @@ def decisions(
             f"autoreset={problem.autoreset}, {problem.copies} copies, {len(seeds)} seeds"
         )
         raise ContractError(msg)
+    native = isinstance(controller, NativeController)
+    problem = problem if native else shielded(problem, shield)
     check = FlowChecker.of(problem.spec, seeds)
     obs = problem.reset(seeds, context)
     act = _actor(problem, controller, seeds, context)
@@ -103,7 +107,7 @@ class _Accounts:
 
     @classmethod
     def of(cls, n: int) -> _Accounts:
-        return cls(*(np.zeros(n, dtype=np.int64) for _ in range(3)))
+        return cls(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
 
     def add(self, decision: Decision) -> None:
         alive, step = decision.obs.alive, decision.step
@@ -193,7 +197,7 @@ class _Batch:
         context = self.context
         if context is not None and spare:
             context = np.concatenate([context, np.repeat(context[-1:], spare, axis=0)])
-        return decisions(shielded(self.problem, shield), self.controller, seeds, context)
+        return decisions(self.problem, self.controller, seeds, context, shield)
 
     def _finish(
         self, record: EpisodeRecord, row: int, accounts: _Accounts, monitor: Monitor | None

@@ -17,7 +17,6 @@ from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
 from trimtab.contracts.spec import Action, BoolArray, Float32Array, FloatArray, IntArray, Obs
 from trimtab.run.runner import Decision, decisions, evaluate
-from trimtab.run.shielding import shielded
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,7 @@ def rollout(
     """
     array = np.asarray(seeds, dtype=np.int64)
     played = [
-        deepcopy(decision)
-        for decision in decisions(shielded(problem, shield), controller, array, context)
+        deepcopy(decision) for decision in decisions(problem, controller, array, context, shield)
     ]
     return _trajectory(played, array)
 
