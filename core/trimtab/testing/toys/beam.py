@@ -52,7 +52,7 @@ class BeamProblem(DesignProblem):
         deflection = self._load_n * LENGTH_M**3 / (3 * table[:, 0] * inertia)
         mass = table[:, 1] * width * height * LENGTH_M
         n = len(designs)
-        status: tuple[Status, ...] = ("ok",) * n
+        status: tuple[Status, ...] = tuple("ok" for _ in designs)
         return Evaluation(
             objectives=mass[:, None],
             constraints=(deflection - DEFLECTION_MAX_M)[:, None],
