@@ -32,6 +32,8 @@ class DomainManifest(StrictModel):
     area: str = Field(pattern=r"^[a-z]+$", description="prefix of shipped scenario ids")
     scenarios: str = Field("scenarios", description="folder of shipped scenarios in the package")
     licences: tuple[str, ...] = Field((), description="licence notes of data it reads")
+    system_libraries: tuple[str, ...] = Field((), description="shared libraries its wheels load")
+    debian_packages: tuple[str, ...] = Field((), description="packages that bring them")
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
 

@@ -1,0 +1,54 @@
+# Two commands do everything: `make demo` and `make test`. Nothing before them but Python >= 3.11
+# with venv, make and git.
+.PHONY: demo test lint types tests clean retrain bench
+
+PYTHON := $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+  $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+  && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+MANIFESTS := $(wildcard domains/*/*/domain.toml)
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+demo: $(VENV)/.demo
+	$(BIN)/trimtab run traffic/cologne8
+
+test: $(VENV)/.test lint types tests
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+tests:
+	$(BIN)/pytest -q -n 2 --dist loadfile
+
+retrain: $(VENV)/.test
+	$(BIN)/trimtab train traffic/generated-grid --controller graph --retrain
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer with venv is needed;\
+	 Debian and Ubuntu: apt install python3-venv" >&2; exit 3; }
+	@$(PYTHON) core/trimtab/cli/system_libraries.py $(MANIFESTS)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing (about 0.5 GB to download, once) ..."
+	@start=$$(date +%s); $(PIP) -e ".[traffic]" && \
+	  echo "Installed in $$(( $$(date +%s) - start )) s."
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing, with torch and the test tools (once) ..."
+	@start=$$(date +%s); $(PIP) -e ".[dev]" && \
+	  echo "Installed in $$(( $$(date +%s) - start )) s."
+	@touch $@ $(VENV)/.demo
