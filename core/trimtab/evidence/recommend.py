@@ -1,0 +1,114 @@
+"""The recommendation: which row to deploy, and why, in one plain sentence.
+
+A classical row needs to be shown better than the reference. A learned one (or an optimizer's,
+or the engineer's own) must be shown better than the reference *and* the best classical row,
+without gridlock and without a violation. Whoever sees the future is never recommended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trimtab.contracts.spec import Metric
+from trimtab.evidence.paired import CHALLENGER_ROLES, CLASSICAL_ROLES, best_classical, deployable
+from trimtab.evidence.result import PairedSummary, Recommendation, Row
+from trimtab.evidence.words import difference_text, value_text
+
+
+def recommend(rows: Sequence[Row], reference: str | None, headline: Metric) -> Recommendation:
+    """Choose the row to deploy.
+
+    Args:
+        rows: Rows with paired differences, best headline first.
+        reference: Name of the reference row, if one ran.
+        headline: The metric that is judged.
+
+    Returns:
+        Name and reason; no name where no row may be deployed.
+    """
+    challenger = next((r for r in rows if _challenger_wins(r)), None)
+    if challenger is not None:
+        return Recommendation(name=challenger.name, why=_win_text(challenger, headline))
+    incumbent, why = _incumbent(rows, reference, headline)
+    if incumbent is None:
+        return Recommendation(name=None, why=why)
+    return Recommendation(
+        name=incumbent.name, why=why + _why_no_challenger(rows, incumbent, headline)
+    )
+
+
+def _shown_better(comparison: PairedSummary | None) -> bool:
+    return comparison is not None and comparison.verdict == "better"
+
+
+def _challenger_wins(row: Row) -> bool:
+    return (
+        row.role in CHALLENGER_ROLES
+        and deployable(row)
+        and _shown_better(row.versus_reference)
+        and _shown_better(row.versus_best_classical)
+    )
+
+
+def _incumbent(
+    rows: Sequence[Row], reference: str | None, headline: Metric
+) -> tuple[Row | None, str]:
+    """The classical row to stay with or move to."""
+    winners = [r for r in rows if r.role in CLASSICAL_ROLES and deployable(r)]
+    best = next((r for r in winners if _shown_better(r.versus_reference)), None)
+    if best is not None:
+        return best, _win_text(best, headline)
+    today = next((r for r in rows if r.name == reference), None)
+    if today is not None and deployable(today):
+        return today, f"No classical controller is shown to beat the reference {today.name}"
+    clean = best_classical(rows)
+    if clean is not None:
+        lead = "No reference controller ran" if today is None else _unfit_text(today)
+        return clean, f"{lead}; {clean.name} is the best classical row that keeps every rule"
+    if today is not None:
+        return today, f"{_unfit_text(today)}, but no other classical row is fit to replace it"
+    return None, "Only rows that need a comparison ran: add the domain's reference controllers."
+
+
+def _win_text(row: Row, headline: Metric) -> str:
+    reference, classical = row.versus_reference, row.versus_best_classical
+    parts = []
+    if reference is not None:
+        parts.append(
+            f"{difference_text(reference, headline.unit)} against the reference {reference.versus}"
+        )
+    if classical is not None and (reference is None or classical.versus != reference.versus):
+        parts.append(
+            f"{difference_text(classical, headline.unit)} against {classical.versus}, "
+            "the best classical row"
+        )
+    value = value_text(row.metrics[headline.name].mean, headline.unit)
+    return f"{row.name} reaches {headline.name} {value}: {', and '.join(parts)}"
+
+
+def _unfit_text(row: Row) -> str:
+    if row.violation_count:
+        return f"The reference {row.name} breaks its rules {row.violation_count} times"
+    return f"The reference {row.name} is flagged {', '.join(row.flags)}"
+
+
+def _why_no_challenger(rows: Sequence[Row], incumbent: Row, headline: Metric) -> str:
+    """Why the best challenger stays behind; empty where none ran."""
+    row = next((r for r in rows if r.role in CHALLENGER_ROLES), None)
+    if row is None:
+        return "."
+    return f". {row.name} ({row.role}) is not recommended: {_shortfall(row, headline)}."
+
+
+def _shortfall(row: Row, headline: Metric) -> str:
+    if row.violation_count:
+        return f"it broke its rules {row.violation_count} times"
+    if not deployable(row):
+        return "it sees the future" if "future" in row.needs else f"flagged {', '.join(row.flags)}"
+    for comparison in (row.versus_reference, row.versus_best_classical):
+        if comparison is None or _shown_better(comparison):
+            continue
+        if comparison.verdict == "too few seeds":
+            return "fewer than three seeds can show nothing"
+        return f"{difference_text(comparison, headline.unit)} against {comparison.versus}"
+    return "there is no reference to show it against"

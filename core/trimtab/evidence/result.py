@@ -1,0 +1,182 @@
+"""The result object of one comparison, `trimtab/result/1`: what scripts, table and report read.
+
+Key names are public; a change needs a new schema id and a migration. `null` means "not
+applicable" or "could not be said from this many seeds", never zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trimtab.contracts.controller import Role
+from trimtab.contracts.errors import UnknownNameError
+from trimtab.contracts.problem import BoundKind, Need
+from trimtab.contracts.scenario import StrictModel
+from trimtab.contracts.spec import Sense
+
+Ci95 = tuple[float, float]
+Verdict = Literal["better", "worse", "not shown", "too few seeds"]
+
+
+class MetricSummary(StrictModel):
+    """One metric of one row; `per_seed` follows `Result.seeds`, null where a seed failed."""
+
+    unit: str
+    sense: Sense
+    mean: float | None
+    ci95: Ci95 | None = Field(description="null for fewer than three seeds")
+    iqm: float | None = Field(default=None, description="interquartile mean over seeds")
+    worst: float | None
+    worst_seed: int | None = None
+    per_seed: tuple[float | None, ...]
+
+
+class GapClosed(StrictModel):
+    """Share of the gap closed, (C_ref - C) / (C_ref - C_bound) per seed; null where n/a."""
+
+    mean: float | None = None
+    ci95: Ci95 | None = None
+    per_seed: tuple[float | None, ...] = ()
+
+
+class ViolationSummary(StrictModel):
+    """Violations of one constraint; `upper95` bounds their rate per check of the rule."""
+
+    count: int
+    upper95: float | None
+    exposure: int
+
+
+class BudgetSummary(StrictModel):
+    """What something cost."""
+
+    evaluations: int = 0
+    env_steps: int = 0
+    cpu_s: float = 0.0
+
+
+class PairedSummary(StrictModel):
+    """Row minus another row on common seeds, in the headline's unit.
+
+    Attributes:
+        p_holm: Student p-value, Holm-adjusted over all such comparisons of the result.
+        verdict: "better" or "worse" only where the interval excludes 0 and p_holm < 0.05.
+        probability: chance that a random seed of this row beats a random one of the other.
+        crn_gain: variance of the unpaired over the paired difference.
+    """
+
+    versus: str
+    mean: float
+    ci95: Ci95 | None
+    p_holm: float | None
+    verdict: Verdict
+    probability: float
+    seeds: int
+    crn_gain: float | None
+
+
+class Row(StrictModel):
+    """One controller, design or optimizer.
+
+    Attributes:
+        budget: tuning, training and the episodes of this comparison together.
+        trained: the part of it spent before this comparison.
+        regret: mean distance to the bound, in the headline's unit; null without a bound.
+        flags: what to know before trusting the row ("gridlock", "incomplete").
+    """
+
+    name: str
+    role: Role
+    shielded: bool
+    needs: tuple[Need, ...]
+    metrics: dict[str, MetricSummary]
+    gap_closed: GapClosed
+    violations: dict[str, ViolationSummary]
+    interventions: int
+    decisions: int
+    budget: BudgetSummary
+    trained: BudgetSummary
+    regret: float | None = None
+    flags: tuple[str, ...] = ()
+    versus_reference: PairedSummary | None = None
+    versus_best_classical: PairedSummary | None = None
+
+    @property
+    def violation_count(self) -> int:
+        """Violations of all constraints together."""
+        return sum(v.count for v in self.violations.values())
+
+
+class BoundSummary(StrictModel):
+    """The bound on the headline; `beaten_by` names rows that went past it."""
+
+    kind: BoundKind
+    mean: float
+    per_seed: tuple[float | None, ...]
+    how: str
+    certificate: dict[str, Any] = Field(description="seed to plain data that can be verified")
+    beaten_by: tuple[str, ...] = ()
+
+
+class Recommendation(StrictModel):
+    """What to deploy, and why, in one plain sentence."""
+
+    name: str | None
+    why: str
+
+
+class Result(StrictModel):
+    """One comparison: rows of controllers on one scenario, best headline first."""
+
+    schema_id: Literal["trimtab/result/1"] = Field(default="trimtab/result/1", alias="schema")
+    scenario: str
+    domain: str
+    profile: str | None
+    headline: str
+    seeds: tuple[int, ...]
+    reference: str | None
+    reference_candidates: tuple[str, ...] = ()
+    bound: BoundSummary | None
+    rows: tuple[Row, ...] = Field(min_length=1)
+    recommendation: Recommendation
+    notes: tuple[str, ...] = ()
+    scenario_sha256: str = ""
+    run_id: str = ""
+    run_dir: str = ""
+    report: str | None = None
+    manifest: str | None = None
+
+    def row(self, name: str) -> Row:
+        """The row of that name.
+
+        Raises:
+            UnknownNameError: no row has that name.
+        """
+        rows = {row.name: row for row in self.rows}
+        if name not in rows:
+            raise UnknownNameError(name, "row", rows)
+        return rows[name]
+
+    def headline_of(self, row: Row) -> MetricSummary:
+        """The headline metric of a row."""
+        return row.metrics[self.headline]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the headline."""
+        return self.headline_of(self.rows[0]).unit
+
+    def to_json(self) -> str:
+        """The public JSON document, keys in the documented order."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Result:
+        """Read what `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: not a document of this schema.
+        """
+        return cls.model_validate_json(text)

@@ -1,0 +1,94 @@
+"""How figures are written: rounding, intervals, verdicts; the same in table, report and CSV."""
+
+from __future__ import annotations
+
+import math
+
+from trimtab.evidence.result import Ci95, GapClosed, PairedSummary, Row
+
+NOT_AVAILABLE = "n/a"
+MINUS = "\N{MINUS SIGN}"
+
+
+def decimals_for(value: float) -> int:
+    """Decimals that show three significant digits, and one decimal from 100 to 9,999."""
+    if value == 0.0 or float(value).is_integer():
+        return 0
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude < 2:
+        return 2 - magnitude
+    return 1 if magnitude < 4 else 0
+
+
+def number(value: float | None, decimals: int | None = None) -> str:
+    """A value as a person reads it.
+
+    Args:
+        value: The value, or None.
+        decimals: Decimals to show; None chooses by size.
+
+    Returns:
+        Text such as "43.6", "1,470.7", "0.0123", "2.4e−06" or "n/a".
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_AVAILABLE
+    if value != 0.0 and not 1e-4 <= abs(value) < 1e12:
+        return f"{value:.1e}".replace("-", MINUS)
+    text = f"{value:,.{decimals_for(value) if decimals is None else decimals}f}"
+    return text.replace("-", MINUS) if float(text.replace(",", "")) else text.lstrip("-")
+
+
+def with_interval(mean: float | None, ci95: Ci95 | None, decimals: int | None = None) -> str:
+    """A mean with its 95 % interval, "16.8 [16.2, 17.5]", decimals matched to the interval."""
+    if mean is None or ci95 is None:
+        return number(mean, decimals)
+    low, high = ci95
+    if decimals is None:
+        width = high - low
+        fine = 1 - math.floor(math.log10(width)) if width > 1e-6 else decimals_for(mean)
+        decimals = max(0, min(fine, 8))
+    return f"{number(mean, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """A value with its unit."""
+    return f"{number(value)} {unit}".strip()
+
+
+def share_text(gap: GapClosed) -> str:
+    """Share of the gap closed in per cent, "71.7 % [70.1, 73.0]", or "n/a"."""
+    if gap.mean is None:
+        return NOT_AVAILABLE
+    if gap.ci95 is None:
+        return f"{number(100 * gap.mean, 1)} %"
+    low, high = (number(100 * end, 1) for end in gap.ci95)
+    return f"{number(100 * gap.mean, 1)} % [{low}, {high}]"
+
+
+def verdict_text(comparison: PairedSummary) -> str:
+    """What the comparison shows; "better" and "worse" only where the interval excludes 0."""
+    if comparison.verdict == "too few seeds":
+        return "no interval from fewer than three seeds"
+    if comparison.verdict != "not shown":
+        return comparison.verdict
+    low, high = comparison.ci95 or (0.0, 0.0)
+    if low <= 0.0 <= high:
+        return "no difference shown, the interval includes 0"
+    return f"no difference shown after Holm's adjustment (p = {number(comparison.p_holm)})"
+
+
+def difference_text(comparison: PairedSummary, unit: str) -> str:
+    """A paired difference in words: value, unit, interval, verdict."""
+    difference = with_interval(comparison.mean, comparison.ci95)
+    value, bracket, interval = difference.partition(" [")
+    return f"{value} {unit}{bracket}{interval} ({verdict_text(comparison)})"
+
+
+def violations_text(row: Row) -> str:
+    """Violations of a row: the count, and where none was seen the bound of their rate."""
+    if not row.violations:
+        return "not watched"
+    if row.violation_count:
+        return number(row.violation_count)
+    bounds = [v.upper95 for v in row.violations.values() if v.upper95 is not None]
+    return f"0 (≤ {number(max(bounds))} per check)" if bounds else "0"

@@ -1,0 +1,61 @@
+"""How figures read."""
+
+import pytest
+from trimtab.evidence import words
+from trimtab.evidence.result import GapClosed, PairedSummary
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (43.621, "43.6"),
+        (1470.71, "1,470.7"),
+        (4.0567, "4.06"),
+        (0.01234, "0.0123"),
+        (123456.7, "123,457"),
+        (2046.0, "2,046"),
+        (-3.14159, "−3.14"),
+        (0.0, "0"),
+        (3e-6, "3.0e−06"),
+        (None, "n/a"),
+        (float("nan"), "n/a"),
+    ],
+)
+def test_numbers_keep_three_digits_and_a_true_minus(value, text):
+    assert words.number(value) == text
+
+
+def test_a_value_that_rounds_to_zero_loses_its_sign():
+    assert words.number(-0.004, 2) == "0.00"
+
+
+def test_an_interval_shows_the_decimals_its_width_needs():
+    assert words.with_interval(49.0312, (49.012, 49.049)) == "49.031 [49.012, 49.049]"
+    assert words.with_interval(49.5, (48.2, 51.0)) == "49.5 [48.2, 51.0]"
+    assert words.with_interval(49.5, None) == "49.5"
+    assert words.with_interval(None, None) == "n/a"
+
+
+def test_a_share_is_written_in_per_cent_also_above_one():
+    assert words.share_text(GapClosed(mean=1.012, ci95=(0.99, 1.03))) == "101.2 % [99.0, 103.0]"
+    assert words.share_text(GapClosed(mean=0.5)) == "50.0 %"
+    assert words.share_text(GapClosed()) == "n/a"
+
+
+def _comparison(ci95, verdict, p_holm=0.08):
+    return PairedSummary(
+        versus="fixed", mean=-0.3, ci95=ci95, p_holm=p_holm, verdict=verdict,
+        probability=0.6, seeds=5, crn_gain=None,
+    )  # fmt: skip
+
+
+def test_better_is_only_written_for_a_verdict_of_better():
+    text = words.difference_text(_comparison((-0.9, 0.2), "not shown"), "s")
+    assert text == "−0.3 s [−0.9, 0.2] (no difference shown, the interval includes 0)"
+    text = words.difference_text(_comparison((-0.5, -0.1), "better", 0.01), "s")
+    assert text.endswith("(better)")
+
+
+def test_an_interval_off_zero_that_fails_the_adjustment_says_so():
+    text = words.verdict_text(_comparison((-0.5, -0.1), "not shown"))
+    assert text == "no difference shown after Holm's adjustment (p = 0.0800)"
