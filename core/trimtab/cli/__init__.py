@@ -1,0 +1,1 @@
+"""The batch front door: one file per command family."""
