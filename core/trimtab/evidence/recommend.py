@@ -83,7 +83,7 @@ def _win_text(row: Row, headline: Metric) -> str:
             "the best classical row"
         )
     value = value_text(row.metrics[headline.name].mean, headline.unit)
-    return f"{row.name} reaches {headline.name} {value}: {', and '.join(parts)}"
+    return f"{row.name} has a {headline.name} of {value}: {', and '.join(parts)}"
 
 
 def _unfit_text(row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trimtab.evidence.result import Ci95, GapClosed, PairedSummary, Row
+from trimtab.evidence.result import Ci95, GapClosed, PairedSummary, Result, Row
 
 NOT_AVAILABLE = "n/a"
 MINUS = "\N{MINUS SIGN}"
@@ -38,15 +38,19 @@ def number(value: float | None, decimals: int | None = None) -> str:
     return text.replace("-", MINUS) if float(text.replace(",", "")) else text.lstrip("-")
 
 
+def _interval_decimals(mean: float, width: float) -> int:
+    """Decimals that give the width of an interval two significant digits."""
+    fine = 1 - math.floor(math.log10(width)) if width > 1e-6 else decimals_for(mean)
+    return max(0, min(fine, 8))
+
+
 def with_interval(mean: float | None, ci95: Ci95 | None, decimals: int | None = None) -> str:
     """A mean with its 95 % interval, "16.8 [16.2, 17.5]", decimals matched to the interval."""
     if mean is None or ci95 is None:
         return number(mean, decimals)
     low, high = ci95
     if decimals is None:
-        width = high - low
-        fine = 1 - math.floor(math.log10(width)) if width > 1e-6 else decimals_for(mean)
-        decimals = max(0, min(fine, 8))
+        decimals = _interval_decimals(mean, high - low)
     return f"{number(mean, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
@@ -84,11 +88,61 @@ def difference_text(comparison: PairedSummary, unit: str) -> str:
     return f"{value} {unit}{bracket}{interval} ({verdict_text(comparison)})"
 
 
+def plus_minus(mean: float | None, ci95: Ci95 | None) -> str:
+    """A mean and half the width of its interval, "16.6 ± 0.4"; for narrow columns."""
+    if mean is None or ci95 is None:
+        return number(mean)
+    half = (ci95[1] - ci95[0]) / 2
+    decimals = _interval_decimals(mean, 2 * half)
+    return f"{number(mean, decimals)} ± {number(half, decimals)}"
+
+
 def violations_text(row: Row) -> str:
-    """Violations of a row: the count, and where none was seen the bound of their rate."""
+    """Violations of a row; where none was seen, the 95 % upper bound of the rate per check."""
     if not row.violations:
         return "not watched"
-    if row.violation_count:
-        return number(row.violation_count)
     bounds = [v.upper95 for v in row.violations.values() if v.upper95 is not None]
-    return f"0 (≤ {number(max(bounds))} per check)" if bounds else "0"
+    if row.violation_count or not bounds:
+        return number(row.violation_count)
+    return f"0 (≤ {max(bounds):.0e})".replace("-", MINUS)
+
+
+def interventions_text(row: Row) -> str:
+    """Share of decisions that the shield changed, or "no shield"."""
+    if not row.shielded:
+        return "no shield"
+    if not row.decisions:
+        return number(row.interventions)
+    return f"{100 * row.interventions / row.decisions:.1f} %"
+
+
+def reference_text(result: Result) -> str:
+    """The reference, its headline, and the candidates it was chosen from."""
+    if result.reference is None:
+        return "none ran"
+    headline = result.headline_of(result.row(result.reference))
+    text = f"{result.reference}, {result.headline} of {value_text(headline.mean, headline.unit)}"
+    if len(result.reference_candidates) < 2:
+        return text
+    values = [
+        f"{n} {value_text(result.headline_of(result.row(n)).mean, headline.unit)}"
+        for n in result.reference_candidates
+    ]
+    return f"{text} (best of {', '.join(values)})"
+
+
+BOUND_KINDS = {
+    "proven": "proven bound",
+    "model": "model bound",
+    "floor": "simulation floor",
+    "best_known": "best known value",
+}
+
+
+def bound_text(result: Result) -> str:
+    """The bound: value, kind, how it was computed, and who went past it."""
+    if result.bound is None:
+        return "none"
+    bound = result.bound
+    text = f"{value_text(bound.mean, result.unit)}, {BOUND_KINDS[bound.kind]} ({bound.how})"
+    return f"{text}; beaten by {', '.join(bound.beaten_by)}" if bound.beaten_by else text

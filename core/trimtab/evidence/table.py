@@ -1,0 +1,138 @@
+"""The comparison in a terminal: what a tired engineer reads at the end of a run."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from trimtab.evidence.result import Result, Row
+from trimtab.evidence.words import (
+    NOT_AVAILABLE,
+    bound_text,
+    interventions_text,
+    number,
+    plus_minus,
+    reference_text,
+    violations_text,
+)
+
+_GIVES_WAY = ("CPU s", "shield", "role", "vs reference", "flags")
+"""Columns that a console too narrow for all of them loses, in this order."""
+
+_GAP = 2
+"""Spaces between two columns."""
+
+_VERDICT_STYLE = {"better": "green", "worse": "red"}
+_MARK = "\N{BLACK RIGHT-POINTING TRIANGLE} "
+
+
+def print_result(result: Result, console: Console) -> None:
+    """Print the comparison, one line per row; a narrow console gets fewer columns.
+
+    Args:
+        result: What was compared.
+        console: Where to write; pass a wide one (140 columns show everything) for files.
+    """
+    console.print(render_result(result, console.width))
+
+
+def render_result(result: Result, width: int) -> RenderableType:
+    """Title, one line per row, then reference, bound, recommendation, notes and report path.
+
+    Args:
+        result: What was compared.
+        width: Columns that may be filled.
+    """
+    return Group(_title(result), _table(result, width), Padding(_below(result), (1, 0, 0, 0)))
+
+
+def _title(result: Result) -> Text:
+    profile = f", profile {result.profile}" if result.profile else ""
+    count = len(result.seeds)
+    rest = f"{result.domain}{profile}, {count} seed{'s' if count != 1 else ''}, "
+    return Text.assemble((result.scenario, "bold"), "  ", rest, "mean ± half of the 95 % interval")
+
+
+def _table(result: Result, width: int) -> Table:
+    rows = [_cells(result, row) for row in result.rows]
+    kept = _fitting(rows, width)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for header in kept:
+        left = header in ("controller", "role", "flags")
+        table.add_column(header, justify="left" if left else "right", no_wrap=True)
+    for row, cells in zip(result.rows, rows, strict=True):
+        table.add_row(*(cells[header] for header in kept), style=_row_style(result, row))
+    return table
+
+
+def _fitting(rows: list[dict[str, Text]], width: int) -> list[str]:
+    """Headers of the columns that fit, the dispensable ones dropped in their order."""
+    needed = {h: max(len(h), *(len(row[h]) for row in rows)) + _GAP for h in rows[0]}
+    for header in _GIVES_WAY:
+        if sum(needed.values()) > width:
+            del needed[header]
+    return list(needed)
+
+
+def _cells(result: Result, row: Row) -> dict[str, Text]:
+    headline, gap = result.headline_of(row), row.gap_closed
+    percent = None if gap.ci95 is None else (100 * gap.ci95[0], 100 * gap.ci95[1])
+    share = plus_minus(None if gap.mean is None else 100 * gap.mean, percent)
+    mark = _MARK if _is_recommended(result, row) else "  "
+    return {
+        "controller": Text(mark + row.name),
+        "role": Text(row.role, style="not bold"),
+        f"{result.headline} ({result.unit})": Text(plus_minus(headline.mean, headline.ci95)),
+        "worst": Text(number(headline.worst)),
+        "gap closed %": Text(share),
+        "vs reference": _versus(row),
+        "violations": Text(violations_text(row), style="red" if row.violation_count else ""),
+        "shield": Text(interventions_text(row)),
+        "CPU s": Text(number(row.budget.cpu_s)),
+        "flags": Text(", ".join(row.flags), style="yellow"),
+    }
+
+
+def _is_recommended(result: Result, row: Row) -> bool:
+    return row.name == result.recommendation.name
+
+
+def _row_style(result: Result, row: Row) -> str:
+    if _is_recommended(result, row):
+        return "bold"
+    return "dim" if row.role == "clairvoyant" or "future" in row.needs else ""
+
+
+def _versus(row: Row) -> Text:
+    comparison = row.versus_reference
+    if comparison is None:
+        return Text("" if row.role == "reference" else NOT_AVAILABLE)
+    style = _VERDICT_STYLE.get(comparison.verdict, "dim")
+    return Text(f"{number(comparison.mean)} {comparison.verdict}", style=style)
+
+
+def _below(result: Result) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("reference", Text(reference_text(result)))
+    grid.add_row("bound", Text(bound_text(result)))
+    flagged = [f"{row.name}: {', '.join(row.flags)}" for row in result.rows if row.flags]
+    if flagged:
+        grid.add_row("flagged", Text("; ".join(flagged), style="yellow"))
+    needs = [f"{row.name}: {', '.join(row.needs)}" for row in result.rows if row.needs]
+    if needs:
+        grid.add_row("needs", Text("; ".join(needs)))
+    if any("≤" in violations_text(row) for row in result.rows):
+        legend = "0 (≤ x): none seen, x is the 95 % upper bound of their rate per check of a rule"
+        grid.add_row("violations", Text(legend))
+    grid.add_row("recommended", Text(result.recommendation.name or "none", style="bold green"))
+    grid.add_row("because", Text(result.recommendation.why))
+    for note in result.notes:
+        grid.add_row("note", Text(note))
+    if result.report:
+        grid.add_row("report", Text(result.report, style="underline"))
+    return grid
