@@ -20,6 +20,7 @@ HOSTILE = {
     "long attribute": (b"<a b='" + b"x" * 6_000_000 + b"'/>", "longer than 4 MB"),
     "long comment": (b"<a><!--" + b"x" * 6_000_000 + b"--></a>", "longer than 4 MB"),
     "wide": (b"<a><b>" + b"<c/>" * 300_001 + b"</b></a>", "more than 300000 elements"),
+    "swarm": (b"<a>" + b"<c/>" * 400_000 + b"</a>", "nearly empty elements"),
     "nul": (b"<a>\n\0</a>", ":2:1: not well-formed"),
     "empty": (b"", "not well-formed"),
     "truncated": (b"<a>\n<b>", "not well-formed"),

@@ -29,6 +29,9 @@ RATIO_FLOOR = 8 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_CHILDREN = 300_000
 """Elements below one child of the root."""
+MIN_DENSITY = 24
+"""Mean bytes per element below which a file of more than `DENSITY_FLOOR` elements is refused."""
+DENSITY_FLOOR = 300_000
 MAX_TOKEN = 4 * 1024 * 1024
 """Length of one tag, comment or attribute, bytes."""
 _CHUNK = 256 * 1024
@@ -184,6 +187,7 @@ class _Builder:
         self.finished: list[XmlElement] = []
         self._open: list[XmlElement] = []
         self._descendants = 0
+        self._elements = 0
         self._fed = 0
 
     def feed(self, block: bytes) -> None:
@@ -191,6 +195,9 @@ class _Builder:
         self.parser.Parse(block, not block)
         if block and self._fed - self.parser.CurrentByteIndex > MAX_TOKEN:
             msg = f"one tag, text or comment is longer than {MAX_TOKEN // 2**20} MB"
+            raise Refused(msg)
+        if self._elements > max(DENSITY_FLOOR, self._fed / MIN_DENSITY):
+            msg = f"{self._elements} nearly empty elements; this is no SUMO file"
             raise Refused(msg)
 
     def _doctype(self, *_: object) -> None:
@@ -205,6 +212,7 @@ class _Builder:
             self._descendants += 1
             self._open[-1].children.append(element)
         self._open.append(element)
+        self._elements += 1
         if len(self._open) > MAX_DEPTH:
             msg = f"elements nested deeper than {MAX_DEPTH}; this is no SUMO file"
             raise Refused(msg)
