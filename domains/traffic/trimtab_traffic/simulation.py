@@ -1,0 +1,315 @@
+"""One SUMO simulation: libsumo in this process, or traci as the fallback, behind one class.
+
+Settings are those of the benchmark: fixed horizon, teleporting and collision actions off,
+unfinished and undeparted trips written. Every output goes into a private temporary folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from xml.sax.saxutils import quoteattr
+
+from trimtab.contracts.errors import InputFileError, MissingDependencyError, SimulatorError
+
+Backend = Literal["auto", "libsumo", "traci"]
+MAX_CALL_S = 0.5  # a simulationStep call holds the GIL: aim at half of the promised second
+STANDING_SPEED_MPS = 0.1  # SUMO's own threshold of "halting"
+_SUMO_PACKAGES = ("eclipse-sumo", "libsumo", "traci", "sumolib")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What one simulation run is started with.
+
+    Attributes:
+        end_s: the horizon's end e; trips still running then are written as unfinished.
+        teleport_s: standing time after which SUMO teleports a vehicle, -1 never.
+        signals: TLS ids whose state changes are logged, by SUMO itself.
+        edge_data: write the sums per edge (delay map).
+        emissions: equip every vehicle with the emission device.
+        extra: further SUMO options, taken as they are.
+    """
+
+    net: Path
+    routes: tuple[Path, ...]
+    begin_s: float
+    end_s: float
+    seed: int
+    additional: tuple[Path, ...] = ()
+    teleport_s: float = -1.0
+    step_length_s: float = 1.0
+    signals: tuple[str, ...] = ()
+    edge_data: bool = False
+    emissions: bool = False
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Files SUMO writes; complete only after `Session.close`."""
+
+    folder: Path
+
+    @property
+    def trips(self) -> Path:
+        """`--tripinfo-output`."""
+        return self.folder / "tripinfo.xml"
+
+    @property
+    def statistics(self) -> Path:
+        """`--statistic-output`."""
+        return self.folder / "statistics.xml"
+
+    @property
+    def edges(self) -> Path:
+        """`--edgedata-output`."""
+        return self.folder / "edges.xml"
+
+    @property
+    def signals(self) -> Path:
+        """State changes of all logged TLS."""
+        return self.folder / "signals.xml"
+
+
+class Session:
+    """Starts, steps and closes one simulation; may be started again after `close`.
+
+    libsumo holds one simulation per process, so a second live session in a process must use
+    `backend="traci"`.
+
+    Attributes:
+        api: module `libsumo` or a traci connection (same functions) while running.
+        time_s: simulated time.
+        outputs: files of the last run.
+    """
+
+    def __init__(self, backend: Backend = "auto") -> None:
+        self.version = sumo_version()
+        self.backend = _choose(backend)
+        self._folder = tempfile.TemporaryDirectory(prefix="trimtab-sumo-")
+        self.outputs = Outputs(Path(self._folder.name))
+        if ":" in self._folder.name:
+            msg = (
+                f"temporary folder {self._folder.name!r} contains ':', which SUMO reads as "
+                "host:port: set TMPDIR to a folder without it"
+            )
+            raise InputFileError(msg)
+        self.api: Any = None
+        self.time_s = 0.0
+        self._call_s = 0.0  # wall seconds per simulated second of the last call
+
+    @property
+    def running(self) -> bool:
+        """Whether a simulation is loaded."""
+        return self.api is not None
+
+    def start(self, options: RunOptions) -> None:
+        """Load a run; time stands at `begin_s` afterwards.
+
+        Raises:
+            InputFileError: SUMO refuses its input; carries SUMO's own first message.
+            SimulatorError: libsumo is already used by another session of this process.
+        """
+        self.close()
+        arguments = ["sumo", *self._arguments(options)]
+        with _captured_stderr() as captured:
+            try:
+                self.api = self._launch(arguments)
+            except Exception as error:
+                message = _first_message(captured(), str(error))
+                msg = f"SUMO refuses {options.net.name}: {message}"
+                raise InputFileError(msg) from error
+        self.time_s = options.begin_s
+        self._call_s = 0.0
+
+    def advance(self, until_s: float) -> None:
+        """Simulate up to `until_s`, in calls of at most about half a second of wall time.
+
+        Raises:
+            SimulatorError: SUMO stopped; carries its own first message.
+        """
+        while self.time_s < until_s - 1e-9:
+            target = until_s
+            if self._call_s > 0.0:
+                target = min(until_s, self.time_s + max(1.0, int(MAX_CALL_S / self._call_s)))
+            started = time.perf_counter()
+            try:
+                self.api.simulationStep(float(target))
+            except Exception as error:
+                message = _first_message("", str(error))
+                self.close()
+                msg = f"SUMO stopped between {self.time_s:g} and {target:g} s: {message}"
+                raise SimulatorError(msg) from error
+            self._call_s = (time.perf_counter() - started) / (target - self.time_s)
+            self.time_s = target
+
+    def close(self) -> None:
+        """End the run, which completes its outputs; harmless when nothing runs."""
+        if self.api is not None:
+            api, self.api = self.api, None
+            with contextlib.suppress(Exception):  # a crashed simulator cannot be closed twice
+                api.close()
+
+    def dispose(self) -> None:
+        """Close and remove the private folder."""
+        self.close()
+        self._folder.cleanup()
+
+    def _launch(self, arguments: list[str]) -> Any:
+        if self.backend == "libsumo":
+            libsumo = load_libsumo()
+            if libsumo.isLoaded():
+                msg = "libsumo already runs a simulation in this process; close that one first"
+                raise SimulatorError(msg)
+            libsumo.start(arguments)
+            return libsumo
+        import traci
+
+        label = uuid.uuid4().hex  # a refused start leaves its label taken
+        program = str(sumo_home() / "bin" / "sumo")
+        with contextlib.redirect_stdout(sys.stderr):  # traci prints its retries
+            traci.start([program, *arguments[1:]], label=label, stdout=sys.stderr, doSwitch=False)
+        return traci.getConnection(label)
+
+    def _arguments(self, options: RunOptions) -> list[str]:
+        out = self.outputs
+        additional = list(options.additional)
+        if options.signals:
+            additional.append(_signal_log(out, options.signals))
+        pairs: dict[str, str] = {
+            "--net-file": str(options.net),
+            "--route-files": ",".join(map(str, options.routes)),
+            "--additional-files": ",".join(map(str, additional)),
+            "--begin": f"{options.begin_s:g}",
+            "--end": f"{options.end_s:g}",
+            "--step-length": f"{options.step_length_s:g}",
+            "--seed": str(options.seed),
+            "--time-to-teleport": f"{options.teleport_s:g}",
+            "--tripinfo-output": str(out.trips),
+            "--statistic-output": str(out.statistics),
+            "--edgedata-output": str(out.edges) if options.edge_data else "",
+            "--device.emissions.probability": "1" if options.emissions else "",
+            "--precision": "6",
+        }
+        if self.version >= (1, 20):  # older versions know neither
+            pairs |= {"--collision.action": "none", "--tripinfo-output.write-undeparted": "true"}
+        flags = ["--tripinfo-output.write-unfinished", "--no-step-log", "--no-warnings"]
+        named = [word for pair in pairs.items() if pair[1] for word in pair]
+        return [*named, *flags, "--duration-log.disable", *options.extra]
+
+
+def load_libsumo() -> Any:
+    """Import libsumo with file descriptor 1 on stderr: its import prints a pyarrow warning."""
+    if "libsumo" in sys.modules:
+        return sys.modules["libsumo"]
+    sys.stdout.flush()
+    with contextlib.redirect_stdout(sys.stderr), _redirected(1, 2):
+        return importlib.import_module("libsumo")
+
+
+def sumo_home() -> Path:
+    """Folder of the eclipse-sumo wheel; sets SUMO_HOME to it.
+
+    Raises:
+        MissingDependencyError: the wheel is not installed.
+    """
+    spec = importlib.util.find_spec("sumo")
+    if spec is None or spec.origin is None:
+        raise MissingDependencyError(
+            package="eclipse-sumo", extra="traffic", purpose="simulating traffic"
+        )
+    home = Path(spec.origin).parent
+    os.environ["SUMO_HOME"] = str(home)
+    return home
+
+
+def sumo_version() -> tuple[int, ...]:
+    """Version of the SUMO wheels; sets SUMO_HOME.
+
+    Raises:
+        MissingDependencyError: SUMO is not installed.
+        SimulatorError: the installed wheels are of different versions.
+    """
+    sumo_home()
+    found: dict[str, str] = {}
+    for package in _SUMO_PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    if len(set(found.values())) != 1:
+        listed = ", ".join(f"{name} {version}" for name, version in found.items())
+        msg = (
+            f"mixed SUMO versions ({listed}): install one version of all, e.g. "
+            f"pip install {' '.join(f'{name}==1.28.0' for name in found)}"
+        )
+        raise SimulatorError(msg)
+    return tuple(int(part) for part in next(iter(found.values())).split(".")[:3])
+
+
+def sanitise_name(name: str) -> str:
+    """A file name SUMO accepts: ':' would be read as host:port, separators as folders."""
+    return re.sub(r"[^\w.\-]", "_", name) or "_"
+
+
+def _choose(backend: Backend) -> Literal["libsumo", "traci"]:
+    if backend == "auto":
+        return "libsumo" if importlib.util.find_spec("libsumo") else "traci"
+    if importlib.util.find_spec(backend) is None:
+        raise MissingDependencyError(package=backend, extra="traffic", purpose="simulating traffic")
+    return backend
+
+
+def _signal_log(out: Outputs, signals: tuple[str, ...]) -> Path:
+    path = out.folder / "signal-log.add.xml"
+    dest = quoteattr(str(out.signals))
+    events = "".join(
+        f'<timedEvent type="SaveTLSSwitchStates" source={quoteattr(tls)} dest={dest}/>\n'
+        for tls in signals
+    )
+    path.write_text(f"<additional>\n{events}</additional>\n", encoding="utf-8")
+    return path
+
+
+def _first_message(stderr: str, exception: str) -> str:
+    """SUMO's own first error, on one line; the exception's text where SUMO printed nothing."""
+    printed = [line.strip() for line in stderr.partition("Error:")[2].splitlines()]
+    lines = printed or [line.strip() for line in exception.splitlines()]
+    lines = [line for line in lines if line] or ["no message"]
+    unfinished = lines[0].endswith(":") and len(lines) > 1
+    return f"{lines[0]} {lines[1]}" if unfinished else lines[0]
+
+
+@contextlib.contextmanager
+def _redirected(fd: int, target: int) -> Iterator[None]:
+    saved = os.dup(fd)
+    try:
+        os.dup2(target, fd)
+        yield
+    finally:
+        os.dup2(saved, fd)
+        os.close(saved)
+
+
+@contextlib.contextmanager
+def _captured_stderr() -> Iterator[Any]:
+    """Collect what native code writes to file descriptor 2."""
+    with tempfile.TemporaryFile() as sink:
+
+        def text() -> str:
+            sink.seek(0)
+            return sink.read().decode("utf-8", "replace")
+
+        with _redirected(2, sink.fileno()):
+            yield text
