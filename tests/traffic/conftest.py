@@ -30,6 +30,9 @@ TWO_STREETS = """<?xml version="1.0" encoding="UTF-8"?>
   <request index="1" response="00" foes="01" cont="0"/>
  </junction>
  <junction id="W" type="dead_end" x="-208" y="0" incLanes="" intLanes="" shape="0,0"/>
+ <junction id="S" type="dead_end" x="0" y="-208" incLanes="" intLanes="" shape="0,0"/>
+ <junction id="E" type="dead_end" x="208" y="0" incLanes="CE_0" intLanes="" shape="0,0"/>
+ <junction id="N" type="dead_end" x="0" y="208" incLanes="CN_0" intLanes="" shape="0,0"/>
  <connection from="WC" to="CE" fromLane="0" toLane="0" via=":C_0_0" tl="{tls}" linkIndex="0"
    dir="s" state="o"/>
  <connection from="SC" to="CN" fromLane="0" toLane="0" via=":C_1_0" tl="{tls}" linkIndex="{last}"
@@ -89,3 +92,16 @@ def wheel_net() -> Callable[[str], TrafficNetwork]:
         return compiled[name]
 
     return get
+
+
+@pytest.fixture
+def two_street_demand(tmp_path: Path) -> Callable[..., Path]:
+    """Writer of a route file for the two-street network: the body is the caller's."""
+
+    def write(body: str, name: str = "two.rou.xml") -> Path:
+        path = tmp_path / name
+        routes = '<route id="we" edges="WC CE"/><route id="sn" edges="SC CN"/>'
+        path.write_text(f"<routes>{routes}{body}</routes>", encoding="utf-8")
+        return path
+
+    return write

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import os
-import re
+import shutil
 import sys
 import tempfile
 import time
 import uuid
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,11 @@ from xml.sax.saxutils import quoteattr
 
 from trimtab.contracts.errors import InputFileError, MissingDependencyError, SimulatorError
 
+from trimtab_traffic.toolchain import binary, sumo_home, sumo_version
+
 Backend = Literal["auto", "libsumo", "traci"]
 MAX_CALL_S = 0.5  # a simulationStep call holds the GIL: aim at half of the promised second
 STANDING_SPEED_MPS = 0.1  # SUMO's own threshold of "halting"
-_SUMO_PACKAGES = ("eclipse-sumo", "libsumo", "traci", "sumolib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +98,18 @@ class Session:
     """
 
     def __init__(self, backend: Backend = "auto") -> None:
-        self.version = sumo_version()
+        self.version = tuple(int(part) for part in sumo_version().split(".")[:2])
+        os.environ["SUMO_HOME"] = str(sumo_home())
         self.backend = _choose(backend)
-        self._folder = tempfile.TemporaryDirectory(prefix="trimtab-sumo-")
-        self.outputs = Outputs(Path(self._folder.name))
-        if ":" in self._folder.name:
+        folder = tempfile.gettempdir()
+        if ":" in folder:
             msg = (
-                f"temporary folder {self._folder.name!r} contains ':', which SUMO reads as "
+                f"temporary folder {folder!r} contains ':', which SUMO reads as "
                 "host:port: set TMPDIR to a folder without it"
             )
             raise InputFileError(msg)
+        self.outputs = Outputs(Path(tempfile.mkdtemp(prefix="trimtab-sumo-")))
+        self._remove = weakref.finalize(self, shutil.rmtree, self.outputs.folder, True)
         self.api: Any = None
         self.time_s = 0.0
         self._call_s = 0.0  # wall seconds per simulated second of the last call
@@ -124,6 +127,9 @@ class Session:
             SimulatorError: libsumo is already used by another session of this process.
         """
         self.close()
+        if self.backend == "libsumo" and load_libsumo().isLoaded():
+            msg = "libsumo already runs a simulation in this process; close that one first"
+            raise SimulatorError(msg)
         arguments = ["sumo", *self._arguments(options)]
         with _captured_stderr() as captured:
             try:
@@ -166,20 +172,21 @@ class Session:
     def dispose(self) -> None:
         """Close and remove the private folder."""
         self.close()
-        self._folder.cleanup()
+        self._remove()
 
     def _launch(self, arguments: list[str]) -> Any:
         if self.backend == "libsumo":
             libsumo = load_libsumo()
-            if libsumo.isLoaded():
-                msg = "libsumo already runs a simulation in this process; close that one first"
-                raise SimulatorError(msg)
-            libsumo.start(arguments)
+            try:
+                libsumo.start(arguments)
+            except Exception:
+                libsumo.close()  # a refused input leaves half a simulation behind
+                raise
             return libsumo
         import traci
 
         label = uuid.uuid4().hex  # a refused start leaves its label taken
-        program = str(sumo_home() / "bin" / "sumo")
+        program = str(binary("sumo"))
         with contextlib.redirect_stdout(sys.stderr):  # traci prints its retries
             traci.start([program, *arguments[1:]], label=label, stdout=sys.stderr, doSwitch=False)
         return traci.getConnection(label)
@@ -218,49 +225,6 @@ def load_libsumo() -> Any:
     sys.stdout.flush()
     with contextlib.redirect_stdout(sys.stderr), _redirected(1, 2):
         return importlib.import_module("libsumo")
-
-
-def sumo_home() -> Path:
-    """Folder of the eclipse-sumo wheel; sets SUMO_HOME to it.
-
-    Raises:
-        MissingDependencyError: the wheel is not installed.
-    """
-    spec = importlib.util.find_spec("sumo")
-    if spec is None or spec.origin is None:
-        raise MissingDependencyError(
-            package="eclipse-sumo", extra="traffic", purpose="simulating traffic"
-        )
-    home = Path(spec.origin).parent
-    os.environ["SUMO_HOME"] = str(home)
-    return home
-
-
-def sumo_version() -> tuple[int, ...]:
-    """Version of the SUMO wheels; sets SUMO_HOME.
-
-    Raises:
-        MissingDependencyError: SUMO is not installed.
-        SimulatorError: the installed wheels are of different versions.
-    """
-    sumo_home()
-    found: dict[str, str] = {}
-    for package in _SUMO_PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    if len(set(found.values())) != 1:
-        listed = ", ".join(f"{name} {version}" for name, version in found.items())
-        msg = (
-            f"mixed SUMO versions ({listed}): install one version of all, e.g. "
-            f"pip install {' '.join(f'{name}==1.28.0' for name in found)}"
-        )
-        raise SimulatorError(msg)
-    return tuple(int(part) for part in next(iter(found.values())).split(".")[:3])
-
-
-def sanitise_name(name: str) -> str:
-    """A file name SUMO accepts: ':' would be read as host:port, separators as folders."""
-    return re.sub(r"[^\w.\-]", "_", name) or "_"
 
 
 def _choose(backend: Backend) -> Literal["libsumo", "traci"]:
