@@ -46,6 +46,9 @@ __all__ = [
 CURRENT_NET_VERSION = (1, 20)
 """Network format written by netconvert of SUMO 1.28."""
 
+PHASE_FIELDS = frozenset({"state", "duration", "minDur", "maxDur", "next", "name"})
+"""Attributes of a phase that `Phase` has fields for."""
+
 MAX_NEIGHBOUR_M = 1500.0
 """Signals further apart than this along the road are not called neighbours, m."""
 
@@ -160,7 +163,7 @@ def _via(raw: RawNet) -> dict[str, str]:
 def _signals(path: Path, raw: RawNet, requests: Requests) -> tuple[Signal, ...]:
     programs: dict[str, list[Program]] = defaultdict(list)
     for attributes, phases, parameters in raw.programs:
-        programs[attributes["id"]].append(_program(path, attributes, phases, parameters))
+        programs[attributes["id"]].append(read_program(path, attributes, phases, parameters))
     if not programs:
         msg = (
             f"{path}: network has no traffic light program (tlLogic); add signals in netedit or "
@@ -183,12 +186,17 @@ def _number(attributes: dict[str, str], key: str) -> float:
     return float(attributes.get(key, "nan"))
 
 
-def _program(
+def read_program(
     path: Path,
     attributes: dict[str, str],
     phases: list[dict[str, str]],
     parameters: dict[str, str],
 ) -> Program:
+    """Make a program of the attributes of a ``tlLogic`` element, its phases and parameters.
+
+    Raises:
+        InputFileError: green limits are crossed, or the states differ in length.
+    """
     rows = []
     for number, phase in enumerate(phases):
         low, high = _number(phase, "minDur"), _number(phase, "maxDur")
@@ -207,6 +215,7 @@ def _program(
                 max_duration_s=high,
                 next=following,
                 name=phase.get("name", ""),
+                extra=tuple((k, v) for k, v in phase.items() if k not in PHASE_FIELDS),
             )
         )
     if len({len(row.state) for row in rows}) != 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,19 @@ YELLOW_CHARS = "yYu"
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One phase of a signal program as shipped; durations in s, NaN where the file has none."""
+    """One phase of a signal program as shipped; durations in s, NaN where the file has none.
+
+    `extra` keeps attributes that only some controller types read (``vehext``, ``yellow``, ``red``,
+    ``earliestEnd``, ``latestEnd``, …), so that a program written again says the same.
+    """
 
     state: str
     duration_s: float
-    min_duration_s: float
-    max_duration_s: float
-    next: tuple[int, ...]
-    name: str
+    min_duration_s: float = nan
+    max_duration_s: float = nan
+    next: tuple[int, ...] = ()
+    name: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,8 @@ class Row:
             raise InputFileError(msg)
         return self.cells[column]
 
-    def number(self, column: str, default: float | None = None) -> float:
-        """A finite number, not negative.
+    def number(self, column: str, default: float | None = None, low: float = 0.0) -> float:
+        """A finite number of at least `low`.
 
         Raises:
             InputFileError: it is none.
@@ -52,8 +52,9 @@ class Row:
             value = float(self.text(column).replace(",", "."))
         except ValueError:
             value = math.nan
-        if not math.isfinite(value) or value < 0:
-            msg = f"{self.where}: {column} is {self.cells[column]!r}; write a number of 0 or more"
+        if not math.isfinite(value) or value < low:
+            limit = "" if low == -math.inf else f" of at least {low:g}"
+            msg = f"{self.where}: {column} is {self.cells[column]!r}; write a number{limit}"
             raise InputFileError(msg)
         return value
 
