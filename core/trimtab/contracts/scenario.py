@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Generic, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    ValidationInfo,
+    field_validator,
+)
 
 
 class StrictModel(BaseModel):
@@ -17,6 +27,26 @@ class StrictModel(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _existing_file(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    found = path if folder is None else (Path(folder) / path).resolve()
+    if folder is not None and not found.is_file():
+        msg = f"no such file: {found}"
+        raise ValueError(msg)
+    return found
+
+
+def _file_text(path: Path, info: SerializationInfo) -> str:
+    return path.name if (info.context or {}).get("file_names_only") else str(path)
+
+
+DataFile = Annotated[
+    Path, AfterValidator(_existing_file), PlainSerializer(_file_text, return_type=str)
+]
+"""A user's input file. Written relative to the scenario file, resolved and checked when a file
+is loaded; `Domain.data_files` must list it, so that its content enters the identity of jobs."""
 
 
 class Sweep(StrictModel):
@@ -56,9 +86,14 @@ class Scenario(StrictModel, Generic[P]):
 
 
 def canonical_json(value: BaseModel | dict[str, Any]) -> str:
-    """JSON with sorted keys and defaults filled in; the text that ids hash."""
-    plain = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON with sorted keys and defaults filled in; the text that ids hash.
+
+    Data files count by name here: their folder is no part of an identity, their content is
+    hashed beside this text.
+    """
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json", by_alias=True, context={"file_names_only": True})
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def content_id(value: BaseModel | dict[str, Any]) -> str:

@@ -1,0 +1,247 @@
+"""Scenario files: found by path or shipped id, parsed, overridden, migrated and validated.
+
+Every fault of a file is reported at once, each at the line and column of its key or value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError
+
+from trimtab.contracts.domain import Domain
+from trimtab.contracts.errors import (
+    Fault,
+    PluginError,
+    ScenarioError,
+    TrimtabError,
+    UnknownNameError,
+    suggestion,
+)
+from trimtab.contracts.registry import load_domain, manifests, shipped_scenarios
+from trimtab.contracts.scenario import Scenario, StrictModel
+from trimtab.run.diagnostics import faults_of
+from trimtab.run.yaml_document import Document, Mark, decode, parse
+from trimtab.run.yaml_document import Path as KeyPath
+
+SCHEMA = "trimtab/scenario/"
+SCHEMA_NUMBER = 1
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+MIGRATIONS: dict[int, Migration] = {}
+"""Schema number → the function that turns its data into that of the next number."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedScenario:
+    """A valid scenario and where it came from.
+
+    Attributes:
+        scenario: the whole model; `scenario.problem` is an instance of the domain's model.
+        source: path or shipped id as the user named it.
+        text: the file's text.
+        overrides: what `--set` changed, as given.
+        notes: one line each ("was written for an older schema").
+    """
+
+    scenario: Scenario[Any]
+    domain: Domain
+    source: str
+    path: Path
+    text: str
+    overrides: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class _AnyProblem(StrictModel):
+    """Stands in for the domain's model where the domain is not known."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> LoadedScenario:
+    """Read a scenario by path or shipped id and validate it wholly.
+
+    Args:
+        source: a path, or a shipped id such as `traffic/cologne8`.
+        overrides: `dotted.key=value` settings, values in YAML.
+
+    Raises:
+        ScenarioError: with every fault found.
+        UnknownNameError: neither a file nor a shipped id.
+        PluginError: the domain's plug-in is broken.
+    """
+    path = find_scenario(source)
+    text = decode(path.read_bytes(), str(path))
+    document = parse(text, str(path))
+    if not isinstance(document.data, dict):
+        raise ScenarioError([document.values[()].fault((), "must be a mapping of keys to values")])
+    notes = _migrate(document)
+    for override in overrides:
+        apply_override(document, override)
+    scenario, domain = _validate(document, path.parent)
+    return LoadedScenario(scenario, domain, str(source), path, text, tuple(overrides), tuple(notes))
+
+
+def find_scenario(source: str | Path) -> Path:
+    """The file of a path or shipped id.
+
+    Raises:
+        UnknownNameError: there is neither.
+        ScenarioError: it is no regular file.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.exists():
+        raise ScenarioError([Fault(str(path), 1, 1, "", "is not a file")])
+    shipped = shipped_scenarios()
+    if str(source) in shipped:
+        return shipped[str(source)]
+    if path.suffix in {".yaml", ".yml", ".json"}:
+        raise ScenarioError([Fault(str(path), 1, 1, "", "no such file")])
+    raise UnknownNameError(str(source), "scenario (a path or a shipped id)", shipped)
+
+
+def apply_override(document: Document, override: str) -> None:
+    """Set `dotted.key=value` in a parsed document; list items are numbered from 0.
+
+    Raises:
+        ScenarioError: the override is malformed, or passes through something without keys.
+    """
+    origin = f"--set {override}"
+    key, equals, value = override.partition("=")
+    if not equals or not re.fullmatch(r"[^.\s=]+(\.[^.\s=]+)*", key):
+        raise ScenarioError([Fault(origin, 1, 1, "", "write it as dotted.key=value")])
+    shifted = " " * (len(key) + 1) + value  # so that columns count in the override
+    parsed = parse(shifted, origin) if value else Document(None, {(): Mark(origin, 1, 1)})
+    if parsed.faults:
+        raise ScenarioError(parsed.faults)
+    parts = key.split(".")
+    path, target = _descend(document, parts[:-1], origin)
+    last = _index(target, parts[-1], origin, path)
+    target[last] = parsed.data
+    _graft(document, parsed, (*path, last))
+
+
+def _descend(document: Document, parts: Sequence[str], origin: str) -> tuple[KeyPath, Any]:
+    path: KeyPath = ()
+    target = document.data
+    for part in parts:
+        key = _index(target, part, origin, path)
+        if isinstance(target, dict) and target.get(key) is None:
+            target[key] = {}
+        path, target = (*path, key), target[key]
+        document.values.setdefault(path, Mark(origin, 1, 1))
+    return path, target
+
+
+def _index(target: Any, part: str, origin: str, path: KeyPath) -> str | int:
+    mark = Mark(origin, 1, 1)
+    if isinstance(target, dict):
+        return part
+    if not isinstance(target, list):
+        raise ScenarioError([mark.fault(path, f"has no key {part!r}: it is {target!r}")])
+    if not part.isdigit() or int(part) >= len(target):
+        what = f"has {len(target)} items: number one from 0, got {part!r}"
+        raise ScenarioError([mark.fault(path, what)])
+    return int(part)
+
+
+def _graft(document: Document, parsed: Document, path: KeyPath) -> None:
+    """Put the marks of an override in place of those of the value it replaced."""
+    for marks, new in ((document.values, parsed.values), (document.keys, parsed.keys)):
+        for old in [p for p in marks if p[: len(path)] == path]:
+            del marks[old]
+        marks.update({path + below: mark for below, mark in new.items()})
+    document.keys[path] = Mark(document.values[path].file, 1, 1)
+
+
+def _migrate(document: Document) -> list[str]:
+    """Bring older data to the present schema; a newer one is an error."""
+    data, path = document.data, ("schema",)
+    declared = str(data.get("schema", f"{SCHEMA}{SCHEMA_NUMBER}"))
+    number = declared.removeprefix(SCHEMA)
+    if not declared.startswith(SCHEMA) or not number.isdigit():
+        return []  # the model says what is expected
+    if int(number) > SCHEMA_NUMBER:
+        what = (
+            f"{declared} is newer than this version reads ({SCHEMA}{SCHEMA_NUMBER}): "
+            "upgrade trimtab"
+        )
+        raise ScenarioError([document.value_mark(path).fault(path, what)])
+    document.data = migrated(data, int(number), MIGRATIONS)
+    if int(number) == SCHEMA_NUMBER:
+        return []
+    return [f"written for {declared}; `trimtab migrate` rewrites it for {SCHEMA}{SCHEMA_NUMBER}"]
+
+
+def migrated(
+    data: dict[str, Any], number: int, migrations: Mapping[int, Migration]
+) -> dict[str, Any]:
+    """Apply the migrations from schema `number` on and set the id that results.
+
+    Raises:
+        TrimtabError: one of them is missing.
+    """
+    while number < SCHEMA_NUMBER:
+        if number not in migrations:
+            msg = f"schema {SCHEMA}{number} is no longer read: oldest known is {SCHEMA}1"
+            raise TrimtabError(msg)
+        data = {**migrations[number](data), "schema": f"{SCHEMA}{number + 1}"}
+        number += 1
+    return data
+
+
+def _validate(document: Document, folder: Path) -> tuple[Scenario[Any], Domain]:
+    faults = list(document.faults)
+    domain = _domain(document, faults)
+    problem_model = _AnyProblem if domain is None else domain.problem_model
+    model = Scenario[problem_model]  # type: ignore[valid-type]
+    try:
+        scenario = model.model_validate(document.data, context={"folder": folder})
+    except ValidationError as error:
+        raise ScenarioError(_in_order(faults + faults_of(error, document, model))) from None
+    if domain is not None and not faults:
+        faults += _unknown_controllers(document, scenario, domain)
+    if faults or domain is None:
+        raise ScenarioError(_in_order(faults))
+    return scenario, domain
+
+
+def _in_order(faults: Sequence[Fault]) -> list[Fault]:
+    return sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column))
+
+
+def _domain(document: Document, faults: list[Fault]) -> Domain | None:
+    name = document.data.get("domain")
+    if not isinstance(name, str):
+        return None  # the model says so
+    try:
+        return load_domain(name)
+    except UnknownNameError:
+        known = sorted(manifests())
+        what = f"unknown domain {name!r}; known: {', '.join(known)}.{suggestion(name, known)}"
+    except PluginError as error:
+        what = str(error)
+    faults.append(document.value_mark(("domain",)).fault(("domain",), what))
+    return None
+
+
+def _unknown_controllers(
+    document: Document, scenario: Scenario[Any], domain: Domain
+) -> list[Fault]:
+    if not scenario.controllers:
+        return []
+    known = sorted(domain.controllers(scenario.problem))
+    return [
+        document.value_mark(path).fault(
+            path,
+            f"unknown controller {name!r}; known: {', '.join(known)}.{suggestion(name, known)}",
+        )
+        for path, name in [(("controllers", i), n) for i, n in enumerate(scenario.controllers)]
+        if name not in known
+    ]
