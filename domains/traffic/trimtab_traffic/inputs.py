@@ -1,0 +1,82 @@
+"""From the network source of a scenario to the files SUMO runs, whatever way they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab.contracts.errors import InputFileError
+
+from trimtab_traffic.importers.checks import check_files
+from trimtab_traffic.importers.files import TrafficFiles
+from trimtab_traffic.importers.sumocfg import read_config
+from trimtab_traffic.scenario import SignalsProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Files and period of a scenario.
+
+    Attributes:
+        begin_s: b, the begin of the evaluated horizon.
+        start_s: begin of the simulation, `begin_s` minus warm-up.
+        end_s: e, the end of the horizon.
+        options: further SUMO options that shape the physics, as written on a command line.
+        notes: one line each: licence, repairs, what a reader should know.
+    """
+
+    net: Path
+    routes: tuple[Path, ...]
+    additional: tuple[Path, ...]
+    begin_s: float
+    start_s: float
+    end_s: float
+    options: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def resolve_inputs(problem: SignalsProblem, work: Path) -> Inputs:
+    """Find or make the files of a scenario.
+
+    Args:
+        problem: the scenario's problem part.
+        work: folder for generated and mended files.
+
+    Raises:
+        TrimtabError: a file is missing or inconsistent.
+    """
+    files, notes = _files(problem, work)
+    begin_s = problem.begin_s if problem.begin_s is not None else files.begin_s or 0.0
+    return Inputs(
+        net=files.net_file,
+        routes=files.route_files,
+        additional=files.additional_files,
+        begin_s=begin_s,
+        start_s=max(0.0, begin_s - problem.warm_up_s),
+        end_s=begin_s + problem.horizon_s,
+        options=tuple(word for name, value in files.options for word in (f"--{name}", value)),
+        notes=notes + files.repairs + files.notes,
+    )
+
+
+def _files(problem: SignalsProblem, work: Path) -> tuple[TrafficFiles, tuple[str, ...]]:
+    network = problem.network
+    if network.source is not None:
+        source = network.source
+        shipped = TrafficFiles(
+            source.net_file,
+            source.route_files,
+            source.additional_files,
+            begin_s=source.begin_s,
+            end_s=source.end_s,
+        )
+        return shipped, tuple(note for note in (f"data: {source.licence}", source.note) if note)
+    if network.sumocfg is not None:
+        return check_files(read_config(network.sumocfg), work), ()
+    if network.net is not None:
+        files = TrafficFiles(
+            network.net, network.routes, network.additional, begin_s=problem.begin_s
+        )
+        return check_files(files, work), ()
+    msg = "generated and osm networks: convert them to SUMO files first"
+    raise InputFileError(msg)
