@@ -23,7 +23,7 @@ IDLE = -1
 """Schedule entry of a slot in which no group moves."""
 
 _ENVELOPE_SLOTS = 120
-_MAX_LEVELS = 6
+_MAX_LEVELS = 7
 
 
 @dataclass(frozen=True, slots=True)
