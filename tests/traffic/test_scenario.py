@@ -72,6 +72,9 @@ def test_what_is_wrong_is_said(settings: dict[str, object], message: str) -> Non
 
 
 def test_paths_are_relative_to_the_scenario_file(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.net.xml").touch()
+    (tmp_path / "sub/b.rou.xml").touch()
     raw = {"network": {"net": "a.net.xml", "routes": ["sub/b.rou.xml"]}}
     model = SignalsProblem.model_validate(raw, context={"folder": tmp_path})
     assert model.network.net == tmp_path / "a.net.xml"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trimtab.contracts.errors import InputFileError
 
+from trimtab_traffic.generated import generate
 from trimtab_traffic.importers.checks import check_files
 from trimtab_traffic.importers.files import TrafficFiles
 from trimtab_traffic.importers.sumocfg import read_config
@@ -78,5 +79,7 @@ def _files(problem: SignalsProblem, work: Path) -> tuple[TrafficFiles, tuple[str
             network.net, network.routes, network.additional, begin_s=problem.begin_s
         )
         return check_files(files, work), ()
-    msg = "generated and osm networks: convert them to SUMO files first"
+    if network.generated is not None:
+        return generate(network.generated, work), ()
+    msg = "osm networks: convert them to SUMO files first"
     raise InputFileError(msg)

@@ -5,11 +5,10 @@ Numpy-free and cheap to import: forms, validation and `--help` read only this.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
-from trimtab.contracts.scenario import StrictModel
+from pydantic import Field, field_validator, model_validator
+from trimtab.contracts.scenario import DataFile, StrictModel
 
 from trimtab_traffic.profiles import RuleProfile, field_profile, resco_profile
 from trimtab_traffic.sources import NetSource, find_net
@@ -18,17 +17,20 @@ OBJECTIVES = ("delay", "queue", "max_wait", "stops", "co2", "bus_delay", "pedest
 
 
 class GeneratedNetwork(StrictModel):
-    """A network made by netgenerate, with demand made by randomTrips; ours, no licence."""
+    """A network of our own, with signals, sidewalks and crossings; free of any licence."""
 
-    kind: Literal["grid", "arterial", "junction"] = Field(default="grid", description="layout")
+    kind: Literal["grid", "arterial", "town"] = Field(
+        default="grid",
+        description="arterial: cross streets have one lane and less demand; town: irregular",
+    )
     columns: int = Field(default=3, ge=1, le=20, description="junctions from west to east")
     rows: int = Field(default=3, ge=1, le=20, description="junctions from south to north")
     block_m: float = Field(default=200.0, ge=50, le=2000, description="distance of junctions, m")
     lanes: int = Field(default=2, ge=1, le=4, description="lanes per direction")
     speed_kmh: float = Field(default=50.0, ge=20, le=100, description="speed limit, km/h")
-    crossings: bool = Field(default=False, description="sidewalks, crossings and pedestrian phases")
     vehicles_per_h: float = Field(default=1800.0, gt=0, le=100_000, description="vehicles per hour")
     pedestrians_per_h: float = Field(default=0.0, ge=0, le=100_000, description="persons per hour")
+    demand_h: float = Field(default=1.0, gt=0, le=24, description="hours of demand")
     network_seed: int = Field(default=1, ge=0, description="seed of layout and demand")
 
 
@@ -37,11 +39,11 @@ class NetworkSource(StrictModel):
 
     wheel: str | None = Field(default=None, description="name of an installed wheel's network")
     generated: GeneratedNetwork | None = Field(default=None, description="a generated network")
-    sumocfg: Path | None = Field(default=None, description="a SUMO configuration")
-    net: Path | None = Field(default=None, description="a SUMO network; give routes with it")
-    osm: Path | None = Field(default=None, description="an OpenStreetMap extract")
-    routes: tuple[Path, ...] = Field(default=(), description="demand of `net` or `osm`")
-    additional: tuple[Path, ...] = Field(default=(), description="SUMO additional files")
+    sumocfg: DataFile | None = Field(default=None, description="a SUMO configuration")
+    net: DataFile | None = Field(default=None, description="a SUMO network; give routes with it")
+    osm: DataFile | None = Field(default=None, description="an OpenStreetMap extract")
+    routes: tuple[DataFile, ...] = Field(default=(), description="demand of `net` or `osm`")
+    additional: tuple[DataFile, ...] = Field(default=(), description="SUMO additional files")
 
     @field_validator("wheel")
     @classmethod
@@ -49,18 +51,6 @@ class NetworkSource(StrictModel):
         if name is not None:
             find_net(name)
         return name
-
-    @field_validator("sumocfg", "net", "osm")
-    @classmethod
-    def _beside_the_scenario(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        return None if path is None else _resolved(path, info)
-
-    @field_validator("routes", "additional")
-    @classmethod
-    def _all_beside_the_scenario(
-        cls, paths: tuple[Path, ...], info: ValidationInfo
-    ) -> tuple[Path, ...]:
-        return tuple(_resolved(path, info) for path in paths)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -228,8 +218,3 @@ class SignalsProblem(StrictModel):
     def profile(self) -> RuleProfile:
         """The compiled rule profile."""
         return self.rules.compiled(self.network.source)
-
-
-def _resolved(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder")
-    return path if folder is None or path.is_absolute() else Path(folder) / path

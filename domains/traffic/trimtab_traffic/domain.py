@@ -1,0 +1,112 @@
+"""The domain `traffic.signals`: signal control on SUMO networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trimtab.contracts.controller import Entry
+from trimtab.contracts.domain import Domain
+from trimtab.contracts.figure import Figure
+from trimtab.contracts.problem import Bound, ControlProblem
+from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.shield import Monitor, Shield
+
+from trimtab_traffic.delay import HEADLINE, TRIP_METRICS
+from trimtab_traffic.scenario import SignalsProblem
+
+
+class SignalsDomain(Domain):
+    """Signal control on SUMO networks; one simulation a process."""
+
+    name = "traffic.signals"
+    title = "Signal control on SUMO networks"
+    problem_model = SignalsProblem
+    headline = HEADLINE
+    metrics = TRIP_METRICS
+    external = True
+    concepts = ("queue", "approaching vehicles", "head wait", "downstream space", "stage age")
+
+    def build(
+        self,
+        problem: SignalsProblem,
+        copies: int = 1,
+        interface: str = "stage",
+        autoreset: bool = False,
+    ) -> ControlProblem:
+        """See `Domain.build`; one copy per process, interfaces of `problem.INTERFACES`."""
+        from trimtab_traffic.problem import SignalControl
+
+        return SignalControl(problem, interface, autoreset=autoreset)
+
+    def controllers(self, problem: SignalsProblem) -> Mapping[str, Entry]:
+        """See `Domain.controllers`."""
+        from trimtab_traffic.controllers import entries
+
+        return entries(problem)
+
+    def reference(self, problem: SignalsProblem) -> tuple[str, ...]:
+        """The shipped plan or tuned actuated control, whichever is better on the run."""
+        return ("fixed", "actuated")
+
+    def bound(self, problem: SignalsProblem, seed: int) -> Bound:
+        """Conflict-free floor, or the sum of junction optima where that is larger."""
+        from trimtab_traffic.bounds import bound
+
+        return bound(problem, seed)
+
+    def verify(self, problem: SignalsProblem, seed: int, bound: Bound) -> None:
+        """See `Domain.verify`."""
+        from trimtab_traffic.bounds import verify
+
+        verify(problem, seed, bound)
+
+    def shield(self, problem: SignalsProblem, control: ControlProblem) -> Shield | None:
+        """The automaton compiled from network and rules."""
+        from trimtab_traffic.problem import SignalControl
+
+        return control.shield if isinstance(control, SignalControl) else None
+
+    def monitor(self, problem: SignalsProblem) -> Monitor:
+        """The independent monitor over SUMO's own record of signal states."""
+        from trimtab_traffic.inputs import resolve
+        from trimtab_traffic.monitor import SignalMonitor
+
+        return SignalMonitor.of(resolve(problem))
+
+    def profile(self, problem: SignalsProblem) -> str:
+        """See `Domain.profile`."""
+        return problem.rules.profile
+
+    def data_files(self, problem: SignalsProblem) -> tuple[Path, ...]:
+        """Network, demand and additional files."""
+        from trimtab_traffic.inputs import resolve
+
+        files = resolve(problem).files
+        return (files.net_file, *files.route_files, *files.additional_files)
+
+    def notes(self, problem: SignalsProblem) -> tuple[str, ...]:
+        """Data licence, and what was mended or should be known about the input."""
+        from trimtab_traffic.inputs import resolve
+
+        return resolve(problem).notes
+
+    def views(
+        self, problem: SignalsProblem, records: Sequence[EpisodeRecord]
+    ) -> tuple[Figure, ...]:
+        """Network map coloured by delay, delay and queue per controller."""
+        from trimtab_traffic.views import figures
+
+        return figures(problem, records)
+
+    def export(
+        self, problem: SignalsProblem, controller: str, parameters: Mapping[str, Any], out: Path
+    ) -> tuple[Path, ...]:
+        """Programs, stage and intergreen tables, or a decision table."""
+        from trimtab_traffic.writers import export
+
+        return export(problem, controller, parameters, out)
+
+
+DOMAIN = SignalsDomain()
