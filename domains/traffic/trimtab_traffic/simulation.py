@@ -28,6 +28,7 @@ from trimtab_traffic.toolchain import binary, sumo_home, sumo_version
 
 Backend = Literal["auto", "libsumo", "traci"]
 MAX_CALL_S = 0.5  # a simulationStep call holds the GIL: aim at half of the promised second
+CURRENT = (1, 20)  # first version with all options we set
 STANDING_SPEED_MPS = 0.1  # SUMO's own threshold of "halting"
 
 
@@ -130,7 +131,7 @@ class Session:
         if self.backend == "libsumo" and load_libsumo().isLoaded():
             msg = "libsumo already runs a simulation in this process; close that one first"
             raise SimulatorError(msg)
-        arguments = ["sumo", *self._arguments(options)]
+        arguments = ["sumo", *command_line(options, self.outputs, self.version)]
         with _captured_stderr() as captured:
             try:
                 self.api = self._launch(arguments)
@@ -191,31 +192,40 @@ class Session:
             traci.start([program, *arguments[1:]], label=label, stdout=sys.stderr, doSwitch=False)
         return traci.getConnection(label)
 
-    def _arguments(self, options: RunOptions) -> list[str]:
-        out = self.outputs
-        additional = list(options.additional)
-        if options.signals:
-            additional.append(_signal_log(out, options.signals))
-        pairs: dict[str, str] = {
-            "--net-file": str(options.net),
-            "--route-files": ",".join(map(str, options.routes)),
-            "--additional-files": ",".join(map(str, additional)),
-            "--begin": f"{options.begin_s:g}",
-            "--end": f"{options.end_s:g}",
-            "--step-length": f"{options.step_length_s:g}",
-            "--seed": str(options.seed),
-            "--time-to-teleport": f"{options.teleport_s:g}",
-            "--tripinfo-output": str(out.trips),
-            "--statistic-output": str(out.statistics),
-            "--edgedata-output": str(out.edges) if options.edge_data else "",
-            "--device.emissions.probability": "1" if options.emissions else "",
-            "--precision": "6",
-        }
-        if self.version >= (1, 20):  # older versions know neither
-            pairs |= {"--collision.action": "none", "--tripinfo-output.write-undeparted": "true"}
-        flags = ["--tripinfo-output.write-unfinished", "--no-step-log", "--no-warnings"]
-        named = [word for pair in pairs.items() if pair[1] for word in pair]
-        return [*named, *flags, "--duration-log.disable", *options.extra]
+
+def command_line(
+    options: RunOptions, out: Outputs, version: tuple[int, ...] = CURRENT
+) -> list[str]:
+    """SUMO's command line of a run, without the program's name; the same for every way to run it.
+
+    Args:
+        options: the run.
+        out: where SUMO writes.
+        version: (major, minor) of SUMO; those before 1.20 know fewer options.
+    """
+    additional = list(options.additional)
+    if options.signals:
+        additional.append(_signal_log(out, options.signals))
+    pairs: dict[str, str] = {
+        "--net-file": str(options.net),
+        "--route-files": ",".join(map(str, options.routes)),
+        "--additional-files": ",".join(map(str, additional)),
+        "--begin": f"{options.begin_s:g}",
+        "--end": f"{options.end_s:g}",
+        "--step-length": f"{options.step_length_s:g}",
+        "--seed": str(options.seed),
+        "--time-to-teleport": f"{options.teleport_s:g}",
+        "--tripinfo-output": str(out.trips),
+        "--statistic-output": str(out.statistics),
+        "--edgedata-output": str(out.edges) if options.edge_data else "",
+        "--device.emissions.probability": "1" if options.emissions else "",
+        "--precision": "6",
+    }
+    if version >= CURRENT:  # older versions know neither
+        pairs |= {"--collision.action": "none", "--tripinfo-output.write-undeparted": "true"}
+    flags = ["--tripinfo-output.write-unfinished", "--no-step-log", "--no-warnings"]
+    named = [word for pair in pairs.items() if pair[1] for word in pair]
+    return [*named, *flags, "--duration-log.disable", *options.extra]
 
 
 def load_libsumo() -> Any:
