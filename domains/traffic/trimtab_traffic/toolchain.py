@@ -82,8 +82,12 @@ def _version(package: str) -> str:
 
 
 def sumo_environment() -> dict[str, str]:
-    """Environment for SUMO processes: this process's own, with the wheel's ``SUMO_HOME``."""
-    return {**os.environ, "SUMO_HOME": str(sumo_home()), "PYTHONIOENCODING": "utf-8"}
+    """Environment for SUMO processes: this process's own, with the wheel's ``SUMO_HOME``.
+
+    String hashes are fixed because SUMO's tools draw from sets.
+    """
+    ours = {"SUMO_HOME": str(sumo_home()), "PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"}
+    return {**os.environ, **ours}
 
 
 def binary(name: str) -> Path:
