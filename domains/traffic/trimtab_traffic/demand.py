@@ -115,7 +115,7 @@ def _demand_elements(files: Iterable[Path]) -> Iterator[XmlElement]:
 
 
 def _expand(flow: XmlElement, begin_s: float, end_s: float) -> Iterator[tuple[str, float]]:
-    """Repetitions as SUMO makes them: times in whole ms, those before the begin are skipped."""
+    """Repetitions as SUMO makes them: times in whole ms, only those within the simulation."""
     name = flow.text("id")
     first = _ms(flow.seconds("begin", begin_s))
     last = _ms(flow.seconds("end", end_s))
@@ -123,7 +123,7 @@ def _expand(flow: XmlElement, begin_s: float, end_s: float) -> Iterator[tuple[st
     index = 0
     for repetition in range(count):
         depart = first + repetition * headway
-        if depart >= last and "number" not in flow.attributes:
+        if depart >= _ms(end_s) or (depart >= last and "number" not in flow.attributes):
             return
         if depart >= _ms(begin_s):
             yield f"{name}.{index}", depart / 1000.0

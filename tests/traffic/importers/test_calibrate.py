@@ -45,9 +45,18 @@ def test_route_sampler_meets_every_count_and_says_so(grid_net: Path, tmp_path: P
 def test_route_sampler_draws_the_same_demand_for_the_same_seed(
     grid_net: Path, tmp_path: Path
 ) -> None:
-    counts = counts_of("edge", A1B1=30)
+    candidates = tmp_path / "candidates.rou.xml"
+    routes = ("A1B1 B1C1", "A1B1 B1B2", "left1A1 A1B1", "A1B1 B1B0 B0C0")
+    vehicles = (f'<vehicle id="{r}" depart="0"><route edges="{r}"/></vehicle>' for r in routes)
+    candidates.write_text(f"<routes>{''.join(vehicles)}</routes>")
     first, again, other = (
-        demand_from_counts(grid_net, counts, tmp_path / str(k), seed=seed)
+        demand_from_counts(
+            grid_net,
+            counts_of("edge", A1B1=30),
+            tmp_path / str(k),
+            candidates=candidates,
+            seed=seed,
+        )
         .route_files[0]
         .read_text()
         .partition("<routes")[2]

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trimtab.contracts.errors import InputFileError
-from trimtab_traffic.importers.demand import Demand, network_edges, scan_demand
+from trimtab_traffic.importers.demand import DemandScan, network_edges, scan_demand
 from trimtab_traffic.sources import find_net
 
 EDGES = frozenset({"in", "out", "Straße"})
 
 
-def scan(folder: Path, body: str, begin_s: float = 0.0, end_s: float = 3600.0) -> Demand:
+def scan(folder: Path, body: str, begin_s: float = 0.0, end_s: float = 3600.0) -> DemandScan:
     path = folder / "cars.rou.xml"
     path.write_text(f"<routes>\n{body}\n</routes>")
     return scan_demand([path], EDGES, begin_s, end_s)
@@ -58,14 +58,30 @@ def test_flows_of_all_kinds_are_expanded(tmp_path: Path, size: str, vehicles: fl
 
 
 @given(
-    st.floats(0, 1000), st.floats(0, 1000), st.floats(0.1, 500), st.floats(0, 900), st.floats(1, 99)
-)
-def test_flow_counts_in_the_period_never_exceed_the_flow(
-    start_s: float, span_s: float, vehicles: float, begin_s: float, length_s: float
+    st.integers(0, 500), st.integers(1, 500), st.integers(1, 40), st.integers(0, 600),
+    st.integers(1, 300),
+)  # fmt: skip
+def test_consecutive_periods_share_out_every_vehicle_of_a_flow(
+    tmp_path_factory: pytest.TempPathFactory,
+    start_s: int,
+    span_s: int,
+    vehicles: int,
+    cut_s: int,
+    length_s: int,
 ) -> None:
-    demand = Demand(begin_s, begin_s + length_s)
-    demand.add(start_s, start_s + span_s, vehicles)
-    assert 0.0 <= demand.in_period <= demand.expected * (1 + 1e-9) <= vehicles * (1 + 1e-6)
+    folder = tmp_path_factory.mktemp("flow")
+    flow = f'<flow id="f" begin="{start_s}" end="{start_s + span_s}" number="{vehicles}" '
+    flow += 'from="in" to="out"/>'
+    before = scan(folder, flow, 0.0, float(cut_s)).in_period
+    middle = scan(folder, flow, float(cut_s), float(cut_s + length_s))
+    after = scan(folder, flow, float(cut_s + length_s), 9999.0).in_period
+    assert before + middle.in_period + after == vehicles
+    assert middle.early == before
+
+
+def test_endless_flow_is_counted_only_to_the_end_of_the_period(tmp_path: Path) -> None:
+    flow = '<flow id="f" begin="0" end="1e12" period="1" from="in" to="out"/>'
+    assert scan(tmp_path, flow, 0.0, 100.0).in_period == 100
 
 
 def test_first_element_out_of_order_is_located(tmp_path: Path) -> None:
@@ -89,8 +105,18 @@ def test_first_element_out_of_order_is_located(tmp_path: Path) -> None:
         ('<trip id="t" depart="-5" from="in" to="out"/>', r"depart is negative"),
         ('<vehicle id="v" depart="0" route="r9"/>', r"uses route 'r9', which is not defined"),
         ('<flow id="f" begin="9" end="1" number="2" from="in" to="out"/>', r"before it begins"),
-        ('<flow id="f" begin="0" end="9" period="0" from="in" to="out"/>', r"period must be above"),
-        ('<flow id="f" begin="0" end="9" from="in" to="out"/>', r"has no attribute 'period'"),
+        (
+            '<flow id="f" begin="0" end="9" period="0" from="in" to="out"/>',
+            "has no positive number",
+        ),
+        (
+            '<flow id="f" begin="0" end="9" period="exp(x)" from="in" to="out"/>',
+            r"period is no time",
+        ),
+        (
+            '<flow id="f" begin="0" end="9" from="in" to="out"/>',
+            "has no positive number",
+        ),
     ],
 )
 def test_wrong_demand_is_refused_with_file_line_and_cure(

@@ -20,6 +20,7 @@ from trimtab.contracts.errors import InputFileError, suggestion
 from trimtab_traffic.filewrite import shortest, write_lines, write_xml, xml_lines
 from trimtab_traffic.importers.counts import Count, Counts, Detector, on_edges
 from trimtab_traffic.importers.demand import network_edges
+from trimtab_traffic.netfile import read_net
 from trimtab_traffic.toolchain import run_binary, run_script
 
 Method = Literal["routesampler", "flowrouter", "dfrouter"]
@@ -148,7 +149,7 @@ def _detector_router(
         msg = f"{counts.rows[0].where}: {method} needs counts per detector; use routesampler"
         raise InputFileError(msg)
     interval_s = _one_interval(counts, method)
-    places = _write_detectors(work / "detectors.xml", list(detectors.values()))
+    places = _write_detectors(work / "detectors.xml", net_file, list(detectors.values()))
     flows = _write_flows(work / "flows.csv", counts)
     routes, vehicles = work / "counted-routes.add.xml", work / "counted.rou.xml"
     common = ["-n", str(net_file), "-d", str(places), "-f", str(flows)]
@@ -183,12 +184,34 @@ def _check_made(routes: Path, vehicles: Path, method: str, source: Path) -> None
         raise InputFileError(msg)
 
 
-def _write_detectors(path: Path, detectors: Sequence[Detector]) -> Path:
+def _write_detectors(path: Path, net_file: Path, detectors: Sequence[Detector]) -> Path:
+    """Detectors with their role: the tools do not see sources behind a turn-around."""
+    sources, sinks = network_ends(net_file)
+
+    def role(edge: str) -> str:
+        return "source" if edge in sources else "sink" if edge in sinks else "between"
+
     lines = [
-        xml_lines("detectorDefinition", {"id": d.id, "lane": d.lane, "pos": d.position_m})
+        xml_lines(
+            "detectorDefinition",
+            {"id": d.id, "lane": d.lane, "pos": d.position_m, "type": role(d.edge)},
+        )
         for d in detectors
     ]
     return write_xml(path, "detectors", lines)
+
+
+def network_ends(net_file: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """Edges on which traffic enters and leaves the network; turning around does not count."""
+    net, _ = read_net(net_file)
+    ends = {e["id"]: (e["from"], e["to"]) for e in net.edges if "from" in e and "to" in e}
+    through = [
+        (c["from"], c["to"])
+        for c in net.connections
+        if c["from"] in ends and c["to"] in ends and ends[c["from"]] != ends[c["to"]][::-1]
+    ]
+    reached, left = {to for _, to in through}, {start for start, _ in through}
+    return frozenset(left - reached), frozenset(reached - left)
 
 
 def _write_flows(path: Path, counts: Counts) -> Path:

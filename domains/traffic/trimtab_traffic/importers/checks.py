@@ -13,7 +13,7 @@ import numpy as np
 from trimtab.contracts.errors import InputFileError
 
 from trimtab_traffic.filewrite import write_xml, xml_lines
-from trimtab_traffic.importers.demand import Demand, network_edges, scan_demand
+from trimtab_traffic.importers.demand import DemandScan, network_edges, scan_demand
 from trimtab_traffic.importers.files import TrafficFiles
 from trimtab_traffic.network import compile_network
 from trimtab_traffic.safexml import XmlElement, elements
@@ -95,7 +95,7 @@ def _unused(signal: Signal) -> Iterator[str]:
         )
 
 
-def _with_period(files: TrafficFiles, demand: Demand) -> TrafficFiles:
+def _with_period(files: TrafficFiles, demand: DemandScan) -> TrafficFiles:
     if not demand.last_s >= 0:
         msg = f"{files.net_file}: no demand (vehicle, trip or flow) in {_names(files)}; add routes"
         raise InputFileError(msg)
@@ -125,10 +125,9 @@ def _names(files: TrafficFiles) -> str:
     return ", ".join(path.name for path in files.route_files) or "the additional files"
 
 
-def _demand_notes(demand: Demand) -> Iterator[str]:
-    early = demand.expected - demand.in_period
-    if early >= 1 and demand.begin_s > 0:
-        yield f"{early:.0f} vehicles depart before the period and are not counted as demand"
+def _demand_notes(demand: DemandScan) -> Iterator[str]:
+    if demand.early:
+        yield f"{demand.early} vehicles depart before the period and are not counted as demand"
     other = demand.counts["trip"] + demand.counts["flow"]
     if other:
         yield (
@@ -137,7 +136,7 @@ def _demand_notes(demand: Demand) -> Iterator[str]:
         )
 
 
-def _sorted_copies(files: TrafficFiles, demand: Demand, work: Path | None) -> TrafficFiles:
+def _sorted_copies(files: TrafficFiles, demand: DemandScan, work: Path | None) -> TrafficFiles:
     """SUMO drops vehicles that come after a later departure; sort them into copies."""
     if work is None:
         msg = (

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trimtab.contracts.errors import InputFileError, suggestion
 
+from trimtab_traffic.demand import departures, is_random
 from trimtab_traffic.safexml import XmlElement, elements, expect_root
 
 DEMAND_TAGS = ("vehicle", "trip", "flow", "person", "personFlow", "container", "containerFlow")
@@ -19,39 +20,30 @@ _EDGE_ENDS = ("from", "to")
 
 
 @dataclass(slots=True)
-class Demand:
+class DemandScan:
     """What the demand files hold.
 
     Attributes:
         counts: elements per tag.
-        expected: vehicles expected to depart before `end_s`, flows expanded.
-        in_period: of those, the ones that depart in [begin_s, end_s).
-        first_s, last_s: earliest and latest departure, s.
+        early: vehicles that depart before `begin_s`.
+        in_period: vehicles that depart in [begin_s, end_s), random flows by their mean.
+        first_s, last_s: earliest and latest departure of any element, s.
         unsorted: place of the first element that departs before its predecessor, or "".
     """
 
     begin_s: float
     end_s: float
     counts: Counter[str] = field(default_factory=Counter)
-    expected: float = 0.0
+    early: int = 0
     in_period: float = 0.0
     first_s: float = float("inf")
     last_s: float = float("-inf")
     unsorted: str = ""
 
-    def add(self, depart_s: float, until_s: float, vehicles: float) -> None:
-        """Count vehicles spread evenly over [depart_s, until_s]."""
-        self.first_s = min(self.first_s, depart_s)
-        self.last_s = max(self.last_s, until_s)
-        span = until_s - depart_s
-        if span <= 0:
-            self.expected += vehicles * (depart_s < self.end_s)
-            self.in_period += vehicles * (self.begin_s <= depart_s < self.end_s)
-            return
-        rate = vehicles / span
-        self.expected += rate * max(0.0, min(until_s, self.end_s) - depart_s)
-        overlap = min(until_s, self.end_s) - max(depart_s, self.begin_s)
-        self.in_period += rate * max(0.0, overlap)
+    def spans(self, first_s: float, last_s: float) -> None:
+        """Widen the period of the demand."""
+        self.first_s = min(self.first_s, first_s)
+        self.last_s = max(self.last_s, last_s)
 
 
 def network_edges(net_file: Path) -> frozenset[str]:
@@ -71,14 +63,14 @@ def network_edges(net_file: Path) -> frozenset[str]:
 
 def scan_demand(
     files: Sequence[Path], edges: AbstractSet[str], begin_s: float, end_s: float
-) -> Demand:
+) -> DemandScan:
     """Read every demand element of route and additional files and check it against the network.
 
     Raises:
         InputFileError: a file is unreadable; a route uses an edge that is not in the network; a
             reference or a departure is wrong.
     """
-    demand = Demand(begin_s, end_s)
+    demand = DemandScan(begin_s, end_s)
     routes: set[str] = set()
     for file in files:
         previous_s = float("-inf")
@@ -135,51 +127,45 @@ def _check_edges(element: XmlElement, edges: AbstractSet[str]) -> None:
             _check_edges(child, edges)
 
 
-def _count(element: XmlElement, demand: Demand) -> float:
+def _count(element: XmlElement, demand: DemandScan) -> float:
     """Add one element to the demand; returns its (first) departure, s."""
     if element.name != "flow":
-        depart_s = _depart(element, "depart", demand.begin_s)
-        demand.add(depart_s, depart_s, 1.0)
-        return depart_s
-    begin_s = _depart(element, "begin", demand.begin_s)
-    end_s = element.seconds("end", demand.end_s)
-    if end_s < begin_s:
-        msg = f"{element.where}: {element.label} ends at {end_s:g} s before it begins; swap them"
+        first_s = last_s = _depart(element, demand.begin_s)
+    else:
+        first_s = element.seconds("begin", demand.begin_s)
+        last_s = element.seconds("end", demand.end_s)
+    if last_s < first_s:
+        msg = f"{element.where}: {element.label} ends at {last_s:g} s before it begins; swap them"
         raise InputFileError(msg)
-    demand.add(begin_s, end_s, _flow_size(element, end_s - begin_s))
-    return begin_s
+    demand.spans(first_s, last_s)
+    if element.name == "flow" and is_random(element):
+        overlap_s = min(last_s, demand.end_s) - max(first_s, demand.begin_s)
+        demand.in_period += _random_rate(element) * max(0.0, overlap_s)
+        return first_s
+    for _, depart_s in departures(element, 0.0, demand.end_s):
+        demand.early += depart_s < demand.begin_s
+        demand.in_period += demand.begin_s <= depart_s < demand.end_s
+    return first_s
 
 
-def _depart(element: XmlElement, key: str, default_s: float) -> float:
-    if element.attributes.get(key, "triggered") in {"triggered", "containerTriggered", "now"}:
+def _depart(element: XmlElement, default_s: float) -> float:
+    """Planned departure; words such as ``triggered`` stand for the begin."""
+    if element.attributes.get("depart", "").isalpha():
         return default_s
-    if element.attributes[key] in {"split", "begin"}:
-        return default_s
-    depart_s = element.seconds(key)
+    depart_s = element.seconds("depart", 0.0)
     if depart_s < 0:
-        msg = f"{element.where}: {element.label}: {key} is negative; departures start at 0"
+        msg = f"{element.where}: {element.label}: depart is negative; departures start at 0"
         raise InputFileError(msg)
     return depart_s
 
 
-def _flow_size(element: XmlElement, span_s: float) -> float:
-    attributes = element.attributes
-    if "number" in attributes:
-        return element.number("number")
-    if "vehsPerHour" in attributes:
-        return element.number("vehsPerHour") * span_s / 3600.0
-    if "perHour" in attributes:
-        return element.number("perHour") * span_s / 3600.0
-    if "probability" in attributes:
-        return element.number("probability") * span_s
-    period = attributes.get("period", "")
-    if period.startswith("exp(") and period.endswith(")"):
-        try:
-            return float(period[4:-1]) * span_s
-        except ValueError:
-            pass
-    gap_s = element.seconds("period")
-    if gap_s <= 0:
-        msg = f"{element.where}: {element.label}: period must be above 0 s"
-        raise InputFileError(msg)
-    return span_s / gap_s
+def _random_rate(flow: XmlElement) -> float:
+    """Mean vehicles per second of a flow that SUMO draws."""
+    if "probability" in flow.attributes:
+        return flow.number("probability")
+    rate = flow.text("period").removeprefix("exp(").removesuffix(")")
+    try:
+        return float(rate)
+    except ValueError:
+        msg = f"{flow.where}: {flow.label}: period is no time; write seconds or exp(rate)"
+        raise InputFileError(msg) from None
