@@ -1,0 +1,157 @@
+"""Programs that run inside SUMO: the shipped plan, `actuated` (gap-based) and `delay_based`.
+
+Under ``resco`` the shipped phases are re-typed and nothing else changes. Under ``field`` they are
+written anew with legal intergreens and greens (`rewriting`), so that what the network is compared
+with keeps the same rules as everything else. SUMO: "Traffic_Lights", actuated and delay_based.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from trimtab.contracts.controller import NativeController
+from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.space import Float, Integer, Space
+from trimtab_traffic.controllers.rewriting import (
+    GreenLimits,
+    legal_actuated,
+    legal_fixed,
+    retyped,
+)
+from trimtab_traffic.profiles import RuleProfile
+from trimtab_traffic.rules import SignalTiming, signal_timing
+from trimtab_traffic.signals import Program, Signal, TrafficNetwork
+
+ACTUATED_PARAMETERS = Space(
+    (
+        Integer("min_green_s", 5, 15, "s"),
+        Integer("max_green_s", 15, 90, "s"),
+        Float("max_gap_s", 1.0, 6.0, "s"),
+        Float("detector_gap_s", 1.0, 6.0, "s"),
+    )
+)
+DELAY_BASED_PARAMETERS = Space(
+    (
+        Integer("min_green_s", 5, 15, "s"),
+        Integer("max_green_s", 15, 90, "s"),
+        Float("min_time_loss_s", 0.2, 5.0, "s", log=True),
+        Float("detector_range_m", 30.0, 200.0, "m"),
+    )
+)
+
+
+class InstallsPrograms(Protocol):
+    """A problem that can load signal programs before its episode begins."""
+
+    def install_programs(self, programs: Mapping[str, Program]) -> None:
+        """Run these programs, by signal id; other signals keep their shipped ones."""
+
+
+class SignalPrograms(NativeController):
+    """Programs derived from the network once, put into every episode.
+
+    Args:
+        profile: rule profile the programs keep.
+    """
+
+    def __init__(self, problem: ControlProblem, profile: RuleProfile) -> None:
+        self._network: TrafficNetwork = problem.resource("model")
+        self._profile = profile
+
+    def install(self, problem: ControlProblem) -> None:
+        """See `NativeController.install`."""
+        cast(InstallsPrograms, problem).install_programs(self.programs())
+
+    def programs(self) -> dict[str, Program]:
+        """Programs by signal id; signals left out keep their shipped one."""
+        found = ((s.id, self._program(s)) for s in self._network.signals)
+        return {name: program for name, program in found if program is not None}
+
+    @abstractmethod
+    def _program(self, signal: Signal) -> Program | None:
+        """Program of one signal, or None to leave it as shipped."""
+
+    def _timing(self, signal: Signal) -> SignalTiming:
+        return signal_timing(self._network, signal, self._profile)
+
+
+def has_one_cycle(signal: Signal) -> bool:
+    """Whether the shipped program is one cycle of stages, so that it can be written anew."""
+    return signal.controllable and not any(phase.next for phase in signal.program.phases)
+
+
+class Fixed(SignalPrograms):
+    """The shipped plan; under ``field`` with legal intergreens and minimum greens."""
+
+    def _program(self, signal: Signal) -> Program | None:
+        if self._profile.name == "resco" or not has_one_cycle(signal):
+            return None
+        return legal_fixed(self._timing(signal))
+
+
+class Actuated(SignalPrograms):
+    """SUMO's gap-based actuation of the shipped stages.
+
+    Args:
+        profile: rule profile the programs keep.
+        min_green_s: shortest green, s; the rules may ask for more.
+        max_green_s: longest green, s; the rules may ask for less.
+        max_gap_s: time gap that ends a green, s (SUMO's default is 3); None: as shipped.
+        detector_gap_s: driving time from detector to stop line, s (SUMO's default is 2).
+    """
+
+    kind = "actuated"
+
+    def __init__(
+        self,
+        problem: ControlProblem,
+        profile: RuleProfile,
+        min_green_s: int = 5,
+        max_green_s: int = 50,
+        max_gap_s: float | None = None,
+        detector_gap_s: float | None = None,
+    ) -> None:
+        super().__init__(problem, profile)
+        self._limits = GreenLimits(float(min_green_s), float(max_green_s))
+        self._parameters = _given({"max-gap": max_gap_s, "detector-gap": detector_gap_s})
+
+    def _program(self, signal: Signal) -> Program | None:
+        if self._profile.name == "resco":
+            return retyped(signal.program, self.kind, self._limits, self._parameters)
+        if not has_one_cycle(signal):
+            return None
+        return legal_actuated(self._timing(signal), self.kind, self._limits, self._parameters)
+
+
+class DelayBased(Actuated):
+    """SUMO's delay-based actuation of the shipped stages: greens last while time loss is cleared.
+
+    Args:
+        profile: rule profile the programs keep.
+        min_green_s: shortest green, s; the rules may ask for more.
+        max_green_s: longest green, s; the rules may ask for less.
+        min_time_loss_s: time loss that makes a vehicle count, s (SUMO's default is 1).
+        detector_range_m: how far from the stop line vehicles are seen, m (SUMO's default is 100).
+    """
+
+    kind = "delay_based"
+
+    def __init__(
+        self,
+        problem: ControlProblem,
+        profile: RuleProfile,
+        min_green_s: int = 5,
+        max_green_s: int = 50,
+        min_time_loss_s: float | None = None,
+        detector_range_m: float | None = None,
+    ) -> None:
+        super().__init__(problem, profile, min_green_s, max_green_s)
+        self._parameters = _given(
+            {"minTimeLoss": min_time_loss_s, "detectorRange": detector_range_m}
+        )
+
+
+def _given(parameters: Mapping[str, float | None]) -> dict[str, str]:
+    return {name: f"{value:g}" for name, value in parameters.items() if value is not None}

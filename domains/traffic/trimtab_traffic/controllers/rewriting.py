@@ -1,0 +1,184 @@
+"""Signal programs written anew: other type, other green limits, intergreens that keep the rules.
+
+Two ways, chosen by the rule profile. Under ``resco`` a program keeps its phases and only its type
+and the limits of its greens change (the published benchmark's settings). Under ``field`` the order
+of stages is kept and everything between them is put in from `rules.intergreen_plan`, so that the
+program is legal: yellow, all-red, pedestrian clearance, minimum green, maximum red.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from trimtab.contracts.spec import FloatArray
+from trimtab_traffic.plans import is_stage
+from trimtab_traffic.rules import SignalTiming, intergreen_plan
+from trimtab_traffic.signals import GREEN_CHARS, Phase, Program
+from trimtab_traffic.webster import whole_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class GreenLimits:
+    """Shortest and longest green an actuated program may give, s."""
+
+    min_s: float = 5.0
+    max_s: float = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageCycle:
+    """One shipped cycle as stages in their order.
+
+    Attributes:
+        stages: stage index of each green; equal neighbours are one.
+        green_s: shipped green of each.
+        gaps: legal transition after each green, before the next.
+        start_s: beginning of the first green after the cycle's zero.
+    """
+
+    stages: tuple[int, ...]
+    green_s: FloatArray
+    gaps: tuple[tuple[Phase, ...], ...]
+    start_s: float
+
+    @property
+    def lost_s(self) -> float:
+        """Time of all transitions."""
+        return sum(phase.duration_s for gap in self.gaps for phase in gap)
+
+    def phases(self, greens: Sequence[Phase]) -> tuple[Phase, ...]:
+        """The whole cycle, `greens` in place of its stages."""
+        pairs = zip(greens, self.gaps, strict=True)
+        return tuple(phase for green, gap in pairs for phase in (green, *gap))
+
+
+def retyped(
+    program: Program, kind: str, limits: GreenLimits, parameters: Mapping[str, str]
+) -> Program:
+    """The program as another SUMO type: greens get limits, all else stays as shipped."""
+    phases = tuple(
+        replace(p, min_duration_s=limits.min_s, max_duration_s=limits.max_s) if is_stage(p) else p
+        for p in program.phases
+    )
+    return _as_kind(program, kind, phases, parameters)
+
+
+def legal_fixed(timing: SignalTiming) -> Program:
+    """The shipped stages in their order with legal intergreens, fixed greens, the shipped cycle.
+
+    Greens shrink in proportion to make room for longer intergreens, never below the minimum; where
+    that does not fit, the cycle grows.
+    """
+    cycle = stage_cycle(timing)
+    low = timing.min_green_s[list(cycle.stages)].astype(np.float64)
+    total = max(round(timing.signal.program.cycle_s - cycle.lost_s), int(low.sum()))
+    greens = whole_seconds(_shared_out(cycle.green_s, low, float(total)), total)
+    states = timing.stage_states
+    phases = [Phase(states[k], float(g)) for k, g in zip(cycle.stages, greens, strict=True)]
+    shipped = timing.signal.program
+    return replace(
+        shipped,
+        id=f"{shipped.id}-legal",
+        type="static",
+        offset_s=shipped.offset_s + cycle.start_s,
+        phases=cycle.phases(phases),
+        parameters=(),
+    )
+
+
+def legal_actuated(
+    timing: SignalTiming, kind: str, limits: GreenLimits, parameters: Mapping[str, str]
+) -> Program:
+    """`legal_fixed` as an actuated type whose greens stay within the rules.
+
+    The longest green is lowered until no link waits longer than the maximum red even when every
+    other green lasts as long as it may.
+    """
+    cycle, rules = stage_cycle(timing), timing.rules
+    low = [max(limits.min_s, float(timing.min_green_s[k])) for k in cycle.stages]
+    top = int(min(limits.max_s, rules.max_green_s or limits.max_s))
+
+    def phases() -> tuple[Phase, ...]:
+        longest = [max(green, float(top)) for green in low]
+        return cycle.phases(
+            [
+                Phase(timing.stage_states[k], high, least, high)
+                for k, least, high in zip(cycle.stages, low, longest, strict=True)
+            ]
+        )
+
+    while top > min(low) and rules.max_red_s and longest_red_s(phases()) > rules.max_red_s:
+        top -= 1
+    fixed = legal_fixed(timing)
+    shipped = timing.signal.program
+    return _as_kind(fixed, kind, phases(), dict(shipped.parameters) | dict(parameters))
+
+
+def stage_cycle(timing: SignalTiming) -> StageCycle:
+    """The shipped program's stages in order, with legal transitions between them."""
+    states = timing.signal.stage_states
+    shown: list[tuple[int, float]] = []
+    start_s = at_s = 0.0
+    for phase in timing.signal.program.phases:
+        if is_stage(phase):
+            stage = states.index(phase.state)
+            if shown and shown[-1][0] == stage:
+                shown[-1] = (stage, shown[-1][1] + phase.duration_s)
+            else:
+                start_s = start_s if shown else at_s
+                shown.append((stage, phase.duration_s))
+        at_s += phase.duration_s
+    if len(shown) > 1 and shown[0][0] == shown[-1][0]:  # a green across the cycle's zero
+        _, before_s = shown.pop()
+        shown[0] = (shown[0][0], shown[0][1] + before_s)
+        start_s -= before_s
+    stages = tuple(stage for stage, _ in shown)
+    gaps = tuple(
+        tuple(Phase(x.state, float(x.duration_s)) for x in intergreen_plan(timing, a, b))
+        if a != b
+        else ()
+        for a, b in zip(stages, (*stages[1:], stages[0]), strict=True)
+    )
+    return StageCycle(stages, np.array([green for _, green in shown]), gaps, start_s)
+
+
+def longest_red_s(phases: Sequence[Phase]) -> float:
+    """Longest time without green of a link that the repeated phases serve, s."""
+    longest = 0.0
+    for link in range(len(phases[0].state)):
+        green = [phase.state[link] in GREEN_CHARS for phase in phases]
+        if not any(green):
+            continue
+        red = 0.0
+        for phase, on in zip((*phases, *phases), (*green, *green), strict=True):
+            red = 0.0 if on else red + phase.duration_s
+            longest = max(longest, red)
+    return longest
+
+
+def _as_kind(
+    program: Program, kind: str, phases: tuple[Phase, ...], parameters: Mapping[str, str]
+) -> Program:
+    merged = dict(program.parameters) | dict(parameters)
+    return replace(
+        program,
+        id=f"{program.id}-{kind}",
+        type=kind,
+        phases=phases,
+        parameters=tuple(sorted(merged.items())),
+    )
+
+
+def _shared_out(wanted: FloatArray, low: FloatArray, total: float) -> FloatArray:
+    """Shares of `total` in proportion to `wanted`, each at least `low` (whose sum fits)."""
+    at_low = np.zeros(len(wanted), dtype=bool)
+    while True:
+        rest = total - float(low[at_low].sum())
+        free = float(wanted[~at_low].sum())
+        share = np.where(at_low, low, wanted * (rest / free if free else 0.0))
+        short = ~at_low & (share < low)
+        if not short.any():
+            return np.asarray(share)
+        at_low |= short
