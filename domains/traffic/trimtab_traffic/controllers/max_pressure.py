@@ -15,6 +15,7 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Float, Ordinal, Space
 from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs
+
 from trimtab_traffic.controllers.stages import StageLayout, Sum, layout_of, stage_action
 
 SATURATION_VEH_S = 0.5
@@ -131,12 +132,12 @@ class MaxPressure(Controller):
 
     def _scores(self, waiting: FloatArray) -> FloatArray:
         m = self._movements
-        load = np.bincount(m.road, self._ratios() * waiting, m.n_roads)
+        load = np.bincount(m.road, self.turning_ratios() * waiting, m.n_roads)
         beyond = m.exits(self._state.lane_halting())
         np.add.at(beyond, m.beyond[0], load[m.beyond[1]])
         return m.pressure(waiting - beyond)
 
-    def _ratios(self) -> FloatArray:
-        """r(m, k) of every movement (m, k), adding up to 1 per road, [movements]."""
+    def turning_ratios(self) -> FloatArray:
+        """r(m, k) of every movement (m, k), [movements]; they add up to 1 per road."""
         total = np.bincount(self._movements.road, self._seen, self._movements.n_roads)
         return np.asarray(self._seen / np.maximum(total, 1e-12)[self._movements.road])

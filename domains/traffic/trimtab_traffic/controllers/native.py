@@ -14,6 +14,7 @@ from typing import Protocol, cast
 from trimtab.contracts.controller import NativeController
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Float, Integer, Space
+
 from trimtab_traffic.controllers.rewriting import (
     GreenLimits,
     legal_actuated,

@@ -12,14 +12,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
-from trimtab_traffic.controllers.stages import Score, StageLayout, Sum
 
-if TYPE_CHECKING:
-    from trimtab_traffic.state import TrafficState
+from trimtab_traffic.controllers.stages import Counts, Score, StageLayout, Sum
 
 MOVEMENT_RADIUS_M = 200.0
 """Radius of RESCO's MAXPRESSURE, m."""
@@ -36,7 +33,7 @@ def movement_pressure(layout: StageLayout) -> Score:
     links = layout.links_of_stages()
     has_exit, exit_lane, share = _first_exits(layout)
 
-    def score(state: TrafficState) -> FloatArray:
+    def score(state: Counts) -> FloatArray:
         approaching = state.approach_count(MOVEMENT_RADIUS_M)
         beyond = state.lane_vehicles()[exit_lane] * share
         return links(np.where(has_exit & (approaching > 0), approaching - beyond, approaching))
@@ -120,7 +117,7 @@ def longest_queue(layout: StageLayout, advantage_veh: float = 0.0) -> Score:
     lanes = served_lanes(layout)
     first = layout.first_stage[:-1]
 
-    def score(state: TrafficState) -> FloatArray:
+    def score(state: Counts) -> FloatArray:
         halting = state.lane_halting()
         longest = np.zeros(layout.n_stages)
         np.maximum.at(longest, lanes.rows, halting[lanes.columns])

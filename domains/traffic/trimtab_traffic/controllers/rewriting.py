@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from trimtab.contracts.spec import FloatArray
+
 from trimtab_traffic.plans import is_stage
 from trimtab_traffic.rules import SignalTiming, intergreen_plan
 from trimtab_traffic.signals import GREEN_CHARS, Phase, Program

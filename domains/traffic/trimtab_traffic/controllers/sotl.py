@@ -13,6 +13,7 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Float, Integer, Ordinal, Space
 from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
+
 from trimtab_traffic.controllers.stages import layout_of, stage_action
 
 PARAMETERS = Space(

@@ -9,22 +9,43 @@ vehicle, link or lane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, BoolArray, FloatArray, IntArray, Obs
-from trimtab_traffic.signals import Connection, Signal, TrafficNetwork
 
-if TYPE_CHECKING:
-    from trimtab_traffic.state import TrafficState
+from trimtab_traffic.signals import Connection, Signal, TrafficNetwork
 
 TIE = 1e-9
 """Scores closer than this are equal."""
+
+
+class Counts(Protocol):
+    """What stage rules read of the traffic; vectors over flat links or lanes."""
+
+    @property
+    def lanes(self) -> Sequence[str]:
+        """Lane id of each lane column: approach and exit lanes of all controllable signals."""
+
+    def approach_count(self, radius_m: float) -> FloatArray:
+        """[links] n(j): vehicles within the radius whose next signalled link is j."""
+
+    def lane_vehicles(self) -> FloatArray:
+        """[lanes] V: all vehicles."""
+
+    def lane_halting(self) -> FloatArray:
+        """[lanes] H: vehicles slower than 0.1 m/s."""
+
+    def stage(self) -> IntArray:
+        """[signals] stage shown, or being entered."""
+
+    def stage_elapsed_s(self) -> FloatArray:
+        """[signals] time since the stage began, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +68,9 @@ class Sum:
     def __call__(self, quantity: FloatArray | IntArray) -> FloatArray:
         """Sums over a vector of links or lanes, [rows]."""
         terms = self.weights * quantity[self.columns]
-        return np.bincount(self.rows, weights=terms, minlength=self.n_rows)
+        return np.asarray(
+            np.bincount(self.rows, weights=terms, minlength=self.n_rows), dtype=np.float64
+        )
 
 
 @dataclass(frozen=True)
@@ -133,13 +156,13 @@ def _starts(counts: Iterable[int]) -> IntArray:
     return np.concatenate([[0], np.cumsum(list(counts))]).astype(np.int64)
 
 
-Score = Callable[["TrafficState"], FloatArray]
+Score = Callable[[Counts], FloatArray]
 """State → score of every stage, [stages of all signals]."""
 
 
-def layout_of(problem: ControlProblem) -> tuple[StageLayout, TrafficState]:
+def layout_of(problem: ControlProblem) -> tuple[StageLayout, Counts]:
     """Layout and live state of a signal problem; needs "model" and "state"."""
-    state: TrafficState = problem.resource("state")
+    state: Counts = problem.resource("state")
     return StageLayout.of(problem.resource("model"), state.lanes), state
 
 
@@ -161,7 +184,7 @@ class StageRule(Controller):
         return stage_action(self._layout, self._score(self._state), self._state, obs)
 
 
-def stage_action(layout: StageLayout, scores: FloatArray, state: TrafficState, obs: Obs) -> Action:
+def stage_action(layout: StageLayout, scores: FloatArray, state: Counts, obs: Obs) -> Action:
     """The joint action that plays the best legal stages."""
     legal = None if obs.action_mask is None else obs.action_mask[0]
     stages = layout.choose(scores, state.stage(), legal)

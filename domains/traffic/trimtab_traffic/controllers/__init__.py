@@ -1,0 +1,127 @@
+"""Signal controllers by public name; each family is one file, imported only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from trimtab.contracts.controller import Entry
+from trimtab.contracts.problem import Need
+from trimtab.contracts.space import Float, Space
+
+from trimtab_traffic.scenario import SignalsProblem
+
+OBSERVES: frozenset[Need] = frozenset({"model", "state"})
+STATIC: frozenset[Need] = frozenset({"model"})
+
+
+def entries(problem: SignalsProblem) -> dict[str, Entry]:
+    """Every controller offered on a scenario, by public name."""
+    return {**_native(problem), **_rules()}
+
+
+def _native(problem: SignalsProblem) -> dict[str, Entry]:
+    from trimtab_traffic.controllers import native
+
+    profile = problem.profile
+    actuated = partial(native.Actuated, profile=profile)
+    fixed = Entry(
+        role="reference",
+        factory=partial(native.Fixed, profile=profile),
+        help="the shipped plan; under field with legal intergreens and greens",
+        needs=STATIC,
+        interface="native",
+        shielded=False,
+    )
+    return {
+        "fixed": fixed,
+        "actuated": Entry(
+            role="reference",
+            factory=actuated,
+            help="SUMO's gap-based actuation of the shipped stages, green limits and gaps tuned",
+            needs=STATIC,
+            interface="native",
+            parameters=native.ACTUATED_PARAMETERS,
+            defaults={
+                "min_green_s": 5, "max_green_s": 50, "max_gap_s": 3.0, "detector_gap_s": 2.0,
+            },
+            shielded=False,
+        ),
+        "actuated_5_50": Entry(
+            role="classical",
+            factory=actuated,
+            help="SUMO's gap-based actuation, greens of 5 to 50 s, untuned",
+            needs=STATIC,
+            interface="native",
+            defaults={"min_green_s": 5, "max_green_s": 50},
+            shielded=False,
+        ),
+        "delay_based": Entry(
+            role="classical",
+            factory=partial(native.DelayBased, profile=profile),
+            help="SUMO's delay-based actuation of the shipped stages",
+            needs=STATIC,
+            interface="native",
+            parameters=native.DELAY_BASED_PARAMETERS,
+            defaults={
+                "min_green_s": 5, "max_green_s": 50,
+                "min_time_loss_s": 1.0, "detector_range_m": 100.0,
+            },
+            shielded=False,
+        ),
+    }  # fmt: skip
+
+
+def _rules() -> dict[str, Entry]:
+    from trimtab_traffic.controllers import max_pressure, pressure, sotl
+    from trimtab_traffic.controllers.stages import Score, StageRule
+
+    def rule(score: Callable[..., Score], text: str, **defaults: float) -> Entry:
+        factory = partial(StageRule, rule=score)
+        return Entry("classical", factory, text, OBSERVES, "stage", defaults=defaults)
+
+    advantage = Space((Float("advantage_veh", 0.0, 10.0, "veh"),))
+    return {
+        "sotl": Entry(
+            role="classical",
+            factory=sotl.Sotl,
+            help="self-organising lights: red approaches gather vehicle-seconds to a threshold",
+            needs=OBSERVES,
+            interface="stage",
+            parameters=sotl.PARAMETERS,
+        ),
+        "longest_queue": Entry(
+            role="classical",
+            factory=partial(StageRule, rule=pressure.longest_queue),
+            help="serve the longest queue of halting vehicles",
+            needs=OBSERVES,
+            interface="stage",
+            parameters=advantage,
+        ),
+        "max_pressure": Entry(
+            role="classical",
+            factory=max_pressure.MaxPressure,
+            help="Varaiya's max-pressure by movements with estimated turning ratios",
+            needs=OBSERVES,
+            interface="stage",
+            parameters=max_pressure.PARAMETERS,
+        ),
+        "mp_move": rule(
+            pressure.movement_pressure, "movement max-pressure; knows each vehicle's next link"
+        ),
+        "mp_split": rule(
+            pressure.vehicle_split_pressure, "lane max-pressure of all vehicles; lane detectors"
+        ),
+        "mph_split": rule(
+            pressure.halting_split_pressure, "lane max-pressure of halting vehicles; lane detectors"
+        ),
+        "greedy": rule(pressure.greedy, "most halting vehicles on the served lanes"),
+        "mp_naive": rule(
+            pressure.naive_pressure, "lane totals credited to every stage: a counter-example"
+        ),
+        "wave_50": rule(
+            pressure.wave,
+            "most vehicles within 50 m of the stop line; knows each vehicle's next link",
+            radius_m=50.0,
+        ),
+    }
