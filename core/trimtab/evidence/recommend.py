@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from trimtab.contracts.spec import Metric
 from trimtab.evidence.paired import CHALLENGER_ROLES, CLASSICAL_ROLES, best_classical, deployable
 from trimtab.evidence.result import PairedSummary, Recommendation, Row
-from trimtab.evidence.words import difference_text, value_text
+from trimtab.evidence.words import difference_text, metric_words, value_text
 
 
 def recommend(rows: Sequence[Row], reference: str | None, headline: Metric) -> Recommendation:
@@ -28,7 +28,7 @@ def recommend(rows: Sequence[Row], reference: str | None, headline: Metric) -> R
     """
     challenger = next((r for r in rows if _challenger_wins(r)), None)
     if challenger is not None:
-        return Recommendation(name=challenger.name, why=_win_text(challenger, headline))
+        return Recommendation(name=challenger.name, why=_win_text(challenger, headline) + ".")
     incumbent, why = _incumbent(rows, reference, headline)
     if incumbent is None:
         return Recommendation(name=None, why=why)
@@ -83,7 +83,8 @@ def _win_text(row: Row, headline: Metric) -> str:
             "the best classical row"
         )
     value = value_text(row.metrics[headline.name].mean, headline.unit)
-    return f"{row.name} has a {headline.name} of {value}: {', and '.join(parts)}"
+    words = metric_words(headline.name, headline.unit)
+    return f"{row.name} has a {words} of {value}: {', and '.join(parts)}"
 
 
 def _unfit_text(row: Row) -> str:

@@ -12,8 +12,11 @@ from trimtab.evidence.result import Result, Row
 from trimtab.evidence.words import (
     NOT_AVAILABLE,
     bound_text,
+    common_decimals,
     interventions_text,
+    metric_header,
     number,
+    percent,
     plus_minus,
     reference_text,
     violations_text,
@@ -57,7 +60,11 @@ def _title(result: Result) -> Text:
 
 
 def _table(result: Result, width: int) -> Table:
-    rows = [_cells(result, row) for row in result.rows]
+    decimals = (
+        common_decimals((h.mean, h.ci95) for h in map(result.headline_of, result.rows)),
+        common_decimals(percent(row.gap_closed) for row in result.rows),
+    )
+    rows = [_cells(result, row, *decimals) for row in result.rows]
     kept = _fitting(rows, width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for header in kept:
@@ -77,21 +84,22 @@ def _fitting(rows: list[dict[str, Text]], width: int) -> list[str]:
     return list(needed)
 
 
-def _cells(result: Result, row: Row) -> dict[str, Text]:
-    headline, gap = result.headline_of(row), row.gap_closed
-    percent = None if gap.ci95 is None else (100 * gap.ci95[0], 100 * gap.ci95[1])
-    share = plus_minus(None if gap.mean is None else 100 * gap.mean, percent)
+def _cells(
+    result: Result, row: Row, decimals: int | None, share_decimals: int | None
+) -> dict[str, Text]:
+    headline = result.headline_of(row)
+    value = plus_minus(headline.mean, headline.ci95, decimals)
     mark = _MARK if _is_recommended(result, row) else "  "
     return {
         "controller": Text(mark + row.name),
         "role": Text(row.role, style="not bold"),
-        f"{result.headline} ({result.unit})": Text(plus_minus(headline.mean, headline.ci95)),
-        "worst": Text(number(headline.worst)),
-        "gap closed %": Text(share),
+        metric_header(result.headline, result.unit): Text(value),
+        "worst": Text(number(headline.worst, decimals)),
+        "gap closed %": Text(plus_minus(*percent(row.gap_closed), share_decimals)),
         "vs reference": _versus(row),
         "violations": Text(violations_text(row), style="red" if row.violation_count else ""),
         "shield": Text(interventions_text(row)),
-        "CPU s": Text(number(row.budget.cpu_s)),
+        "CPU s": Text(number(row.budget.cpu_s, 1)),
         "flags": Text(", ".join(row.flags), style="yellow"),
     }
 

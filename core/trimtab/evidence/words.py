@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from statistics import median_low
 
 from trimtab.evidence.result import Ci95, GapClosed, PairedSummary, Result, Row
 
@@ -44,6 +46,23 @@ def _interval_decimals(mean: float, width: float) -> int:
     return max(0, min(fine, 8))
 
 
+def common_decimals(summaries: Iterable[tuple[float | None, Ci95 | None]]) -> int | None:
+    """Decimals for a whole column, so that its points align: the median of what each needs.
+
+    Args:
+        summaries: Mean and interval of each row; rows without an interval have no say.
+
+    Returns:
+        Number of decimals; None where no row has an interval.
+    """
+    needed = [
+        _interval_decimals(mean, ci95[1] - ci95[0])
+        for mean, ci95 in summaries
+        if mean is not None and ci95 is not None and ci95[1] > ci95[0]
+    ]
+    return median_low(needed) if needed else None
+
+
 def with_interval(mean: float | None, ci95: Ci95 | None, decimals: int | None = None) -> str:
     """A mean with its 95 % interval, "16.8 [16.2, 17.5]", decimals matched to the interval."""
     if mean is None or ci95 is None:
@@ -59,14 +78,10 @@ def value_text(value: float | None, unit: str) -> str:
     return f"{number(value)} {unit}".strip()
 
 
-def share_text(gap: GapClosed) -> str:
-    """Share of the gap closed in per cent, "71.7 % [70.1, 73.0]", or "n/a"."""
-    if gap.mean is None:
-        return NOT_AVAILABLE
-    if gap.ci95 is None:
-        return f"{number(100 * gap.mean, 1)} %"
-    low, high = (number(100 * end, 1) for end in gap.ci95)
-    return f"{number(100 * gap.mean, 1)} % [{low}, {high}]"
+def percent(gap: GapClosed) -> tuple[float | None, Ci95 | None]:
+    """Share of the gap closed and its interval in per cent."""
+    mean = None if gap.mean is None else 100 * gap.mean
+    return mean, None if gap.ci95 is None else (100 * gap.ci95[0], 100 * gap.ci95[1])
 
 
 def verdict_text(comparison: PairedSummary) -> str:
@@ -78,7 +93,7 @@ def verdict_text(comparison: PairedSummary) -> str:
     low, high = comparison.ci95 or (0.0, 0.0)
     if low <= 0.0 <= high:
         return "no difference shown, the interval includes 0"
-    return f"no difference shown after Holm's adjustment (p = {number(comparison.p_holm)})"
+    return f"no difference shown after Holm's adjustment (p = {p_value_text(comparison.p_holm)})"
 
 
 def difference_text(comparison: PairedSummary, unit: str) -> str:
@@ -88,13 +103,36 @@ def difference_text(comparison: PairedSummary, unit: str) -> str:
     return f"{value} {unit}{bracket}{interval} ({verdict_text(comparison)})"
 
 
-def plus_minus(mean: float | None, ci95: Ci95 | None) -> str:
+def plus_minus(mean: float | None, ci95: Ci95 | None, decimals: int | None = None) -> str:
     """A mean and half the width of its interval, "16.6 ± 0.4"; for narrow columns."""
     if mean is None or ci95 is None:
-        return number(mean)
+        return number(mean, decimals)
     half = (ci95[1] - ci95[0]) / 2
-    decimals = _interval_decimals(mean, 2 * half)
+    decimals = _interval_decimals(mean, 2 * half) if decimals is None else decimals
     return f"{number(mean, decimals)} ± {number(half, decimals)}"
+
+
+def metric_words(name: str, unit: str) -> str:
+    """A metric's public name as words, without its unit: "true_delay_s" reads "true delay"."""
+    return name.removesuffix(f"_{unit}").replace("_", " ")
+
+
+def metric_header(name: str, unit: str) -> str:
+    """A metric's words with its unit, for column headers and axes."""
+    words = metric_words(name, unit)
+    return f"{words} ({unit})" if unit else words
+
+
+def rate_text(rate: float) -> str:
+    """A bound of a rate to one digit, "6e−04"."""
+    return f"{rate:.0e}".replace("-", MINUS)
+
+
+def p_value_text(p_value: float | None) -> str:
+    """A p-value to two digits, "< 0.0001" below that."""
+    if p_value is None:
+        return NOT_AVAILABLE
+    return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
 
 
 def violations_text(row: Row) -> str:
@@ -104,7 +142,7 @@ def violations_text(row: Row) -> str:
     bounds = [v.upper95 for v in row.violations.values() if v.upper95 is not None]
     if row.violation_count or not bounds:
         return number(row.violation_count)
-    return f"0 (≤ {max(bounds):.0e})".replace("-", MINUS)
+    return f"0 (≤ {rate_text(max(bounds))})"
 
 
 def interventions_text(row: Row) -> str:
@@ -121,7 +159,8 @@ def reference_text(result: Result) -> str:
     if result.reference is None:
         return "none ran"
     headline = result.headline_of(result.row(result.reference))
-    text = f"{result.reference}, {result.headline} of {value_text(headline.mean, headline.unit)}"
+    words = metric_words(result.headline, headline.unit)
+    text = f"{result.reference}, {words} of {value_text(headline.mean, headline.unit)}"
     if len(result.reference_candidates) < 2:
         return text
     values = [

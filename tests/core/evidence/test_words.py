@@ -37,9 +37,24 @@ def test_an_interval_shows_the_decimals_its_width_needs():
 
 
 def test_a_share_is_written_in_per_cent_also_above_one():
-    assert words.share_text(GapClosed(mean=1.012, ci95=(0.99, 1.03))) == "101.2 % [99.0, 103.0]"
-    assert words.share_text(GapClosed(mean=0.5)) == "50.0 %"
-    assert words.share_text(GapClosed()) == "n/a"
+    assert words.percent(GapClosed(mean=1.5, ci95=(0.75, 2.0))) == (150.0, (75.0, 200.0))
+    assert words.percent(GapClosed()) == (None, None)
+
+
+def test_a_column_shares_the_decimals_that_half_of_its_rows_need():
+    column = [(15.11, (14.86, 15.35)), (18.2, (17.2, 19.1)), (37.1, (35.3, 39.1)), (1.0, None)]
+    assert words.common_decimals(column) == 1
+    assert words.common_decimals([(1.0, None), (0.0, (0.0, 0.0))]) is None
+
+
+def test_a_metric_reads_as_words_with_its_unit_once():
+    assert words.metric_header("true_delay_s", "s") == "true delay (s)"
+    assert words.metric_header("stops", "") == "stops"
+    assert words.metric_words("co2_kg", "kg") == "co2"
+
+
+def test_small_p_values_are_not_spelled_out():
+    assert [words.p_value_text(p) for p in (0.0312, 3e-6, None)] == ["0.031", "< 0.0001", "n/a"]
 
 
 def _comparison(ci95, verdict, p_holm=0.08):
@@ -58,4 +73,4 @@ def test_better_is_only_written_for_a_verdict_of_better():
 
 def test_an_interval_off_zero_that_fails_the_adjustment_says_so():
     text = words.verdict_text(_comparison((-0.5, -0.1), "not shown"))
-    assert text == "no difference shown after Holm's adjustment (p = 0.0800)"
+    assert text == "no difference shown after Holm's adjustment (p = 0.08)"

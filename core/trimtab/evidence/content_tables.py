@@ -1,0 +1,195 @@
+"""The tables of a report: controllers, paired differences, violations and interventions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from trimtab.evidence.document import Block, Cell, Paragraph, TableBlock
+from trimtab.evidence.result import Ci95, PairedSummary, Result, Row
+from trimtab.evidence.words import (
+    common_decimals,
+    interventions_text,
+    metric_header,
+    number,
+    p_value_text,
+    percent,
+    rate_text,
+    verdict_text,
+    with_interval,
+)
+
+Column = tuple[str, Callable[[Row], Cell]]
+Pair = tuple[Row, PairedSummary]
+
+_TONES = {"better": "good", "worse": "bad"}
+
+
+def _interval_cell(mean: float | None, ci95: Ci95 | None, decimals: int | None = None) -> Cell:
+    value, _, interval = with_interval(mean, ci95, decimals).partition(" ")
+    return Cell(value, interval)
+
+
+def _role_text(row: Row) -> str:
+    return f"{row.role}, needs {', '.join(row.needs)}" if row.needs else row.role
+
+
+def _strong(result: Result, rows: Sequence[Row]) -> int | None:
+    names = [row.name for row in rows]
+    name = result.recommendation.name
+    return names.index(name) if name in names else None
+
+
+def _table(
+    result: Result,
+    rows: Sequence[Row],
+    caption: str,
+    columns: Sequence[Column],
+    text: tuple[int, ...] = (0,),
+) -> TableBlock:
+    return TableBlock(
+        caption=caption,
+        header=tuple(header for header, _ in columns),
+        rows=tuple(tuple(cell(row) for _, cell in columns) for row in rows),
+        text=text,
+        strong=_strong(result, rows),
+    )
+
+
+_NAME: Column = ("Controller", lambda row: Cell(row.name))
+
+
+def controllers(result: Result) -> tuple[Block, ...]:
+    """The headline table, and the table of all metrics where there are more."""
+    columns: list[Column] = [
+        ("Controller", lambda row: Cell(row.name, _role_text(row))),
+        _metric_column(result, result.headline),
+        _worst_column(result),
+        _gap_column(result),
+        ("Seeds", lambda row: Cell(str(_finished(result, row)))),
+        ("CPU s", lambda row: Cell(number(row.budget.cpu_s, 1), _trained_text(row))),
+        ("Flags", lambda row: Cell(", ".join(row.flags), tone="warn")),
+    ]
+    caption = "Headline, worst seed and cost, best first. Mean [95 % interval]."
+    first = _table(result, result.rows, caption, columns, text=(0, 6))
+    metrics = result.rows[0].metrics
+    if len(metrics) == 1:
+        return (first,)
+    caption = "All metrics. Mean [95 % interval]; n/a where a metric does not apply."
+    every = [_NAME, *(_metric_column(result, name) for name in metrics)]
+    return (first, _table(result, result.rows, caption, every))
+
+
+def _metric_column(result: Result, name: str) -> Column:
+    decimals = _decimals(result, name)
+
+    def cell(row: Row) -> Cell:
+        summary = row.metrics[name]
+        return _interval_cell(summary.mean, summary.ci95, decimals)
+
+    return (metric_header(name, result.rows[0].metrics[name].unit), cell)
+
+
+def _decimals(result: Result, name: str) -> int | None:
+    summaries = [row.metrics[name] for row in result.rows]
+    return common_decimals((m.mean, m.ci95) for m in summaries)
+
+
+def _worst_column(result: Result) -> Column:
+    decimals = _decimals(result, result.headline)
+
+    def cell(row: Row) -> Cell:
+        headline = result.headline_of(row)
+        seed = "" if headline.worst_seed is None else f"seed {headline.worst_seed}"
+        return Cell(number(headline.worst, decimals), seed)
+
+    return ("Worst seed", cell)
+
+
+def _gap_column(result: Result) -> Column:
+    decimals = common_decimals(percent(row.gap_closed) for row in result.rows)
+    return ("Gap closed (%)", lambda row: _interval_cell(*percent(row.gap_closed), decimals))
+
+
+def _finished(result: Result, row: Row) -> int:
+    return sum(value is not None for value in result.headline_of(row).per_seed)
+
+
+def _trained_text(row: Row) -> str:
+    return f"{number(row.trained.cpu_s, 1)} to tune or train" if row.trained.cpu_s else ""
+
+
+def paired(result: Result) -> tuple[Block, ...]:
+    """Differences against the reference, and of challengers against the best classical row."""
+    rows = result.rows
+    against = [(r, r.versus_reference) for r in rows if r.versus_reference is not None]
+    best = [(r, r.versus_best_classical) for r in rows if r.versus_best_classical is not None]
+    text = (
+        "Controller minus the other on common seeds. Better or worse is written only where the "
+        "95 % interval excludes 0 and Student's t, adjusted by Holm for the number of "
+        "comparisons, gives p < 0.05."
+    )
+    blocks: list[Block] = [Paragraph(text)] if against or best else []
+    if against:
+        caption = f"Against the reference, {against[0][1].versus}."
+        blocks.append(_paired_table(result, against, caption))
+    if best:
+        caption = f"Challengers against the best classical row, {best[0][1].versus}."
+        blocks.append(_paired_table(result, best, caption))
+    return tuple(blocks)
+
+
+def _paired_table(result: Result, pairs: Sequence[Pair], caption: str) -> TableBlock:
+    header = (
+        "Controller",
+        f"Difference ({result.unit})",
+        "Verdict",
+        "p (Holm)",
+        "P(improvement)",
+        "Seeds",
+        "Gain of pairing",
+    )
+    decimals = common_decimals((c.mean, c.ci95) for _, c in pairs)
+    rows = tuple((Cell(row.name), *_paired_cells(c, decimals)) for row, c in pairs)
+    strong = _strong(result, [row for row, _ in pairs])
+    return TableBlock(caption=caption, header=header, rows=rows, text=(0, 2), strong=strong)
+
+
+def _paired_cells(comparison: PairedSummary, decimals: int | None) -> tuple[Cell, ...]:
+    gain = comparison.crn_gain
+    return (
+        _interval_cell(comparison.mean, comparison.ci95, decimals),
+        Cell(verdict_text(comparison), tone=_TONES.get(comparison.verdict, "")),
+        Cell(p_value_text(comparison.p_holm)),
+        Cell(number(comparison.probability, 2)),
+        Cell(str(comparison.seeds)),
+        Cell(f"{number(gain, 1)}×" if gain is not None else number(None)),
+    )
+
+
+def safety(result: Result) -> tuple[Block, ...]:
+    """Violations that the independent monitor counted, and what the shield changed."""
+    constraints = sorted({name for row in result.rows for name in row.violations})
+    text = (
+        "Counted by a monitor that shares no code with the shield. Where none was seen, (≤ x) is "
+        "the 95 % upper bound of the rate per check of the rule (rule of three)."
+    )
+    columns: list[Column] = [
+        _NAME,
+        ("Shield", lambda row: Cell("on" if row.shielded else "none")),
+        ("Decisions changed", lambda row: Cell(interventions_text(row) if row.shielded else "")),
+        *((name, _violation_of(name)) for name in constraints),
+    ]
+    watched = "Violations per rule." if constraints else "No monitor watched these runs."
+    return (Paragraph(text), _table(result, result.rows, watched, columns))
+
+
+def _violation_of(constraint: str) -> Callable[[Row], Cell]:
+    def cell(row: Row) -> Cell:
+        seen = row.violations.get(constraint)
+        if seen is None:
+            return Cell(number(None))
+        if seen.count or seen.upper95 is None:
+            return Cell(number(seen.count), f"of {number(seen.exposure)}", "bad")
+        return Cell("0", f"(≤ {rate_text(seen.upper95)})")
+
+    return cell

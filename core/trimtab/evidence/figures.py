@@ -1,0 +1,95 @@
+"""Draws the contracts' plain figures as self-contained SVG, without a plotting library.
+
+Colour never carries meaning alone: series differ by dash and marker too, bars are labelled with
+their value, map lines widen with theirs. Colours come from CSS, so light and dark both work.
+"""
+
+from __future__ import annotations
+
+from trimtab.contracts.figure import Bar, Figure
+from trimtab.evidence.line_chart import draw_series
+from trimtab.evidence.network_map import draw_map
+from trimtab.evidence.svg import (
+    SMALL_PX,
+    Scale,
+    axis_text,
+    coordinate,
+    element,
+    frame,
+    hover,
+    line,
+    nice_scale,
+    text,
+    text_width,
+)
+from trimtab.evidence.words import common_decimals, with_interval
+
+WIDTH = 900.0
+_ROW = 27.0
+_BAR = 15.0
+
+
+def render_svg(figure: Figure) -> str:
+    """Draw a figure.
+
+    Args:
+        figure: Series, bars or a map.
+
+    Returns:
+        An `<svg>` element with title and description; its colours need `svg.figure_css`
+        (`svg.standalone` puts it inside).
+    """
+    if figure.kind == "map":
+        return draw_map(figure, WIDTH)
+    return _draw_bars(figure) if figure.kind == "bars" else draw_series(figure, WIDTH)
+
+
+def _draw_bars(figure: Figure) -> str:
+    bars = figure.bars
+    decimals = common_decimals((b.value, _interval(b)) for b in bars)
+    values = [with_interval(b.value, _interval(b), decimals) for b in bars]
+    left = 14.0 + max((text_width(b.label) for b in bars), default=0.0)
+    right = 12.0 + max((text_width(v, SMALL_PX) for v in values), default=0.0)
+    ends = [e for b in bars for e in (b.value, b.low, b.high) if e is not None]
+    scale = nice_scale(ends, left, WIDTH - right, zero=True)
+    bottom = 10.0 + _ROW * len(bars)
+    body = _vertical_grid(scale, 6.0, bottom, axis_text(figure.value_axis))
+    for i, (bar, value) in enumerate(zip(bars, values, strict=True)):
+        body.extend(_one_bar(bar, value, 10.0 + _ROW * (i + 0.5), scale, left))
+    body.append(line(scale(0.0), 6.0, scale(0.0), bottom, "axis"))
+    return frame(figure.title, figure.alt, WIDTH, bottom + 46.0, body)
+
+
+def _interval(bar: Bar) -> tuple[float, float] | None:
+    return None if bar.low is None or bar.high is None else (bar.low, bar.high)
+
+
+def _one_bar(bar: Bar, value: str, y: float, scale: Scale, left: float) -> list[str]:
+    start, end = sorted((scale(0.0), scale(bar.value)))
+    weight = "bold" if bar.emphasis else ""
+    box = {"x": start, "y": y - _BAR / 2, "width": max(end - start, 0.5), "height": _BAR, "rx": 2}
+    css = "strong" if bar.emphasis else "bar"
+    drawn = [
+        text(bar.label, left - 10.0, y + 4.5, weight, "end"),
+        element("rect", {**box, "class": css}, hover(f"{bar.label}: {value}")),
+    ]
+    if bar.low is not None and bar.high is not None:
+        drawn.append(_whisker(scale(bar.low), scale(bar.high), y))
+    drawn.append(text(value, WIDTH, y + 4.5, f"small {weight}".strip(), "end"))
+    return drawn
+
+
+def _whisker(low: float, high: float, y: float) -> str:
+    caps = "".join(f"M{coordinate(x)} {coordinate(y - 4)}v8" for x in (low, high))
+    path = f"M{coordinate(low)} {coordinate(y)}H{coordinate(high)}{caps}"
+    return element("path", {"d": path, "class": "whisker"})
+
+
+def _vertical_grid(scale: Scale, top: float, bottom: float, label: str) -> list[str]:
+    drawn = []
+    for tick in scale.ticks():
+        x = scale(tick)
+        drawn.append(line(x, top, x, bottom, "grid"))
+        drawn.append(text(scale.label(tick), x, bottom + 17.0, "small", "middle"))
+    middle = (scale.start + scale.end) / 2
+    return [*drawn, text(label, middle, bottom + 37.0, "small", "middle")]

@@ -1,0 +1,139 @@
+"""A network map: polylines in metres, coloured and widened by value, with legend and scale bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from trimtab.contracts.figure import Figure, MapLine
+from trimtab.evidence.svg import (
+    SMALL_PX,
+    axis_text,
+    coordinate,
+    element,
+    frame,
+    hover,
+    line,
+    nice_step,
+    text,
+    text_width,
+)
+from trimtab.evidence.words import number
+
+CLASSES = 5
+_HEIGHT_LIMITS = (260.0, 620.0)
+_MARGIN = 10.0
+_LEGEND = 54.0
+_SMALLEST_STEP_PX = 0.4
+"""Bends closer than this to the last drawn point are left out."""
+
+Point = tuple[float, float]
+
+
+def draw_map(figure: Figure, width: float) -> str:
+    """Draw the lines of a map figure.
+
+    Args:
+        figure: A figure of kind "map"; points in metres, y upwards.
+        width: Width of the picture in pixels; the height follows the network's shape.
+
+    Returns:
+        An `<svg>` element; the highest values lie on top, each line names itself on hover.
+    """
+    corners = [p for one in figure.lines for p in one.points] or [(0.0, 0.0)]
+    west, east = min(x for x, _ in corners), max(x for x, _ in corners)
+    south, north = min(y for _, y in corners), max(y for _, y in corners)
+    span_x, span_y = max(east - west, 1.0), max(north - south, 1.0)
+    least, most = _HEIGHT_LIMITS
+    height = min(max((width - 2 * _MARGIN) * span_y / span_x, least), most)
+    per_metre = min((width - 2 * _MARGIN) / span_x, height / span_y)
+    shift_x = (width - per_metre * span_x) / 2
+    shift_y = _MARGIN + (height - per_metre * span_y) / 2
+
+    def place(point: Point) -> Point:
+        x, y = point
+        return shift_x + (x - west) * per_metre, shift_y + (north - y) * per_metre
+
+    edges = class_edges([one.value for one in figure.lines])
+    unit = figure.value_axis.unit
+    ordered = sorted(figure.lines, key=lambda one: (_order(one.value), one.name))
+    body = [_way(one, edges, [place(p) for p in one.points], unit) for one in ordered]
+    body.extend(_legend(figure, edges, height + 2 * _MARGIN + 14.0))
+    body.append(_scale_bar(width, height + 2 * _MARGIN + 34.0, per_metre))
+    return frame(figure.title, figure.alt, width, height + 2 * _MARGIN + _LEGEND, body)
+
+
+def _order(value: float) -> float:
+    return value if math.isfinite(value) else -math.inf
+
+
+def class_edges(values: Sequence[float]) -> tuple[float, ...]:
+    """Upper edges of the colour classes but the last, rising and rounded to two digits.
+
+    They lie at the 50, 75, 90 and 97 % quantiles, so that the few lines that matter stand out.
+    """
+    finite = [v for v in values if math.isfinite(v)]
+    if not finite:
+        return ()
+    rounded = [_two_digits(q) for q in np.quantile(finite, [0.5, 0.75, 0.9, 0.97])]
+    return tuple(e for e in sorted(set(rounded)) if e < max(finite))
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.1e}")
+
+
+def class_of(value: float, edges: Sequence[float]) -> int:
+    """Style class of a value, spread over all classes; a value that is not finite gets 0."""
+    if not edges or not math.isfinite(value):
+        return 0
+    return _style(sum(value > edge for edge in edges), edges)
+
+
+def _style(rank: int, edges: Sequence[float]) -> int:
+    return round(rank * (CLASSES - 1) / len(edges)) if edges else 0
+
+
+def _way(one: MapLine, edges: Sequence[float], points: list[Point], unit: str) -> str:
+    kept = points[:1]
+    for point in points[1:-1]:
+        if math.dist(point, kept[-1]) >= _SMALLEST_STEP_PX:
+            kept.append(point)
+    kept.extend(points[-1:] if len(points) > 1 else [])
+    path = "M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in kept)
+    named = hover(f"{one.name}: {number(one.value)} {unit}".rstrip())
+    return element("path", {"d": path, "class": f"way m{class_of(one.value, edges)}"}, named)
+
+
+def _legend(figure: Figure, edges: Sequence[float], y: float) -> list[str]:
+    drawn, x = [text(axis_text(figure.value_axis), 0.0, y, "small")], 0.0
+    limits = list(pairwise((None, *edges, None)))
+    for rank, (lower, upper) in enumerate(limits):
+        words = _range_text(lower, upper)
+        css = f"way m{_style(rank, edges)}"
+        drawn.append(line(x + 3.0, y + 16.0, x + 27.0, y + 16.0, css))
+        drawn.append(text(words, x + 36.0, y + 20.0, "small"))
+        x += 36.0 + text_width(words, SMALL_PX) + 16.0
+    return drawn
+
+
+def _range_text(lower: float | None, upper: float | None) -> str:
+    if lower is None:
+        return "all" if upper is None else f"up to {number(upper)}"
+    if upper is None:
+        return f"above {number(lower)}"
+    return f"{number(lower)} to {number(upper)}"
+
+
+def _scale_bar(width: float, y: float, per_metre: float) -> str:
+    metres = nice_step(120.0 / per_metre, 1)
+    if metres * per_metre > 180.0:
+        metres /= 2.0
+    label = f"{number(metres / 1000)} km" if metres >= 1000 else f"{number(metres)} m"
+    x = width - metres * per_metre
+    ends = f"M{coordinate(x)} {coordinate(y - 5)}v5H{coordinate(width)}v-5"
+    bar = element("path", {"d": ends, "class": "whisker"})
+    return bar + text(label, width - metres * per_metre / 2, y - 8.0, "small", "middle")

@@ -1,0 +1,153 @@
+"""Figures: each kind is drawn to scale, named for who cannot see it, and safe with bad data."""
+
+import math
+import re
+
+import pytest
+from defusedxml import ElementTree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trimtab.contracts.figure import Axis, Bar, Figure, MapLine, Series
+from trimtab.evidence import line_chart, network_map
+from trimtab.evidence.figures import render_svg
+
+NS = "{http://www.w3.org/2000/svg}"
+AXIS = Axis("delay", "s")
+
+
+def _root(figure):
+    return ElementTree.fromstring(render_svg(figure))
+
+
+def _texts(root):
+    return [t.text for t in root.iter(f"{NS}text")]
+
+
+def _bars(*bars):
+    return Figure("bars", "Gap", "What it shows", AXIS, bars=bars)
+
+
+def _series(*series):
+    return Figure("series", "Queue", "What it shows", AXIS, Axis("time", "s"), series=series)
+
+
+def _map(*lines):
+    return Figure("map", "Network", "What it shows", AXIS, lines=lines)
+
+
+FIGURES = [
+    _bars(Bar("a", 3.0, 2.5, 3.4, emphasis=True), Bar("b", -1.0)),
+    _series(
+        Series("a", (0, 1, 2), (1, 4, 2)), Series("b", (0, 1, 2), (2, 3, 5), (1, 2, 4), (3, 4, 6))
+    ),
+    _map(MapLine("e1", ((0, 0), (100, 0)), 4.0), MapLine("e2", ((0, 0), (0, 80)), 9.0)),
+    _bars(),
+    _series(),
+    _map(),
+]
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f"{f.kind}")
+def test_every_figure_is_well_formed_titled_and_described(figure):
+    root = _root(figure)
+    assert root.get("role") == "img"
+    assert [root[0].text, root[1].text] == [figure.title, "What it shows"]
+    assert "http" not in re.sub(r'xmlns="[^"]*"', "", render_svg(figure))
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f"{f.kind}")
+def test_the_same_figure_gives_the_same_bytes(figure):
+    assert render_svg(figure) == render_svg(figure)
+
+
+def test_bar_lengths_are_proportional_to_their_values():
+    root = _root(_bars(Bar("a", 10.0), Bar("b", 40.0), Bar("c", -20.0)))
+    widths = [float(r.get("width")) for r in root.iter(f"{NS}rect")]
+    assert widths[1] / widths[0] == pytest.approx(4.0, abs=0.02)
+    assert widths[2] / widths[0] == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_bar_is_labelled_with_its_value_and_interval():
+    assert "50.0 [47.4, 52.6]" in _texts(_root(_bars(Bar("longest_queue", 50.0, 47.4, 52.6))))
+
+
+def test_axis_labels_carry_units():
+    texts = _texts(_root(FIGURES[1]))
+    assert "delay (s)" in texts
+    assert "time (s)" in texts
+
+
+def test_series_differ_by_dash_and_marker_not_by_colour_alone():
+    svg = render_svg(_series(*(Series(f"s{i}", (0, 1), (i, i + 1)) for i in range(6))))
+    dashes = re.findall(r'class="series c\d" stroke-dasharray="([^"]*)"', svg)
+    assert len(set(dashes)) == 5  # and the first line, which is solid
+    markers = set(re.findall(r'd="M[\d.]+ [\d.]+(m[^"]+)" class="f\d"', svg))
+    assert len(markers) >= 5
+
+
+def test_few_points_get_error_bars_and_many_a_band():
+    few = Series("a", (0, 1), (1, 2), (0, 1), (2, 3))
+    xs = tuple(range(20))
+    many = Series(
+        "a", xs, tuple(map(float, xs)), tuple(x - 1.0 for x in xs), tuple(x + 1.0 for x in xs)
+    )
+    assert 'class="error' in render_svg(_series(few))
+    assert 'class="band' in render_svg(_series(many))
+
+
+def test_a_missing_point_leaves_a_gap_in_the_line():
+    svg = render_svg(_series(Series("a", (0, 1, 2, 3, 4), (1, 2, math.nan, 2, 1))))
+    path = re.search(r'd="([^"]*)" class="series', svg).group(1)
+    assert path.count("M") == 2
+    assert "nan" not in svg
+
+
+def test_a_long_line_keeps_its_extremes_in_few_points():
+    xs = tuple(float(i) for i in range(50_000))
+    ys = tuple(1000.0 if i == 31_337 else math.sin(i) for i in range(50_000))
+    thinned = line_chart._thinned(xs, ys)
+    assert len(thinned) <= line_chart._MAX_POINTS + 2
+    assert (31_337.0, 1000.0) in thinned
+    assert thinned == sorted(thinned)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(-1e3, 1e4), min_size=1, max_size=60))
+def test_map_classes_rise_with_the_value_and_use_the_widest_for_the_highest(values):
+    edges = network_map.class_edges(values)
+    classes = [network_map.class_of(v, edges) for v in sorted(values)]
+    assert classes == sorted(classes)
+    assert not edges or classes[-1] == network_map.CLASSES - 1
+
+
+def test_a_map_is_drawn_north_up_and_without_distortion():
+    figure = _map(MapLine("e", ((0, 0), (300, 0)), 1.0), MapLine("n", ((0, 0), (0, 300)), 1.0))
+    paths = re.findall(r'd="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"', render_svg(figure))
+    (ax, ay, bx, by), (cx, cy, dx, dy) = [tuple(map(float, p)) for p in paths]
+    assert by == pytest.approx(ay)
+    assert dx == pytest.approx(cx)
+    assert bx - ax == pytest.approx(cy - dy, abs=0.2)
+    assert dy < cy
+
+
+def test_a_map_draws_the_highest_values_on_top_and_names_each_line():
+    lines = [MapLine(f"e{i}", ((i, 0), (i, 100)), float(-i)) for i in range(20)]
+    names = [p[0].text for p in _root(_map(*lines)).iter(f"{NS}path") if len(p)]
+    assert names[0].startswith("e19")
+    assert names[-1] == "e0: 0 s"
+
+
+def test_a_map_has_a_scale_bar_and_a_legend_with_ranges():
+    lines = [MapLine(f"e{i}", ((i * 50, 0), (i * 50, 900)), float(i)) for i in range(40)]
+    texts = _texts(_root(_map(*lines)))
+    assert any(re.fullmatch(r"[\d,]+ m|[\d.]+ km", t) for t in texts)
+    assert any(t.startswith("up to") for t in texts)
+    assert any(t.startswith("above") for t in texts)
+
+
+def test_a_map_line_without_a_value_is_drawn_as_the_lowest():
+    svg = render_svg(
+        _map(MapLine("e", ((0, 0), (1, 1)), math.nan), MapLine("f", ((0, 0), (1, 2)), 3.0))
+    )
+    assert "e: n/a s" in svg
+    assert "nan" not in svg
