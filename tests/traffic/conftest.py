@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from trimtab_traffic.network import TrafficNetwork, compile_network
+from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sources import find_net
 
 TWO_STREETS = """<?xml version="1.0" encoding="UTF-8"?>
@@ -105,3 +106,25 @@ def two_street_demand(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def two_street_problem(
+    two_streets: Callable[..., Path], two_street_demand: Callable[..., Path]
+) -> Callable[..., SignalsProblem]:
+    """Maker of a two-minute problem on the two-street network; keywords change settings."""
+    net = two_streets()
+    demand = two_street_demand(
+        '<flow id="a" begin="0" end="120" period="4" route="we"/>'
+        '<flow id="b" begin="0" end="120" period="7" route="sn"/>'
+    )
+
+    def make(**settings: object) -> SignalsProblem:
+        base = {
+            "network": {"net": str(net), "routes": [str(demand)]},
+            "horizon_s": 120,
+            "rules": {"profile": "resco"},
+        }
+        return SignalsProblem.model_validate(base | settings)
+
+    return make

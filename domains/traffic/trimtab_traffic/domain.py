@@ -83,8 +83,8 @@ class SignalsDomain(Domain):
         """Network, demand and additional files."""
         from trimtab_traffic.inputs import resolve
 
-        files = resolve(problem).files
-        return (files.net_file, *files.route_files, *files.additional_files)
+        inputs = resolve(problem)
+        return (inputs.net, *inputs.routes, *inputs.additional)
 
     def notes(self, problem: SignalsProblem) -> tuple[str, ...]:
         """Data licence, and what was mended or should be known about the input."""

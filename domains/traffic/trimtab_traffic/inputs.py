@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from trimtab.contracts.errors import InputFileError
@@ -34,6 +37,39 @@ class Inputs:
     end_s: float
     options: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+def resolve(problem: SignalsProblem) -> Inputs:
+    """`resolve_inputs` in the user's cache folder, done once per process and scenario."""
+    return _resolve_once(_Key(repr(problem), problem))
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    text: str
+    problem: SignalsProblem = field(compare=False)
+
+
+@cache
+def _resolve_once(key: _Key) -> Inputs:
+    return resolve_inputs(key.problem, cache_folder() / _digest(key.problem))
+
+
+def cache_folder() -> Path:
+    """Where generated networks and mended copies are kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "trimtab" / "traffic"
+
+
+def _digest(problem: SignalsProblem) -> str:
+    """Name of the source and the present content of the user's own files."""
+    network = problem.network
+    digest = hashlib.sha256(repr(network).encode())
+    for path in (network.sumocfg, network.net, network.osm, *network.routes, *network.additional):
+        if path is not None and Path(path).is_file():
+            status = Path(path).stat()
+            digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+    return "shared" if network.generated else digest.hexdigest()[:16]
 
 
 def resolve_inputs(problem: SignalsProblem, work: Path) -> Inputs:

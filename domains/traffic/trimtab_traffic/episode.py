@@ -1,0 +1,101 @@
+"""Figures of one episode: sampled queues, and the sums SUMO wrote when it was closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from trimtab.contracts.spec import IntArray, Metric
+
+from trimtab_traffic.delay import trip_metrics
+from trimtab_traffic.demand import Demand
+from trimtab_traffic.signals import VEHICLE_SPACE_M
+from trimtab_traffic.simulation import Outputs
+from trimtab_traffic.state import TrafficState
+from trimtab_traffic.trips import read_edge_loss, read_statistics, read_trips
+
+SAMPLE_S = 30.0
+"""Time between two samples of all queues, s: rare, since SUMO pays for every lane asked."""
+STUCK_S = 300.0
+"""Standing time that counts as stuck, s: SUMO's own default for teleporting a vehicle."""
+GRIDLOCK_VEH = 10
+"""Vehicles stuck at the end of the horizon from which an episode is called gridlocked."""
+
+EPISODE_METRICS = (
+    Metric("queue_mean_m", "m", "min", "mean queue of an approach lane"),
+    Metric("queue_p95_m", "m", "min", "95 % queue of the approach lane where it is longest"),
+    Metric("teleports", "1", "min", "vehicles teleported by SUMO"),
+    Metric("stuck_veh", "veh", "min", f"vehicles standing for {STUCK_S:g} s or more at the end"),
+    Metric("gridlock", "0/1", "min", f"{GRIDLOCK_VEH} or more vehicles are stuck at the end"),
+)
+
+
+class EpisodeFigures:
+    """Collects the figures of one episode after the other.
+
+    Args:
+        state: read without sensor error.
+        demand: planned departures.
+        begin_s: begin of the evaluated horizon.
+        end_s: its end.
+    """
+
+    def __init__(self, state: TrafficState, demand: Demand, begin_s: float, end_s: float) -> None:
+        self._state, self._demand = state, demand
+        self._begin_s, self._end_s = begin_s, end_s
+        self._next_sample_s = begin_s
+        self._queues: list[IntArray] = []
+
+    def begin(self, time_s: float) -> None:
+        """Start an episode at `time_s`."""
+        self._next_sample_s = max(self._begin_s, time_s) + SAMPLE_S
+        self._queues.clear()
+
+    def sample(self, time_s: float) -> None:
+        """Sample the queues if it is time to."""
+        if time_s >= self._next_sample_s:
+            self._next_sample_s += SAMPLE_S
+            self._queues.append(self._state.approach_halting())
+
+    def time_in_network_s(self, api: Any, interval_s: float) -> float:
+        """Vehicle-seconds that vehicles in the network spend in one interval."""
+        return float(api.vehicle.getIDCount()) * interval_s
+
+    def stuck_vehicles(self, api: Any) -> int:
+        """Vehicles that have been standing for `STUCK_S` or more."""
+        waits = map(api.vehicle.getWaitingTime, api.vehicle.getIDList())
+        return sum(wait >= STUCK_S for wait in waits)
+
+    def metrics(self, outputs: Outputs, stuck: int) -> dict[str, float]:
+        """All metrics of the episode whose outputs are complete."""
+        trips = read_trips(outputs.trips)
+        queues = self._queue_m()
+        return {
+            **trip_metrics(trips, self._demand, self._begin_s, self._end_s),
+            "queue_mean_m": float(queues.mean()) if queues.size else 0.0,
+            "queue_p95_m": float(self._queue_p95_m().max(initial=0.0)),
+            "teleports": read_statistics(outputs.statistics)["teleports"]["total"],
+            "stuck_veh": float(stuck),
+            "gridlock": float(stuck >= GRIDLOCK_VEH),
+        }
+
+    def details(self, outputs: Outputs) -> Mapping[str, Mapping[str, float]]:
+        """Seconds lost per edge and 95 % queue per approach lane."""
+        lanes = self._state.approach_lanes
+        return {
+            "edge_delay_s": read_edge_loss(outputs.edges),
+            "queue_p95_m": dict(zip(lanes, self._queue_p95_m().tolist(), strict=True)),
+            "queue_m": {str(k): float(row.mean()) for k, row in enumerate(self._queue_m())},
+        }
+
+    def _queue_m(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """[samples, approach lanes]."""
+        shape = (len(self._queues), len(self._state.approach_lanes))
+        return np.array(self._queues, dtype=np.float64).reshape(shape) * VEHICLE_SPACE_M
+
+    def _queue_p95_m(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        queues = self._queue_m()
+        if not len(queues):
+            return np.zeros(queues.shape[1])
+        return np.asarray(np.percentile(queues, 95.0, axis=0))

@@ -1,0 +1,222 @@
+"""What controllers may read of the traffic at a decision: arrays, read lazily, once per decision.
+
+Columns are those of the static model: link quantities run over the links of all controllable
+signals, signal by signal; lane quantities over `TrafficState.lanes` (approach lanes, then exit
+lanes that are no approach). A quantity costs SUMO calls only when a controller asks for it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from trimtab.contracts.spec import FloatArray, IntArray
+
+from trimtab_traffic.signals import VEHICLE_SPACE_M, TrafficNetwork
+
+SIGHT_M = 200.0
+"""Distance within which head vehicles are looked for, m."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """Vehicles within a radius of the stop line of their next signalled link, nearest first.
+
+    Attributes:
+        links: [vehicles] column of that link.
+        distance_m: [vehicles].
+        vehicles: their ids.
+    """
+
+    links: IntArray
+    distance_m: FloatArray
+    vehicles: tuple[str, ...]
+
+
+class TrafficState:
+    """The live state of one simulation without sensor error.
+
+    Args:
+        network: the static model.
+        simulation: gives the simulation to read (libsumo or a traci connection).
+
+    Attributes:
+        lanes: ids of the columns of lane quantities.
+        exit_lanes: ids of the columns of `free_space_m`.
+        first_link: [signals + 1] first column of each signal's links.
+        time_s: time of the decision.
+    """
+
+    def __init__(self, network: TrafficNetwork, simulation: Callable[[], Any]) -> None:
+        signals = network.controllable
+        approach = dict.fromkeys(lane for s in signals for lane in s.approach_lanes)
+        exits = dict.fromkeys(lane for s in signals for lane in s.exit_lanes)
+        self.network = network
+        self.approach_lanes = tuple(approach)
+        self.exit_lanes = tuple(exits)
+        self.lanes = tuple(approach | exits)
+        self.first_link = np.cumsum([0, *(s.n_links for s in signals)])
+        column = {lane: k for k, lane in enumerate(self.lanes)}
+        self.exit_columns = np.array([column[lane] for lane in self.exit_lanes], dtype=np.int64)
+        self.lane_length_m = np.array([network.lanes[lane].length_m for lane in self.lanes])
+        self.time_s = 0.0
+        self._offsets = {s.id: int(k) for s, k in zip(signals, self.first_link, strict=False)}
+        self._zones: dict[float, tuple[tuple[str, bool], ...]] = {}
+        self._cache: dict[Any, Any] = {}
+        self._simulation = simulation
+        self._stage = np.zeros(len(signals), dtype=np.int64)
+        self._stage_elapsed_s = np.zeros(len(signals), dtype=np.int64)
+
+    def refresh(self, time_s: float, stage: IntArray, stage_elapsed_s: IntArray) -> None:
+        """Forget what was read: a new decision begins.
+
+        Args:
+            time_s: simulation time.
+            stage: [signals] stage shown or being entered.
+            stage_elapsed_s: [signals] seconds of its green, negative during its transition.
+        """
+        self.time_s = time_s
+        self._stage = stage
+        self._stage_elapsed_s = stage_elapsed_s
+        self._cache.clear()
+
+    def stage(self) -> IntArray:
+        """Stage shown or being entered, [signals]."""
+        return self._stage
+
+    def stage_elapsed_s(self) -> IntArray:
+        """Seconds of green of that stage, negative while its transition runs, [signals]."""
+        return self._stage_elapsed_s
+
+    def lane_vehicles(self) -> IntArray:
+        """V: vehicles per lane, [lanes]."""
+        return self._per_lane("getLastStepVehicleNumber", self.lanes, np.int64)
+
+    def lane_halting(self) -> IntArray:
+        """H: vehicles slower than 0.1 m/s per lane, [lanes]."""
+        return self._per_lane("getLastStepHaltingNumber", self.lanes, np.int64)
+
+    def approach_halting(self) -> IntArray:
+        """H of approach lanes only, [approach lanes]."""
+        return self._per_lane("getLastStepHaltingNumber", self.approach_lanes, np.int64)
+
+    def lane_speed_mps(self) -> FloatArray:
+        """Mean speed per lane, the speed limit where it is empty, [lanes]."""
+        return self._per_lane("getLastStepMeanSpeed", self.lanes, np.float64)
+
+    def occupancy(self) -> FloatArray:
+        """Share of each lane's length that vehicles cover, [lanes], 0..1."""
+        return self._per_lane("getLastStepOccupancy", self.lanes, np.float64)
+
+    def free_space_m(self) -> FloatArray:
+        """Length left for queued vehicles on each exit lane, [exit lanes]."""
+        vehicles = self._per_lane("getLastStepVehicleNumber", self.exit_lanes, np.int64)
+        free: FloatArray = self.lane_length_m[self.exit_columns] - VEHICLE_SPACE_M * vehicles
+        return np.maximum(free, 0.0)
+
+    def approach_count(self, radius_m: float) -> IntArray:
+        """n_j(R): vehicles whose next signalled link is j, at most `radius_m` away, [links]."""
+        seen = self.sightings(radius_m)
+        near = seen.links[seen.distance_m <= radius_m]
+        return np.bincount(near, minlength=int(self.first_link[-1]))
+
+    def head_wait_s(self) -> FloatArray:
+        """Standing time of the vehicle nearest to each stop line, [links]; 0 without one."""
+        seen = self.sightings(SIGHT_M)
+        waits = np.zeros(int(self.first_link[-1]))
+        links, first = np.unique(seen.links, return_index=True)
+        wait_of = self._simulation().vehicle.getWaitingTime
+        for link, vehicle in zip(links, first, strict=True):
+            waits[link] = wait_of(seen.vehicles[vehicle])
+        return waits
+
+    def sightings(self, radius_m: float) -> Sightings:
+        """Vehicles at most `radius_m` (or a radius asked before, if larger) from a stop line."""
+        known = [key for key in self._cache if isinstance(key, float) and key >= radius_m]
+        key = min(known, default=float(radius_m))
+        seen: Sightings = self._cached(key, lambda: self._look(key))
+        return seen
+
+    def _look(self, radius_m: float) -> Sightings:
+        api = self._simulation()
+        ids_of = api.lane.getLastStepVehicleIDs
+        next_signals = api.vehicle.getNextTLS
+        offset_of = self._offsets.get
+        rows: list[tuple[float, int, str]] = []
+        for lane, ends_at_signal in self._zone(radius_m):
+            for vehicle in reversed(ids_of(lane)):
+                ahead = next_signals(vehicle)
+                if not ahead:
+                    continue
+                signal, link, distance_m, _ = ahead[0]
+                if distance_m > radius_m:
+                    if ends_at_signal:
+                        break  # vehicles come in order: those behind are further away
+                    continue
+                offset = offset_of(signal)
+                if offset is not None:
+                    rows.append((distance_m, offset + link, vehicle))
+        rows.sort()
+        return Sightings(
+            links=np.array([row[1] for row in rows], dtype=np.int64),
+            distance_m=np.array([row[0] for row in rows], dtype=np.float64),
+            vehicles=tuple(row[2] for row in rows),
+        )
+
+    def _zone(self, radius_m: float) -> tuple[tuple[str, bool], ...]:
+        """Lanes with points at most `radius_m` before a stop line, and whether they end there."""
+        if radius_m not in self._zones:
+            approach = dict.fromkeys(self.approach_lanes, True)
+            further = _upstream(self._simulation(), self.network, self.approach_lanes, radius_m)
+            self._zones[radius_m] = tuple(
+                (approach | {lane: False for lane in further if lane not in approach}).items()
+            )
+        return self._zones[radius_m]
+
+    def _per_lane(
+        self, getter: str, lanes: tuple[str, ...], dtype: type[np.generic]
+    ) -> NDArray[Any]:
+        get = getattr(self._simulation().lane, getter)
+        key = (getter, len(lanes))
+        values: NDArray[Any] = self._cached(
+            key, lambda: np.fromiter(map(get, lanes), dtype, len(lanes))
+        )
+        return values
+
+    def _cached(self, key: Any, read: Callable[[], Any]) -> Any:
+        if key not in self._cache:
+            self._cache[key] = read()
+        return self._cache[key]
+
+
+def _upstream(
+    api: Any, network: TrafficNetwork, lanes: Iterable[str], radius_m: float
+) -> dict[str, float]:
+    """Lanes before `lanes` without a signal in between, within reach; lane → distance left."""
+    signalled = {
+        (c.in_lane, c.via[0] if c.via else c.out_lane)
+        for s in network.signals
+        for c in s.connections
+    }
+    before: dict[str, list[str]] = defaultdict(list)
+    lengths = api.lane.getLength
+    short = [(lane, radius_m - lengths(lane)) for lane in lanes]
+    frontier = [(lane, left) for lane, left in short if left > 0]
+    if frontier:
+        for lane in api.lane.getIDList():
+            for link in api.lane.getLinks(lane):
+                target = link[4] or link[0]
+                if (lane, target) not in signalled:
+                    before[target].append(lane)
+    reached: dict[str, float] = {}
+    while frontier:
+        lane, left = frontier.pop()
+        for previous in before[lane]:
+            if left > reached.get(previous, 0.0):
+                reached[previous] = left
+                frontier.append((previous, left - lengths(previous)))
+    return reached
