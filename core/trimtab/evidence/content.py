@@ -21,6 +21,7 @@ from trimtab.evidence.document import (
     TableBlock,
 )
 from trimtab.evidence.result import Ci95, Result, Row
+from trimtab.evidence.svg import axis_text
 from trimtab.evidence.words import (
     BOUND_KINDS,
     bound_text,
@@ -164,7 +165,7 @@ def _headline_figure(result: Result) -> Figure:
         headlines = [(r, result.headline_of(r)) for r in result.rows]
         known = [(r, h.mean, h.ci95) for r, h in headlines if h.mean is not None]
     bars = tuple(_bar(result, row, mean, ci95) for row, mean, ci95 in known)
-    said = [f"{b.label} with {number(b.value)} {axis.unit}" for b in (bars[0], bars[-1])]
+    said = [f"{b.label} with {value_text(b.value, axis.unit)}" for b in (bars[0], bars[-1])]
     alt = (
         f"{len(bars)} bars, best first: from {said[0]} to {said[1]}. The table below has them all."
     )
@@ -205,8 +206,7 @@ def _artefacts(artefacts: Sequence[Artefact]) -> tuple[Block, ...]:
 
 def figure_block(figure: Figure) -> FigureBlock:
     """A figure with a table of its data: all bars, a summary per series, a map's top lines."""
-    unit = figure.value_axis.unit
-    value = f"Value ({unit})" if unit else "Value"
+    value = axis_text(Axis("Value", figure.value_axis.unit))
     if figure.kind == "bars":
         rows = [(b.label, b.value, b.low, b.high) for b in figure.bars]
         return FigureBlock(figure, _data_table("Values.", ("Bar", value, "Low", "High"), rows))

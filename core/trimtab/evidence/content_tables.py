@@ -141,7 +141,7 @@ def paired(result: Result) -> tuple[Block, ...]:
 def _paired_table(result: Result, pairs: Sequence[Pair], caption: str) -> TableBlock:
     header = (
         "Controller",
-        f"Difference ({result.unit})",
+        metric_header("Difference", result.unit),
         "Verdict",
         "p (Holm)",
         "P(improvement)",
@@ -189,7 +189,7 @@ def _violation_of(constraint: str) -> Callable[[Row], Cell]:
         if seen is None:
             return Cell(number(None))
         if seen.count or seen.upper95 is None:
-            return Cell(number(seen.count), f"of {number(seen.exposure)}", "bad")
-        return Cell("0", f"(≤ {rate_text(seen.upper95)})")
+            return Cell(f"{number(seen.count)} of {number(seen.exposure)}", tone="bad")
+        return Cell(f"0 (≤ {rate_text(seen.upper95)})")
 
     return cell

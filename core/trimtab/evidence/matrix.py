@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from trimtab.contracts.controller import Entry
+from trimtab.contracts.domain import Domain
 from trimtab.contracts.errors import EvidenceError
 from trimtab.contracts.problem import Bound
 from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.scenario import Scenario
 from trimtab.contracts.spec import Metric
 
 Headline = Mapping[int, float]
@@ -78,6 +81,41 @@ class Matrix:
                 "Leave failed episodes out."
             )
             raise EvidenceError(msg)
+
+    @classmethod
+    def of_domain(
+        cls,
+        domain: Domain,
+        scenario: Scenario[Any],
+        entries: Mapping[str, Entry],
+        records: Sequence[EpisodeRecord],
+        bounds: Mapping[int, Bound],
+        scenario_sha256: str = "",
+    ) -> Matrix:
+        """The matrix of a scenario's run, with what the domain declares about it.
+
+        Args:
+            domain: gives headline, metrics, reference candidates, profile, flags and notes.
+            scenario: gives name, problem and seeds.
+            entries: the controllers that were run, the user's own among them.
+            records: finished episodes; the domain's flags are added to theirs.
+            bounds: bound per seed, empty where the domain has none.
+            scenario_sha256: hash of the scenario and its data files.
+        """
+        return cls(
+            scenario=scenario.name,
+            domain=domain.name,
+            headline=domain.headline,
+            metrics=domain.metrics,
+            references=domain.reference(scenario.problem),
+            entries=entries,
+            records=[replace(r, flags=(*r.flags, *domain.flags(r))) for r in records],
+            seeds=scenario.seeds,
+            bounds=bounds,
+            profile=domain.profile(scenario.problem),
+            notes=domain.notes(scenario.problem),
+            scenario_sha256=scenario_sha256,
+        )
 
     @property
     def sign(self) -> float:

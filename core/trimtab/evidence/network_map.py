@@ -21,7 +21,7 @@ from trimtab.evidence.svg import (
     text,
     text_width,
 )
-from trimtab.evidence.words import number
+from trimtab.evidence.words import number, unit_text
 
 CLASSES = 5
 _HEIGHT_LIMITS = (260.0, 620.0)
@@ -58,7 +58,7 @@ def draw_map(figure: Figure, width: float) -> str:
         return shift_x + (x - west) * per_metre, shift_y + (north - y) * per_metre
 
     edges = class_edges([one.value for one in figure.lines])
-    unit = figure.value_axis.unit
+    unit = unit_text(figure.value_axis.unit)
     ordered = sorted(figure.lines, key=lambda one: (_order(one.value), one.name))
     body = [_way(one, edges, [place(p) for p in one.points], unit) for one in ordered]
     body.extend(_legend(figure, edges, height + 2 * _MARGIN + 14.0))

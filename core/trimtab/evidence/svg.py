@@ -9,6 +9,7 @@ from html import escape
 from importlib.resources import files
 
 from trimtab.contracts.figure import Axis
+from trimtab.evidence.words import unit_text
 
 FONT_PX = 13
 SMALL_PX = 12
@@ -52,7 +53,7 @@ def hover(content: str) -> str:
 
 def axis_text(axis: Axis) -> str:
     """Label of an axis with its unit."""
-    return f"{axis.label} ({axis.unit})" if axis.unit else axis.label
+    return f"{axis.label} ({axis.unit})" if unit_text(axis.unit) else axis.label
 
 
 def text_width(content: str, size_px: float = FONT_PX) -> float:

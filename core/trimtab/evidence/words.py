@@ -75,7 +75,12 @@ def with_interval(mean: float | None, ci95: Ci95 | None, decimals: int | None = 
 
 def value_text(value: float | None, unit: str) -> str:
     """A value with its unit."""
-    return f"{number(value)} {unit}".strip()
+    return f"{number(value)} {unit_text(unit)}".strip()
+
+
+def unit_text(unit: str) -> str:
+    """A unit as it is printed; the dimensionless "1" is not."""
+    return "" if unit == "1" else unit
 
 
 def percent(gap: GapClosed) -> tuple[float | None, Ci95 | None]:
@@ -100,7 +105,8 @@ def difference_text(comparison: PairedSummary, unit: str) -> str:
     """A paired difference in words: value, unit, interval, verdict."""
     difference = with_interval(comparison.mean, comparison.ci95)
     value, bracket, interval = difference.partition(" [")
-    return f"{value} {unit}{bracket}{interval} ({verdict_text(comparison)})"
+    said = f"{value} {unit_text(unit)}".strip()
+    return f"{said}{bracket}{interval} ({verdict_text(comparison)})"
 
 
 def plus_minus(mean: float | None, ci95: Ci95 | None, decimals: int | None = None) -> str:
@@ -114,13 +120,14 @@ def plus_minus(mean: float | None, ci95: Ci95 | None, decimals: int | None = Non
 
 def metric_words(name: str, unit: str) -> str:
     """A metric's public name as words, without its unit: "true_delay_s" reads "true delay"."""
-    return name.removesuffix(f"_{unit}").replace("_", " ")
+    suffix = f"_{unit}" if unit_text(unit) else ""
+    return name.removesuffix(suffix).replace("_", " ")
 
 
 def metric_header(name: str, unit: str) -> str:
     """A metric's words with its unit, for column headers and axes."""
     words = metric_words(name, unit)
-    return f"{words} ({unit})" if unit else words
+    return f"{words} ({unit})" if unit_text(unit) else words
 
 
 def rate_text(rate: float) -> str:
