@@ -14,6 +14,7 @@ TrimtabError (ValueError)
 ├── MissingDependencyError   an optional dependency is not installed (exit code 3)
 ├── CheckpointError          a checkpoint is truncated, corrupt or of unsafe format
 ├── SimulatorError           an external simulator crashed, hung or refused its input
+├── RunFailedError           no job of a run, or the only one asked for, came to its end
 ├── EvidenceError            a statistic was asked of data that cannot carry it
 ├── BoundError               a proven bound was beaten or its certificate does not verify
 └── PluginError              a domain plug-in is broken; carries its name and reason
@@ -72,6 +73,14 @@ class SimulatorError(TrimtabError):
     """An external simulator crashed, hung, or refused its input."""
 
     exit_code = 1
+
+
+class RunFailedError(TrimtabError):
+    """Nothing of a run came to its end; carries the exit code of what stopped it."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class EvidenceError(TrimtabError):

@@ -1,0 +1,122 @@
+"""Child processes: started as programs, spoken to in JSON lines, ended without leaving orphans.
+
+A child runs one of our modules, single-threaded, in a process group of its own, with standard
+output and error on a log file. It is told to stop, or sees its pipe close when the parent dies,
+and then ends its whole group (`serve`), simulators included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+STOP_GRACE_S = 5.0
+_POOLS = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM", "NUMBA_NUM", "VECLIB_MAXIMUM")
+SINGLE_THREAD = {f"{pool}_THREADS": "1" for pool in _POOLS}
+Message = Mapping[str, Any]
+Send = Callable[[Message], None]
+
+
+class Child:
+    """The parent's end of one child process."""
+
+    def __init__(self, module: str, log: Path, fds: Sequence[int] = ()) -> None:
+        """Start ``python -m module READ_FD WRITE_FD [fds...]``.
+
+        Args:
+            module: calls `serve`.
+            log: file that its descriptors 1 and 2 append to.
+            fds: further descriptors it inherits; they stay open here.
+        """
+        child_reads, self._write = os.pipe()
+        self._read, child_writes = os.pipe()
+        inherited = (child_reads, child_writes, *fds)
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-P", "-m", module, *(str(fd) for fd in inherited)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=inherited,
+                start_new_session=True,
+                env={**os.environ, **SINGLE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+        os.close(child_reads)
+        os.close(child_writes)
+        self._buffer = b""
+        self._open = True
+
+    @property
+    def name(self) -> str:
+        """``host:pid:pgid``."""
+        return f"{os.uname().nodename}:{self.process.pid}:{self.process.pid}"
+
+    def fileno(self) -> int:
+        """Descriptor that becomes readable when it answers or dies."""
+        return self._read
+
+    def send(self, message: Message) -> None:
+        """Send one message; one that is dead is noticed by `receive`."""
+        with contextlib.suppress(BrokenPipeError):
+            _write_all(self._write, message)
+
+    def receive(self) -> list[dict[str, Any]] | None:
+        """Messages that are complete, after waiting for some bytes; None when it is dead."""
+        chunk = os.read(self._read, 1 << 16)
+        if not chunk:
+            return None
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def stop(self) -> None:
+        """Ask an idle child to go; kill it where it does not."""
+        self.send({"stop": True})
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_GRACE_S)
+        self.kill()
+
+    def kill(self) -> str:
+        """End its process group, reap it, and say how it ended; harmless when repeated."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        code = self.process.wait()
+        if self._open:
+            os.close(self._write)
+            os.close(self._read)
+            self._open = False
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _write_all(fd: int, message: Message) -> None:
+    left = memoryview(json.dumps(message).encode() + b"\n")
+    while left:
+        left = left[os.write(fd, left) :]
+
+
+def serve(read_fd: int, write_fd: int) -> tuple[Iterator[dict[str, Any]], Send]:
+    """The child's end: messages until the farewell, and how to answer.
+
+    A thread listens, so that the death of the parent ends the group even during a long call.
+    """
+    inbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(read_fd, inbox), daemon=True).start()
+    return iter(inbox.get, None), lambda message: _write_all(write_fd, message)
+
+
+def _listen(read_fd: int, inbox: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    with os.fdopen(read_fd, encoding="utf-8") as lines:
+        for line in lines:
+            message = json.loads(line)
+            inbox.put(None if message.get("stop") else message)
+            if message.get("stop"):
+                return
+    os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -1,0 +1,150 @@
+"""Controllers of a run: those the domain offers, and the engineer's own.
+
+The engineer's own come as `package.module:Class`, as the name of an entry point in group
+`trimtab.controllers`, or as a CSV file of logged decisions (`run.replay`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from trimtab.contracts.controller import Controller, Entry, NativeController
+from trimtab.contracts.domain import Domain
+from trimtab.contracts.errors import InputFileError, TrimtabError, UnknownNameError
+from trimtab.run.replay import Replay
+
+GROUP = "trimtab.controllers"
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One controller of a run.
+
+    Attributes:
+        name: row name.
+        own: what the user gave for an own controller; empty for the domain's.
+        parameters: overrides of the entry's defaults.
+        files: files that identify an own controller (its source, its CSV).
+    """
+
+    name: str
+    entry: Entry
+    own: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+def choose(
+    domain: Domain,
+    problem: Any,
+    names: Sequence[str] = (),
+    own: Sequence[str] = (),
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Choice]:
+    """Resolve the controllers of a run.
+
+    Args:
+        domain: of the scenario.
+        problem: the scenario's validated problem.
+        names: ids to select; all of the domain's if empty.
+        own: the user's own controllers.
+        parameters: controller id → parameters in place of the shipped ones.
+
+    Raises:
+        UnknownNameError: a name, or a key of `parameters`, is no controller of this run.
+        TrimtabError: an own controller cannot be loaded, or a name comes twice.
+    """
+    offered = domain.controllers(problem)
+    for name in names:
+        if name not in offered:
+            raise UnknownNameError(name, "controller", offered)
+    wanted = names or tuple(offered)
+    given = parameters or {}
+    chosen = [Choice(name, offered[name], parameters=given.get(name, {})) for name in wanted]
+    chosen += [own_controller(text, given) for text in own]
+    found = [choice.name for choice in chosen]
+    for name in given:
+        if name not in found:
+            raise UnknownNameError(name, "controller of this run", found)
+    repeated = sorted({name for name in found if found.count(name) > 1})
+    if repeated:
+        msg = f"controller {repeated[0]!r} is named twice in this run: name each once"
+        raise TrimtabError(msg)
+    return chosen
+
+
+def own_controller(text: str, parameters: Mapping[str, Mapping[str, Any]] | None = None) -> Choice:
+    """Load the engineer's own controller.
+
+    Raises:
+        TrimtabError: it does not import, is not there, or is no controller.
+        InputFileError: the CSV file is missing.
+    """
+    given = parameters or {}
+    if text.endswith(".csv"):
+        path = Path(text).resolve()
+        if not path.is_file():
+            msg = f"{text}: no such file"
+            raise InputFileError(msg)
+        entry = Entry("user", functools.partial(Replay, path=path), f"replay of {path.name}")
+        return Choice(path.stem, entry, str(path), given.get(path.stem, {}), (path,))
+    kind = _class_of(text)
+    name = getattr(kind, "name", None) or kind.__name__
+    entry = Entry(
+        role="user",
+        factory=kind,
+        help=(inspect.getdoc(kind) or text).partition("\n")[0],
+        needs=frozenset(getattr(kind, "needs", ())),
+        interface=getattr(kind, "interface", "default"),
+        parameters=getattr(kind, "parameters", None),
+    )
+    return Choice(name, entry, text, given.get(name, {}), (Path(inspect.getfile(kind)),))
+
+
+def _class_of(text: str) -> type[Controller | NativeController]:
+    points = {point.name: point.value for point in entry_points(group=GROUP)}
+    reference = points.get(text, text)
+    if not _REFERENCE.fullmatch(reference):
+        msg = (
+            f"controller {text!r}: give package.module:Class, a .csv of logged decisions, or an "
+            f"installed {GROUP} entry point ({', '.join(sorted(points)) or 'none is installed'})"
+        )
+        raise TrimtabError(msg)
+    module, _, attribute = reference.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        msg = f"controller {text!r} cannot be loaded: {type(error).__name__}: {error}"
+        raise TrimtabError(msg) from error
+    if not (isinstance(kind, type) and issubclass(kind, Controller | NativeController)):
+        msg = (
+            f"controller {text!r} is no controller: derive it from "
+            "trimtab.contracts.controller.Controller"
+        )
+        raise TrimtabError(msg)
+    return kind
+
+
+def find_choice(
+    domain: Domain, problem: Any, name: str, own: str, parameters: Mapping[str, Any]
+) -> Choice:
+    """The controller `name` again, in another process; arguments as in `Choice`."""
+    if own:
+        return own_controller(own, {name: parameters})
+    return Choice(name, domain.controllers(problem)[name], parameters=parameters)
+
+
+def importable_from(folder: Path) -> None:
+    """Let `package.module:Class` name modules of `folder`, as `python -m` would."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))

@@ -1,0 +1,237 @@
+"""Executes a scenario: plans its jobs, serves known ones from the store, computes the others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab.contracts.errors import RunFailedError
+from trimtab.contracts.problem import Bound
+from trimtab.contracts.records import EpisodeRecord
+from trimtab.run.engine import LocalEngine, TaskEnd, Watcher
+from trimtab.run.jobs import BOUND, Task
+from trimtab.run.plan import Plan, RunOptions
+from trimtab.run.records_json import bound_from_json, record_from_json
+from trimtab.run.scenario_file import LoadedScenario
+from trimtab.run.store import JobRow, Store
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run is.
+
+    Attributes:
+        done: jobs settled in this call, failed ones included; of `total`.
+        running: one text per busy worker: controller and seeds.
+        note: what just happened that a reader should know, or empty.
+    """
+
+    total: int
+    done: int
+    cached: int
+    failed: int
+    running: tuple[str, ...] = ()
+    note: str = ""
+
+
+OnProgress = Callable[[RunProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job that did not come to its end."""
+
+    controller: str
+    seed: int
+    reason: str
+    exit_code: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What a run left behind.
+
+    Attributes:
+        records: in the order of controllers, then seeds; failed episodes are absent.
+        bounds: by seed; empty where the domain has none.
+        computed, cached: jobs.
+    """
+
+    plan: Plan
+    run_dir: Path
+    records: tuple[EpisodeRecord, ...]
+    bounds: Mapping[int, Bound]
+    failures: tuple[Failure, ...]
+    computed: int
+    cached: int
+    wall_s: float
+
+
+def execute(
+    loaded: LoadedScenario, options: RunOptions | None = None, progress: OnProgress | None = None
+) -> RunOutcome:
+    """Run controllers × seeds of a scenario, and its bounds, and return every record.
+
+    Finished jobs are kept in the store whatever happens; running again computes only what is
+    missing.
+
+    Raises:
+        RunFailedError: no episode came to its end; nothing is left behind where the input is
+            at fault (exit code 2 or 3).
+        TrimtabError: an unknown controller, an unreadable data file, an unusable workspace.
+        KeyboardInterrupt: cancelled; finished jobs are kept.
+    """
+    started = time.monotonic()
+    options = options or RunOptions()
+    plan = Plan.of(loaded, options)
+    with Store(options.workspace) as store:
+        fresh = not store.run_dir(plan.run_id).exists()
+        plan.begin(store)
+        pending = plan.pending(store)
+        report = _Reporter(store, plan, len(pending), progress)
+        if pending:
+            _compute(plan, pending, options, store, report)
+        jobs = store.jobs(plan.run_id)
+        _refuse_nothing(plan, jobs, report.failures, store, fresh=fresh)
+        wall_s = time.monotonic() - started
+        return _outcome(plan, store, jobs, report.failures, len(pending), wall_s)
+
+
+def _compute(
+    plan: Plan, pending: set[str], options: RunOptions, store: Store, report: _Reporter
+) -> None:
+    workers = options.workers or os.cpu_count() or 1
+    tasks = plan.tasks(pending, workers)
+    log = store.run_dir(plan.run_id) / "log.txt"
+    with LocalEngine(min(workers, len(tasks)), log) as engine, report.cancelling():
+        engine.run(tasks, report.watcher())
+
+
+def _refuse_nothing(
+    plan: Plan,
+    jobs: Sequence[JobRow],
+    failures: Sequence[Failure],
+    store: Store,
+    *,
+    fresh: bool,
+) -> None:
+    """Raise where no episode is done; leave no trace of input that was wrong."""
+    if any(job.state == "done" and job.kind == "episode" for job in jobs):
+        return
+    worst = next(f for f in failures if f.controller != BOUND)
+    if worst.exit_code == 1:
+        where = f" (log: {store.run_dir(plan.run_id) / 'log.txt'})"
+    else:
+        where = ""
+        store.forget_run(plan.run_id)
+        if fresh:
+            shutil.rmtree(store.run_dir(plan.run_id), ignore_errors=True)
+    msg = f"{plan.loaded.source}: {worst.controller}, seed {worst.seed}: {worst.reason}{where}"
+    raise RunFailedError(msg, worst.exit_code)
+
+
+def _outcome(
+    plan: Plan,
+    store: Store,
+    rows: Sequence[JobRow],
+    failures: Sequence[Failure],
+    computed: int,
+    wall_s: float,
+) -> RunOutcome:
+    """Records and bounds from the store, in the order of the plan."""
+    results = {row.id: row.result for row in rows if row.state == "done"}
+    bounds = {job.seed: bound_from_json(results.get(job.id)) for job in plan.jobs[BOUND]}
+    records = [
+        record_from_json(results[job.id] or {})
+        for choice in plan.choices
+        for job in plan.jobs[choice.name]
+        if job.id in results
+    ]
+    return RunOutcome(
+        plan=plan,
+        run_dir=store.run_dir(plan.run_id),
+        records=tuple(records),
+        bounds={seed: bound for seed, bound in bounds.items() if bound is not None},
+        failures=tuple(failures),
+        computed=computed - len(failures),
+        cached=len(rows) - computed,
+        wall_s=wall_s,
+    )
+
+
+class _Reporter:
+    """Writes what the engine says into the store, and tells the caller."""
+
+    def __init__(self, store: Store, plan: Plan, pending: int, progress: OnProgress | None) -> None:
+        self.failures: list[Failure] = []
+        self._store, self._run = store, plan.run_id
+        self._pending, self._done = pending, 0
+        self._cached = sum(len(own) for own in plan.jobs.values()) - pending
+        self._progress = progress
+        self._running: dict[Task, str] = {}
+        self._tell()
+
+    def watcher(self) -> Watcher:
+        """Callbacks for the engine."""
+        return Watcher(self._started, self._decided, self._ended, self._died)
+
+    @contextlib.contextmanager
+    def cancelling(self) -> Iterator[None]:
+        """Mark what is left as cancelled when the run is interrupted."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            left = [j.id for j in self._store.jobs(self._run) if j.state in {"queued", "running"}]
+            self._store.settle(left, "cancelled", "interrupted by the user")
+            self._store.event(self._run, "warning", f"interrupted, {len(left)} jobs cancelled")
+            raise
+
+    def _started(self, task: Task, worker: str) -> None:
+        self._store.start([job.id for job in task.jobs], worker)
+        self._running[task] = _label(task)
+        self._tell()
+
+    def _decided(self, task: Task, decisions: int) -> None:
+        self._running[task] = f"{_label(task)}, step {decisions}"
+        self._tell()
+
+    def _ended(self, end: TaskEnd) -> None:
+        self._running.pop(end.task, None)
+        self._done += len(end.task.jobs)
+        for job, result in zip(end.task.jobs, end.results, strict=False):
+            self._store.finish(job.id, result)
+        if end.error:
+            self._fail(end)
+        self._tell(f"{_label(end.task)}: {end.error}" if end.error else "")
+
+    def _fail(self, end: TaskEnd) -> None:
+        for job in end.task.jobs:
+            self.failures.append(Failure(job.controller, job.seed, end.error, end.exit_code))
+        self._store.settle([job.id for job in end.task.jobs], "failed", end.error)
+        self._store.event(self._run, "error", f"{_label(end.task)}: {end.error}")
+
+    def _died(self, task: Task, reason: str) -> None:
+        self._running.pop(task, None)
+        self._store.event(self._run, "warning", f"{_label(task)}: {reason}; repeated")
+        self._tell(f"{_label(task)}: {reason}; repeating it")
+
+    def _tell(self, note: str = "") -> None:
+        if self._progress is not None:
+            running = tuple(self._running.values())
+            self._progress(
+                RunProgress(
+                    self._pending, self._done, self._cached, len(self.failures), running, note
+                )
+            )
+
+
+def _label(task: Task) -> str:
+    seeds = task.seeds
+    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    name = "bound" if task.controller == BOUND else task.controller
+    return f"{name}, {which}"

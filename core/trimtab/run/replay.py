@@ -1,0 +1,110 @@
+"""Replay of logged decisions: the engineer's present practice as a controller.
+
+The CSV has a header with `step`, optionally `seed` and `agent` (0 where absent), and one column
+for each action component: `discrete_0`, `discrete_1`, ... then `box_0`, ... in physical units.
+A decision holds until the next logged step of the agent. Rows without a seed (or without that
+column) serve every seed.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from trimtab.contracts.controller import Controller
+from trimtab.contracts.errors import InputFileError
+from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs, Spec
+
+ANY_SEED = -1
+
+
+class Replay(Controller):
+    """Repeats the decisions of a CSV file."""
+
+    def __init__(self, problem: ControlProblem, path: Path) -> None:
+        self._spec = problem.spec
+        self._path = path
+        self._logs = read_decisions(path, problem.spec)
+        self._plan = np.zeros((0, 0, 0, 0))
+        self._step = 0
+
+    def reset(
+        self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
+    ) -> None:
+        """See `Controller.reset`; all copies start together."""
+        plans = [self._logs.get(int(s), self._logs.get(ANY_SEED)) for s in seed]
+        for value, plan in zip(seed, plans, strict=True):
+            if plan is None:
+                msg = f"{self._path}: no decisions for seed {int(value)}: log them, or drop it"
+                raise InputFileError(msg)
+        self._plan = np.stack([plan for plan in plans if plan is not None])
+        self._step = 0
+
+    def act(self, obs: Obs) -> Action:
+        """See `Controller.act`."""
+        now = self._plan[:, min(self._step, self._plan.shape[1] - 1)]
+        self._step += 1
+        d = len(self._spec.discrete)
+        return Action(
+            discrete=now[:, :, :d].astype(np.int64) if d else None,
+            box=now[:, :, d:].astype(np.float32) if self._spec.n_box else None,
+        )
+
+
+def read_decisions(path: Path, spec: Spec) -> dict[int, FloatArray]:
+    """Seed → decisions [horizon, A, d + b]; seed −1 serves every seed.
+
+    Raises:
+        InputFileError: with the line and what is wrong there.
+    """
+    parts = [f"discrete_{i}" for i in range(len(spec.discrete))]
+    parts += [f"box_{i}" for i in range(spec.n_box)]
+    logs: dict[int, FloatArray] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file)
+        missing = {"step", *parts} - set(table.fieldnames or ())
+        if missing:
+            msg = f"{path}:1: the header lacks {', '.join(sorted(missing))}"
+            raise InputFileError(msg)
+        for row in table:
+            seed, step, agent, values = _decision(row, parts, spec, f"{path}:{table.line_num}")
+            log = logs.setdefault(seed, np.full((spec.horizon, spec.n_agents, len(parts)), np.nan))
+            log[step, agent] = values
+    return {seed: _held(log, path, seed) for seed, log in logs.items()}
+
+
+def _decision(
+    row: dict[str, str], parts: list[str], spec: Spec, where: str
+) -> tuple[int, int, int, list[float]]:
+    try:
+        seed = int(row.get("seed") or ANY_SEED)
+        step, agent = int(row["step"]), int(row.get("agent") or 0)
+        values = [float(row[name]) for name in parts]
+    except (TypeError, ValueError) as error:
+        msg = f"{where}: not a number in a column that needs one ({error})"
+        raise InputFileError(msg) from None
+    if not 0 <= step < spec.horizon or not 0 <= agent < spec.n_agents:
+        msg = (
+            f"{where}: step {step}, agent {agent} is outside the episode of {spec.horizon} steps "
+            f"and {spec.n_agents} agents"
+        )
+        raise InputFileError(msg)
+    if not np.isfinite(values).all():
+        msg = f"{where}: decisions must be finite numbers"
+        raise InputFileError(msg)
+    return seed, step, agent, values
+
+
+def _held(log: FloatArray, path: Path, seed: int) -> FloatArray:
+    """Fill each gap with the decision before it."""
+    known = ~np.isnan(log[:, :, 0])
+    if not known[0].all():
+        agent = int(np.flatnonzero(~known[0])[0])
+        which = "" if seed == ANY_SEED else f" of seed {seed}"
+        msg = f"{path}: agent {agent}{which} has no decision at step 0: log where it starts"
+        raise InputFileError(msg)
+    latest = np.maximum.accumulate(np.where(known, np.arange(len(log))[:, None], 0), axis=0)
+    return np.take_along_axis(log, latest[:, :, None], axis=0)

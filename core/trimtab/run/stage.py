@@ -1,0 +1,96 @@
+"""A stage: problem, shield, monitor and controller of one scenario, built and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trimtab.contracts.controller import AnyController
+from trimtab.contracts.domain import Domain
+from trimtab.contracts.errors import TrimtabError
+from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.shield import Monitor, Shield
+from trimtab.run.controllers import Choice
+from trimtab.run.grants import make_controller
+from trimtab.run.runner import Watch, evaluate
+from trimtab.run.trajectory import Simulation, simulate
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that plays an episode; see `staged`."""
+
+    control: ControlProblem
+    controller: AnyController
+    shield: Shield | None
+    monitor: Monitor | None
+
+
+@contextmanager
+def staged(domain: Domain, problem: Any, choice: Choice, copies: int = 1) -> Iterator[Stage]:
+    """Build problem, shield, monitor and controller; close the problem afterwards.
+
+    Raises:
+        TrimtabError: see `Domain.build` and `run.grants.make_controller`; or it is a design
+            problem, which has no episodes.
+    """
+    control = domain.build(problem, copies=copies, interface=choice.entry.interface)
+    if not isinstance(control, ControlProblem):
+        control.close()
+        msg = f"{domain.name} is a design problem: it has no episodes that a controller plays"
+        raise TrimtabError(msg)
+    with control:
+        yield Stage(
+            control,
+            make_controller(control, choice.entry, choice.parameters, choice.name),
+            domain.shield(problem, control) if choice.entry.shielded else None,
+            domain.monitor(problem),
+        )
+
+
+def play(
+    domain: Domain,
+    problem: Any,
+    choice: Choice,
+    seeds: Sequence[int],
+    watch: Watch | None = None,
+) -> list[EpisodeRecord]:
+    """One record per seed, the domain's flags set.
+
+    Own kernels play all seeds as copies; external simulators one after the other.
+
+    Raises:
+        TrimtabError: see `staged` and `run.runner.evaluate`.
+    """
+    with staged(domain, problem, choice, 1 if domain.external else len(seeds)) as stage:
+        records = evaluate(
+            stage.control,
+            stage.controller,
+            seeds,
+            name=choice.name,
+            shield=stage.shield,
+            monitor=stage.monitor,
+            watch=watch,
+        )
+    return [replace(record, flags=domain.flags(record)) for record in records]
+
+
+def play_one(domain: Domain, problem: Any, choice: Choice, seed: int) -> Simulation:
+    """One episode with its trajectory and the simulator's log.
+
+    Raises:
+        TrimtabError: see `staged` and `run.trajectory.simulate`.
+    """
+    with staged(domain, problem, choice) as stage:
+        played = simulate(
+            stage.control,
+            stage.controller,
+            seed,
+            name=choice.name,
+            shield=stage.shield,
+            monitor=stage.monitor,
+        )
+    return replace(played, record=replace(played.record, flags=domain.flags(played.record)))

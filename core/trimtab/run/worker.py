@@ -1,0 +1,77 @@
+"""A worker process: does tasks that its parent sends and answers with plain results.
+
+Started by `run.engine` through `run.child.Child`; it stays warm over tasks.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from typing import Any
+
+from trimtab.contracts.errors import TrimtabError
+from trimtab.contracts.registry import load_domain
+from trimtab.run.child import Send, serve
+from trimtab.run.controllers import find_choice
+from trimtab.run.records_json import bound_to_json, record_to_json
+from trimtab.run.runner import Decision
+from trimtab.run.stage import play
+
+PROGRESS_EVERY_S = 0.25
+
+
+def main() -> None:
+    """Serve tasks until told to stop."""
+    tasks, send = serve(int(sys.argv[1]), int(sys.argv[2]))
+    for task in tasks:
+        _serve(task, send)
+
+
+def _serve(task: dict[str, Any], send: Send) -> None:
+    try:
+        results = _do(task, send)
+    except Exception as error:  # noqa: BLE001 - whatever domain code raises ends this task only
+        traceback.print_exc()
+        ours = isinstance(error, TrimtabError)
+        text = str(error) if ours else f"{type(error).__name__}: {error}"
+        code = error.exit_code if isinstance(error, TrimtabError) else 1
+        send({"error": text, "exit_code": code})
+    else:
+        send({"results": results})
+
+
+def _do(task: dict[str, Any], send: Send) -> list[dict[str, Any] | None]:
+    domain = load_domain(task["domain"])
+    problem = domain.problem_model.model_validate_json(task["problem"])
+    if task["kind"] == "bound":
+        return [_bound(domain, problem, seed) for seed in task["seeds"]]
+    parameters = json.loads(task["parameters"])
+    choice = find_choice(domain, problem, task["controller"], task["own"], parameters)
+    records = play(domain, problem, choice, task["seeds"], _Reporter(send))
+    return [record_to_json(record) for record in records]
+
+
+def _bound(domain: Any, problem: Any, seed: int) -> dict[str, Any] | None:
+    bound = domain.bound(problem, seed)
+    if bound is not None:
+        domain.verify(problem, seed, bound)
+    return bound_to_json(bound)
+
+
+class _Reporter:
+    """Tells the parent how far the episode is, at most every `PROGRESS_EVERY_S`."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self._last = send, 0.0
+
+    def __call__(self, decision: Decision) -> None:
+        now = time.monotonic()
+        if now - self._last >= PROGRESS_EVERY_S:
+            self._last = now
+            self._send({"decision": decision.index + 1})
+
+
+if __name__ == "__main__":
+    main()
