@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -13,6 +14,7 @@ from pathlib import Path
 from trimtab.contracts.errors import TrimtabError
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
+_COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -67,6 +69,11 @@ def write_xml(path: Path, root: str, children: Iterable[Iterable[str]]) -> Path:
         yield f"</{root}>"
 
     return write_lines(path, lines())
+
+
+def copy_without_comments(source: Path, target: Path) -> Path:
+    """Copy XML that SUMO's tools wrote; their comments carry dates and paths, so hashes differ."""
+    return write_lines(target, [_COMMENT.sub("", source.read_text(encoding="utf-8")).rstrip()])
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:

@@ -8,7 +8,6 @@ edge of the town to its edge, or from street to street where the town has no edg
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab_traffic.filewrite import write_lines, write_xml, xml_lines
+from trimtab_traffic.filewrite import copy_without_comments, write_xml, xml_lines
 from trimtab_traffic.importers.files import TrafficFiles
 from trimtab_traffic.netfile import read_net
 from trimtab_traffic.safexml import elements
@@ -31,7 +30,6 @@ _SIGNALS = (
     *("--tls.default-type", "static", "--tls.cycle.time", "90"),
 )
 _QUARTER_S = 900.0
-_COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)  # SUMO writes the date and paths there
 
 Road = tuple[str, str, str, int]
 
@@ -65,8 +63,7 @@ def _network(model: GeneratedNetwork, work: Path, net: Path) -> None:
         write_xml(edges, "edges", (xml_lines("edge", e) for e in _edges(model, roads)))
         files = ["-n", str(nodes), "-e", str(edges), "-o", str(raw)]
         run_binary("netconvert", [*files, *_SIGNALS], source=net)
-    text = raw.read_text(encoding="utf-8")
-    write_lines(net, [_COMMENT.sub("", text).rstrip()])
+    copy_without_comments(raw, net)
 
 
 def _random_town(model: GeneratedNetwork) -> list[str]:

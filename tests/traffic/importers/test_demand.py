@@ -104,6 +104,10 @@ def test_first_element_out_of_order_is_located(tmp_path: Path) -> None:
         ('<trip id="t" depart="x" from="in" to="out"/>', r"depart is 'x'; write seconds"),
         ('<trip id="t" depart="-5" from="in" to="out"/>', r"depart is negative"),
         ('<vehicle id="v" depart="0" route="r9"/>', r"uses route 'r9', which is not defined"),
+        (
+            '<vType id="car"/><trip id="t" depart="0" type="cars" from="in" to="out"/>',
+            r"uses type 'cars', which is not defined .*'car'",
+        ),
         ('<flow id="f" begin="9" end="1" number="2" from="in" to="out"/>', r"before it begins"),
         (
             '<flow id="f" begin="0" end="9" period="0" from="in" to="out"/>',

@@ -15,6 +15,10 @@ from trimtab_traffic.safexml import XmlElement, elements, expect_root
 
 DEMAND_TAGS = ("vehicle", "trip", "flow", "person", "personFlow", "container", "containerFlow")
 VEHICLE_TAGS = ("vehicle", "trip", "flow")
+_DEFINITIONS = ("route", "vType")
+_DEFAULT_TYPES = tuple(
+    f"DEFAULT_{kind}TYPE" for kind in ("VEH", "PED", "BIKE", "TAXI", "RAIL", "CONTAINER")
+)
 _EDGE_LISTS = ("edges", "via")
 _EDGE_ENDS = ("from", "to")
 
@@ -72,15 +76,20 @@ def scan_demand(
     """
     demand = DemandScan(begin_s, end_s)
     routes: set[str] = set()
+    types = set(_DEFAULT_TYPES)
     for file in files:
         previous_s = float("-inf")
         for element in _demand_elements(file):
+            if element.name in {"vType", "vTypeDistribution"}:
+                types |= _ids(element)
+                continue
             if element.name in {"route", "routeDistribution"}:
-                routes |= _route_ids(element)
+                routes |= _ids(element)
             _check_edges(element, edges)
             if element.name in VEHICLE_TAGS:
                 depart_s = _count(element, demand)
-                _check_route_reference(element, routes)
+                _check_reference(element, "route", routes)
+                _check_reference(element, "type", types)
                 if depart_s < previous_s and not demand.unsorted:
                     demand.unsorted = element.where
                 previous_s = max(previous_s, depart_s)
@@ -91,21 +100,21 @@ def scan_demand(
 def _demand_elements(file: Path) -> Iterator[XmlElement]:
     stream = elements(file)
     expect_root(next(stream), "routes", "additional", "add", "trips")
-    return (e for e in stream if e.name in DEMAND_TAGS or e.name.startswith("route"))
+    return (e for e in stream if e.name in DEMAND_TAGS or e.name.startswith(_DEFINITIONS))
 
 
-def _route_ids(element: XmlElement) -> set[str]:
-    ids = {element.attributes["id"]} if "id" in element.attributes else set()
-    return ids | {c.attributes["id"] for c in element.find_all("route") if "id" in c.attributes}
+def _ids(element: XmlElement) -> set[str]:
+    """Ids that an element and the ones in it define."""
+    found = {e.attributes.get("id", "") for e in (element, *element.children)}
+    return found - {""}
 
 
-def _check_route_reference(element: XmlElement, routes: AbstractSet[str]) -> None:
-    route = element.attributes.get("route")
-    if route is not None and route not in routes and not route.startswith("!"):
-        hint = suggestion(route, routes)
+def _check_reference(element: XmlElement, key: str, known: AbstractSet[str]) -> None:
+    named = element.attributes.get(key)
+    if named is not None and named not in known and not named.startswith("!"):
         msg = (
-            f"{element.where}: {element.label} uses route {route!r}, which is not defined before "
-            f"it; define the route.{hint}"
+            f"{element.where}: {element.label} uses {key} {named!r}, which is not defined before "
+            f"it; define it or load its file.{suggestion(named, known)}"
         )
         raise InputFileError(msg)
 
