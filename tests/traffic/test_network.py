@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from trimtab.contracts.errors import InputFileError, UnknownNameError
-from trimtab_traffic.netfile import read_bytes
 from trimtab_traffic.network import TrafficNetwork, compile_network
 from trimtab_traffic.sources import RESCO_NETS
 
@@ -166,7 +165,7 @@ def test_an_old_network_format_is_warned_of(two_streets: Writer) -> None:
 
 def test_entities_are_refused(two_streets: Writer) -> None:
     doctype = '<!DOCTYPE net [<!ENTITY a "b">]>\n'
-    with pytest.raises(InputFileError, match="contains a DTD or entity"):
+    with pytest.raises(InputFileError, match="contains a document type"):
         compile_network(two_streets(doctype=doctype))
 
 
@@ -187,7 +186,7 @@ def test_another_kind_of_file_is_named(tmp_path: Path) -> None:
 def test_a_missing_attribute_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bare.net.xml"
     path.write_text("<net><junction id='J'><request index='0'/></junction></net>")
-    with pytest.raises(InputFileError, match=r"<junction id='J'> lacks or garbles 'response'"):
+    with pytest.raises(InputFileError, match=r"1: <request> has no attribute 'response'"):
         compile_network(path)
 
 
@@ -196,15 +195,8 @@ def test_a_missing_file_and_a_cut_archive_are_reported(tmp_path: Path) -> None:
         compile_network(tmp_path / "absent.net.xml")
     cut = tmp_path / "cut.net.xml.gz"
     cut.write_bytes(gzip.compress(b"<net/>" * 100)[:20])
-    with pytest.raises(InputFileError, match="cannot be read"):
+    with pytest.raises(InputFileError, match="cannot be decompressed"):
         compile_network(cut)
-
-
-def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
-    bomb = tmp_path / "bomb.net.xml.gz"
-    bomb.write_bytes(gzip.compress(b" " * 100_000))
-    with pytest.raises(InputFileError, match="larger than 1000 bytes"):
-        read_bytes(bomb, max_bytes=1000)
 
 
 def test_an_unknown_signal_is_suggested(wheel_net: Compiler) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trimtab.contracts.errors import InputFileError
 
 from trimtab_traffic.netfile import RawJunction, RawNet, read_net
+from trimtab_traffic.safexml import XmlElement
 from trimtab_traffic.signals import (
     GREEN_CHARS,
     YELLOW_CHARS,
@@ -162,8 +163,8 @@ def _via(raw: RawNet) -> dict[str, str]:
 
 def _signals(path: Path, raw: RawNet, requests: Requests) -> tuple[Signal, ...]:
     programs: dict[str, list[Program]] = defaultdict(list)
-    for attributes, phases, parameters in raw.programs:
-        programs[attributes["id"]].append(read_program(path, attributes, phases, parameters))
+    for element in raw.programs:
+        programs[element.text("id")].append(read_program(element))
     if not programs:
         msg = (
             f"{path}: network has no traffic light program (tlLogic); add signals in netedit or "
@@ -182,54 +183,56 @@ def _signals(path: Path, raw: RawNet, requests: Requests) -> tuple[Signal, ...]:
     )
 
 
-def _number(attributes: dict[str, str], key: str) -> float:
-    return float(attributes.get(key, "nan"))
-
-
-def read_program(
-    path: Path,
-    attributes: dict[str, str],
-    phases: list[dict[str, str]],
-    parameters: dict[str, str],
-) -> Program:
-    """Make a program of the attributes of a ``tlLogic`` element, its phases and parameters.
+def read_program(element: XmlElement) -> Program:
+    """Make a program of a ``tlLogic`` element.
 
     Raises:
-        InputFileError: green limits are crossed, or the states differ in length.
+        InputFileError: an attribute is missing or wrong, green limits are crossed, or the states
+            differ in length.
     """
-    rows = []
-    for number, phase in enumerate(phases):
-        low, high = _number(phase, "minDur"), _number(phase, "maxDur")
-        if low > high:
-            msg = (
-                f"{path}: signal {attributes['id']!r} phase {number}: minDur {low:g} s is above "
-                f"maxDur {high:g} s; swap or correct them"
-            )
-            raise InputFileError(msg)
-        following = tuple(int(i) for i in phase.get("next", "").split())
-        rows.append(
-            Phase(
-                state=phase["state"],
-                duration_s=float(phase["duration"]),
-                min_duration_s=low,
-                max_duration_s=high,
-                next=following,
-                name=phase.get("name", ""),
-                extra=tuple((k, v) for k, v in phase.items() if k not in PHASE_FIELDS),
-            )
-        )
-    if len({len(row.state) for row in rows}) != 1:
+    signal, program = element.text("id"), element.attributes.get("programID", "")
+    phases = tuple(
+        _phase(signal, number, phase) for number, phase in enumerate(element.find_all("phase"))
+    )
+    if len({len(phase.state) for phase in phases}) != 1:
         msg = (
-            f"{path}: signal {attributes['id']!r} program {attributes.get('programID', '')!r}: "
-            "phases are missing or differ in state length; give every phase one character per link"
+            f"{element.where}: signal {signal!r} program {program!r}: phases are missing or differ "
+            "in state length; give every phase one character per link"
         )
         raise InputFileError(msg)
     return Program(
-        id=attributes.get("programID", ""),
-        type=attributes.get("type", "static"),
-        offset_s=float(attributes.get("offset", "0")),
-        phases=tuple(rows),
-        parameters=tuple(sorted(parameters.items())),
+        id=program,
+        type=element.attributes.get("type", "static"),
+        offset_s=element.number("offset", 0.0),
+        phases=phases,
+        parameters=tuple(
+            sorted((p.text("key"), p.text("value")) for p in element.find_all("param"))
+        ),
+    )
+
+
+def _phase(signal: str, number: int, phase: XmlElement) -> Phase:
+    low, high = (
+        phase.number(key) if key in phase.attributes else math.nan for key in ("minDur", "maxDur")
+    )
+    if low > high:
+        msg = (
+            f"{phase.where}: signal {signal!r} phase {number}: minDur {low:g} s is above maxDur "
+            f"{high:g} s; swap or correct them"
+        )
+        raise InputFileError(msg)
+    following = phase.attributes.get("next", "").split()
+    if not all(word.isdecimal() for word in following):
+        msg = f"{phase.where}: signal {signal!r} phase {number}: next must be phase numbers"
+        raise InputFileError(msg)
+    return Phase(
+        state=phase.text("state"),
+        duration_s=phase.number("duration"),
+        min_duration_s=low,
+        max_duration_s=high,
+        next=tuple(map(int, following)),
+        name=phase.attributes.get("name", ""),
+        extra=tuple((k, v) for k, v in phase.attributes.items() if k not in PHASE_FIELDS),
     )
 
 

@@ -17,6 +17,7 @@ from trimtab.contracts.errors import InputFileError
 
 from trimtab_traffic.filewrite import shortest, write_csv, write_xml, xml_lines
 from trimtab_traffic.importers.tables import Row, read_table
+from trimtab_traffic.netfile import ADDITIONAL_ROOTS
 from trimtab_traffic.network import read_program
 from trimtab_traffic.safexml import elements, expect_root
 from trimtab_traffic.signals import GREEN_CHARS, YELLOW_CHARS, Phase, Program
@@ -51,19 +52,11 @@ def read_programs(path: Path) -> dict[str, tuple[Program, ...]]:
         InputFileError: the file is unreadable or a program is inconsistent.
     """
     stream = elements(path)
-    expect_root(next(stream), "additional", "additionals", "add", "tlLogics", "net")
+    expect_root(next(stream), *ADDITIONAL_ROOTS, "net")
     found: dict[str, list[Program]] = defaultdict(list)
     for element in stream:
         if element.name == "tlLogic":
-            for phase in element.find_all("phase"):
-                phase.text("state")
-                _ = [phase.number(key, 0.0) for key in ("minDur", "maxDur")]
-                phase.number("duration")
-            element.number("offset", 0.0)
-            phases = [phase.attributes for phase in element.find_all("phase")]
-            parameters = {p.text("key"): p.text("value") for p in element.find_all("param")}
-            program = read_program(path, element.attributes, phases, parameters)
-            found[element.text("id")].append(program)
+            found[element.text("id")].append(read_program(element))
     return {name: tuple(programs) for name, programs in found.items()}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from trimtab.contracts.errors import InputFileError, suggestion
 
 from trimtab_traffic.importers.tables import read_table
+from trimtab_traffic.netfile import ADDITIONAL_ROOTS
 from trimtab_traffic.safexml import XmlElement, elements, expect_root
 
 COUNT_COLUMNS = {
@@ -126,7 +127,7 @@ def read_detectors(path: Path) -> dict[str, Detector]:
         InputFileError: the file is unreadable or holds no detector.
     """
     stream = elements(path)
-    expect_root(next(stream), "additional", "additionals", "add", "detectors")
+    expect_root(next(stream), *ADDITIONAL_ROOTS, "detectors")
     found = {
         element.text("id"): Detector(
             element.text("id"), element.text("lane"), element.number("pos")

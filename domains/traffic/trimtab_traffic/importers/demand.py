@@ -11,6 +11,7 @@ from pathlib import Path
 from trimtab.contracts.errors import InputFileError, suggestion
 
 from trimtab_traffic.demand import departures, is_random
+from trimtab_traffic.netfile import ADDITIONAL_ROOTS
 from trimtab_traffic.safexml import XmlElement, elements, expect_root
 
 DEMAND_TAGS = ("vehicle", "trip", "flow", "person", "personFlow", "container", "containerFlow")
@@ -99,7 +100,7 @@ def scan_demand(
 
 def _demand_elements(file: Path) -> Iterator[XmlElement]:
     stream = elements(file)
-    expect_root(next(stream), "routes", "additional", "add", "trips")
+    expect_root(next(stream), *ADDITIONAL_ROOTS, "trips")
     return (e for e in stream if e.name in DEMAND_TAGS or e.name.startswith(_DEFINITIONS))
 
 

@@ -19,6 +19,7 @@ from trimtab_traffic.filewrite import shortest, write_xml, xml_lines
 from trimtab_traffic.importers.calibrate import DemandFiles
 from trimtab_traffic.importers.demand import network_edges
 from trimtab_traffic.importers.tables import read_table
+from trimtab_traffic.netfile import ADDITIONAL_ROOTS
 from trimtab_traffic.safexml import elements, expect_root
 from trimtab_traffic.toolchain import run_binary, run_script
 
@@ -138,7 +139,7 @@ def _cells(path: Path, begin_s: float, end_s: float) -> Iterator[_Cell]:
 
 def _zone_ids(path: Path) -> frozenset[str]:
     stream = elements(path)
-    expect_root(next(stream), "additional", "additionals", "add", "tazs")
+    expect_root(next(stream), *ADDITIONAL_ROOTS, "tazs")
     found: set[str] = set()
     for element in stream:
         if element.name == "taz":
