@@ -28,6 +28,10 @@ MIN_TAIL_SAMPLES = 10
 """A CVaR needs at least this many samples in its tail (n times alpha)."""
 
 
+_ROUND_OFF = 1e-24
+"""A variance below this share of another is the square of a float64 round-off, hence 0."""
+
+
 def as_samples(values: ArrayLike, name: str) -> FloatArray:
     """Check and convert a sample.
 
@@ -247,16 +251,14 @@ def crn_gain(candidate: ArrayLike, other: ArrayLike) -> float | None:
 
     Returns:
         The factor by which pairing cuts the variance; None for fewer than two seeds or where
-        the paired difference does not vary at all.
+        the paired difference does not vary beyond round-off.
     """
     x = as_samples(candidate, "candidate").ravel()
     y = as_samples(other, "other").ravel()
     if x.size < 2:
         return None
-    paired = float((x - y).var(ddof=1))
-    if paired == 0.0:
-        return None
-    return float((x.var(ddof=1) + y.var(ddof=1)) / paired)
+    independent, paired = float(x.var(ddof=1) + y.var(ddof=1)), float((x - y).var(ddof=1))
+    return None if paired <= _ROUND_OFF * independent else independent / paired
 
 
 def seeds_needed(

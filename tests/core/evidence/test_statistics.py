@@ -169,6 +169,7 @@ def test_crn_gain_is_the_variance_ratio():
 def test_crn_gain_is_undefined_for_one_seed_or_a_constant_difference():
     assert s.crn_gain([1.0], [2.0]) is None
     assert s.crn_gain([1.0, 2.0], [2.0, 3.0]) is None
+    assert s.crn_gain([0.0, 1.0, 1.0], [5e-160, 1.0, 1.0]) is None
 
 
 def test_power_helper_follows_its_formula():
