@@ -31,6 +31,7 @@ from trimtab.contracts.spec import (
 
 from trimtab_traffic.demand import read_demand
 from trimtab_traffic.episode import EpisodeFigures
+from trimtab_traffic.features import REWARDS, SIGNAL_FEATURES, StageFeatures
 from trimtab_traffic.inputs import resolve
 from trimtab_traffic.network import compile_network
 from trimtab_traffic.plans import write_programs
@@ -40,7 +41,8 @@ from trimtab_traffic.signals import Program
 from trimtab_traffic.simulation import Outputs, RunOptions, Session
 from trimtab_traffic.state import TrafficState
 
-INTERFACES = ("default", "stage", "native")
+_GLOBAL_REWARD = (RewardChannel("time_in_network", "veh*s", "min"),)
+INTERFACES = ("default", "stage", "graph", "native")
 
 
 class SignalControl(ControlProblem):
@@ -48,7 +50,8 @@ class SignalControl(ControlProblem):
 
     Args:
         model: the scenario's problem part.
-        interface: `stage` (the default), or `native` for programs that run inside SUMO.
+        interface: `stage` (the default), `graph` (the same actions, with the features and local
+            rewards of `features`), or `native` for programs that run inside SUMO.
         autoreset: restart with a new SUMO seed when an episode ends.
 
     Attributes:
@@ -75,6 +78,9 @@ class SignalControl(ControlProblem):
         self.copies, self.autoreset = 1, autoreset
         self.interval_s = self.signal_shield.decision_s
         self._native = interface == "native"
+        self._features: StageFeatures | None = None
+        if interface == "graph":
+            self._features = StageFeatures(self.network, self.state, self.interval_s)
         self.spec = self._spec(interface)
         self.shield_state: ShieldState = self.signal_shield.initial()
         self.shield_inputs: ShieldInputs | None = None
@@ -91,17 +97,27 @@ class SignalControl(ControlProblem):
 
     def _spec(self, interface: str) -> Spec:
         sizes = [len(signal.stage_states) for signal in self.network.controllable]
-        kinds = sorted(set(sizes))
+        graph = self._features
+        kinds = sorted(set(sizes)) if graph is None else [max(sizes)]
         simulated_s = self.inputs.end_s - self.inputs.start_s
         return Spec(
             name=f"traffic.signals/{'stage' if interface == 'default' else interface}/1",
-            agent_type=tuple(kinds.index(size) for size in sizes),
+            agent_type=tuple(kinds.index(size) if graph is None else 0 for size in sizes),
             actions=tuple(Composite(discrete=(size,)) for size in kinds),
-            obs_dim=0,
-            rewards=(RewardChannel("time_in_network", "veh*s", "min"),),
+            obs_dim=0 if graph is None else len(SIGNAL_FEATURES),
+            entity_blocks=() if graph is None else graph.blocks,
+            edges=0 if graph is None else graph.edges,
+            rewards=_GLOBAL_REWARD if graph is None else self._local_rewards(),
             costs=(CostChannel("interventions", "1/step", 0.0),),
             horizon=math.ceil(simulated_s / self.interval_s),
             dt_s=float(self.interval_s),
+        )
+
+    def _local_rewards(self) -> tuple[RewardChannel, ...]:
+        units = {"delay": "veh", "queue": "veh", "max_wait": "s"}
+        weights = self.model.weights
+        return tuple(
+            RewardChannel(name, units[name], "min", weights.get(name, 0.0)) for name in REWARDS
         )
 
     def reset(
@@ -133,12 +149,13 @@ class SignalControl(ControlProblem):
         executed, changed, reason = self._play(action, until_s)
         self._figures.sample(self.session.time_s)
         ended = self.session.time_s >= self.inputs.end_s - 1e-9
-        reward = self._figures.time_in_network_s(self.session.api, self.interval_s)
-        final_obs = self._finish() if ended else None
-        n = len(self.signal_ids)
+        seen = self._observe()
+        reward = self._reward()
+        if ended:
+            self._finish()
         return Step(
-            obs=self._observe(),
-            reward=np.full((1, n, 1), reward, np.float32),
+            obs=self._observe() if ended else seen,
+            reward=reward,
             cost=np.array([[changed.sum()]], np.float32),
             terminated=np.zeros(1, bool),
             truncated=np.array([ended]),
@@ -146,7 +163,7 @@ class SignalControl(ControlProblem):
             executed=executed,
             intervened=changed[None, :],
             reason=reason[None, :],
-            final_obs=final_obs if self.autoreset else None,
+            final_obs=seen if ended and self.autoreset else None,
             final_rows=np.zeros(1, np.int64) if ended and self.autoreset else None,
             metrics={k: np.array([v]) for k, v in self._metrics.items()} if ended else {},
         )
@@ -192,7 +209,7 @@ class SignalControl(ControlProblem):
         n = len(self.signal_ids)
         return Step(
             obs=self._observe(),
-            reward=np.zeros((1, n, 1), np.float32),
+            reward=np.zeros((1, n, len(self.spec.rewards)), np.float32),
             cost=np.zeros((1, 1), np.float32),
             terminated=np.zeros(1, bool),
             truncated=np.zeros(1, bool),
@@ -207,6 +224,8 @@ class SignalControl(ControlProblem):
         self._alive = True
         self.shield_state = self.signal_shield.initial()
         self.shield_inputs = None
+        if self._features is not None:
+            self._features.reset()
 
     def _simulation(self) -> Any:
         """The running simulation, started when first looked at."""
@@ -245,9 +264,8 @@ class SignalControl(ControlProblem):
         words = np.random.SeedSequence([self._seed, self._episode]).generate_state(1)
         return int(words[0] & 0x7FFFFFFF)
 
-    def _finish(self) -> Obs:
-        """End the episode: close SUMO, work out the metrics; the episode's last observation."""
-        final = self._observe()
+    def _finish(self) -> None:
+        """End the episode: close SUMO, work out the metrics."""
         stuck = self._figures.stuck_vehicles(self.session.api)
         self.session.close()
         self._metrics = self._figures.metrics(self.session.outputs, stuck)
@@ -255,18 +273,23 @@ class SignalControl(ControlProblem):
         if self.autoreset:
             self._episode += 1
             self._prepare()
-        return final
+
+    def _reward(self) -> Float32Array:
+        if self._features is not None:
+            return self._features.reward()
+        shared = self._figures.time_in_network_s(self.session.api, self.interval_s)
+        return np.full((1, len(self.signal_ids), 1), shared, np.float32)
 
     def _observe(self) -> Obs:
         n = len(self.signal_ids)
         signals = self.shield_state
         time_s = self.session.time_s if self.session.running else self.inputs.start_s
         self.state.refresh(time_s, signals.stage, signals.elapsed_s)
-        return Obs(
-            obs=np.zeros((1, n, 0), np.float32),
-            alive=np.full((1, n), self._alive),
-            action_mask=self.signal_shield.legal(signals, self.shield_inputs).mask[None],
-        )
+        alive = np.full((1, n), self._alive)
+        mask = self.signal_shield.legal(signals, self.shield_inputs).mask[None]
+        if self._features is not None:
+            return self._features.observe(alive, mask)
+        return Obs(obs=np.zeros((1, n, 0), np.float32), alive=alive, action_mask=mask)
 
     def resource(self, need: Need) -> Any:
         """`model`: the `TrafficNetwork`; `state`: the live `TrafficState`.

@@ -65,6 +65,9 @@ class TrafficState:
         self.lane_length_m = np.array([network.lanes[lane].length_m for lane in self.lanes])
         self.time_s = 0.0
         self._offsets = {s.id: int(k) for s, k in zip(signals, self.first_link, strict=False)}
+        self._arrives = {
+            network.lanes[lane].edge: k for k, s in enumerate(signals) for lane in s.approach_lanes
+        }
         self._zones: dict[float, tuple[tuple[str, bool], ...]] = {}
         self._cache: dict[Any, Any] = {}
         self._simulation = simulation
@@ -140,6 +143,27 @@ class TrafficState:
         key = min(known, default=float(radius_m))
         seen: Sightings = self._cached(key, lambda: self._look(key))
         return seen
+
+    def speeds_mps(self, radius_m: float) -> FloatArray:
+        """Speed of each vehicle of `sightings(radius_m)`, [vehicles]."""
+        seen = self.sightings(radius_m)
+        speed_of = self._simulation().vehicle.getSpeed
+        speeds: FloatArray = self._cached(
+            ("speeds", len(seen.vehicles)),
+            lambda: np.fromiter(map(speed_of, seen.vehicles), np.float64, len(seen.vehicles)),
+        )
+        return speeds
+
+    def waiting_outside(self) -> FloatArray:
+        """Vehicles not yet let into the network, at the first signal of their route, [signals]."""
+        counts = np.zeros(len(self._stage))
+        api = self._simulation()
+        for vehicle in api.simulation.getPendingVehicles():
+            route = api.vehicle.getRoute(vehicle)
+            first = next((self._arrives[e] for e in route if e in self._arrives), None)
+            if first is not None:
+                counts[first] += 1.0
+        return counts
 
     def _look(self, radius_m: float) -> Sightings:
         api = self._simulation()
