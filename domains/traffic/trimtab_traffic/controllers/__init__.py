@@ -21,7 +21,7 @@ def entries(problem: SignalsProblem) -> dict[str, Entry]:
 
 
 def _native(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import native
+    from trimtab_traffic.controllers import native, nema
 
     profile = problem.profile
     actuated = partial(native.Actuated, profile=profile)
@@ -67,6 +67,15 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
                 "min_green_s": 5, "max_green_s": 50,
                 "min_time_loss_s": 1.0, "detector_range_m": 100.0,
             },
+            shielded=False,
+        ),
+        "nema": Entry(
+            role="classical",
+            factory=partial(nema.Nema, profile=profile),
+            help="SUMO's NEMA dual ring where the geometry permits, elsewhere the shipped plan",
+            needs=STATIC,
+            interface="native",
+            parameters=nema.PARAMETERS,
             shielded=False,
         ),
     }  # fmt: skip
