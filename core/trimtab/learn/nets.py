@@ -1,0 +1,109 @@
+"""What training adds to the networks of `trimtab.deploy.network`: initial weights and torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from trimtab.deploy.arrays import Array
+from trimtab.deploy.network import NetSpec
+
+
+class TorchOps:
+    """torch spelling, differentiable, traced whole by the compiler."""
+
+    def affine(self, x: Array, w: Array, b: Array) -> Array:
+        """[S, M, i] @ [S, i, o] + [S, 1, o]."""
+        return torch.baddbmm(b, x, w)
+
+    def tanh(self, x: Array) -> Array:
+        """Hyperbolic tangent.
+
+        Compiled code uses 1 - 2/(exp(2x) + 1): 2.5 times the speed of the vector tanh (a third
+        of a whole update), off by at most 2e-7. Its slope is written out as 1 - y², because the
+        chain rule through exp overflows.
+        """
+        if not torch.compiler.is_compiling():
+            return torch.tanh(x)
+        fixed = x.detach()
+        y = 1.0 - 2.0 / (torch.exp(2.0 * fixed) + 1.0)
+        return y + (1.0 - y * y) * (x - fixed)
+
+    def concat(self, parts: list[Array]) -> Array:
+        """Concatenate along the last axis."""
+        return torch.cat(parts, dim=-1)
+
+    def where(self, mask: Array, x: Array, other: float) -> Array:
+        """`x` where mask, else the constant."""
+        return torch.where(mask, x, other)
+
+    def as_float(self, mask: Array) -> Array:
+        """0.0 and 1.0 in float32."""
+        return mask.to(torch.float32)
+
+    def repeat_agents(self, x: Array, agents: int) -> Array:
+        """[S, B, Z] seen by every agent: [S, B, A, Z]."""
+        return x[:, :, None].expand(-1, -1, agents, -1)
+
+    def softmax(self, x: Array) -> Array:
+        """Softmax over the last axis."""
+        return torch.softmax(x, dim=-1)
+
+    def gather_rows(self, x: Array, index: Array) -> Array:
+        """[S, B, A, h] at [S, B, L] of axis 2, giving [S, B, L, h]."""
+        return x.gather(2, index[..., None].expand(*index.shape, x.shape[-1]))
+
+    def scatter_rows(self, x: Array, index: Array, size: int) -> Array:
+        """Sum [S, B, L, h] into rows `index` [S, B, L], giving [S, B, size, h]."""
+        seeds, batch, _, width = x.shape
+        zeros = x.new_zeros((seeds, batch, size, width))
+        return zeros.scatter_add(2, index[..., None].expand_as(x), x)
+
+
+def init_params(net: NetSpec, rngs: Sequence[np.random.Generator]) -> dict[str, Array]:
+    """Orthogonal weights (gain √2; heads 0.01, values 1), zero biases; one generator per seed.
+
+    Returns:
+        name → float32 array [S, in, out] or [S, 1, out].
+    """
+    per_seed = [_init_one(net, rng) for rng in rngs]
+    return {name: np.stack([p[name] for p in per_seed]) for name in per_seed[0]}
+
+
+def _init_one(net: NetSpec, rng: np.random.Generator) -> dict[str, Array]:
+    params: dict[str, Array] = {}
+
+    def layer(name: str, width_in: int, width_out: int, gain: float = float(np.sqrt(2.0))) -> None:
+        normal = rng.standard_normal((max(width_in, width_out), min(width_in, width_out)))
+        q, r = np.linalg.qr(normal)
+        q = q * np.sign(np.diag(r))
+        weight = gain * (q if width_in >= width_out else q.T)
+        params[f"{name}.w"] = np.ascontiguousarray(weight, dtype=np.float32)
+        params[f"{name}.b"] = np.zeros((1, width_out), dtype=np.float32)
+
+    for side in ("actor", "critic"):
+        width = net.input_dim + (net.state_dim if side == "critic" else 0)
+        for block, features in net.blocks:
+            layer(f"{side}.embed.{block}", features, net.embed)
+            if net.input_dim:
+                layer(f"{side}.query.{block}", net.input_dim, net.embed, 1.0)
+            width += 2 * net.embed if net.input_dim else net.embed
+        for i, units in enumerate(net.hidden):
+            layer(f"{side}.trunk.{i}", width, units)
+            width = units
+        for i in range(net.rounds):
+            layer(f"{side}.message.{i}", 2 * width, width)
+            layer(f"{side}.update.{i}", 2 * width, width)
+    if net.action_block is not None:
+        layer("actor.action", net.embed, net.hidden[-1])
+        layer("actor.context", net.hidden[-1], net.hidden[-1])
+        layer("actor.score", net.hidden[-1], 1, 0.01)
+    if net.discrete:
+        layer("actor.logits", net.hidden[-1], sum(net.discrete), 0.01)
+    if net.box:
+        layer("actor.mean", net.hidden[-1], net.box, 0.01)
+        params["actor.log_std"] = np.full((1, net.box), np.log(net.initial_std), np.float32)
+    layer("critic.value", net.hidden[-1], net.values, 1.0)
+    return params
