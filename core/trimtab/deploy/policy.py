@@ -65,14 +65,24 @@ class Interface:
         self.box_used = used[kinds]
 
     def inputs(self, obs: Obs, seeds: int = 1) -> dict[str, Array]:
-        """Raw network inputs, [S, B, A, ...]; `Normaliser.apply` comes next."""
+        """Raw network inputs, [S, B, A, ...]; `Normaliser.apply` comes next.
+
+        What is not finite in the rows of dead agents is read as 0.
+        """
+        all_alive = bool(obs.alive.all())
 
         def split(x: Array) -> Array:
-            return x.reshape(seeds, -1, *x.shape[1:])
+            return x.reshape(seeds, x.shape[0] // seeds, *x.shape[1:])
 
-        arrays: dict[str, Array] = {"obs": split(obs.obs)}
+        def numbers(x: Array, alive: BoolArray) -> Array:
+            if not all_alive:
+                live = alive.reshape(alive.shape + (1,) * (x.ndim - alive.ndim))
+                x = np.where(live | np.isfinite(x), x, np.float32(0.0))
+            return split(x)
+
+        arrays: dict[str, Array] = {"obs": numbers(obs.obs, obs.alive)}
         for name, _ in self.net.blocks:
-            arrays[f"entities.{name}"] = split(obs.entities[name])
+            arrays[f"entities.{name}"] = numbers(obs.entities[name], obs.alive)
             arrays[f"mask.{name}"] = split(obs.entity_mask[name])
         mask = self._mask(obs)
         if mask is not None:
@@ -84,7 +94,7 @@ class Interface:
             arrays["edge_mask"] = split(present)
             arrays["edges"] = split(np.where(present[..., None], obs.edges, 0).astype(np.int64))
         if self.net.state_dim and obs.state is not None:
-            arrays["state"] = split(obs.state)
+            arrays["state"] = numbers(obs.state, np.asarray(obs.alive.any(axis=1)))
         return arrays
 
     def _mask(self, obs: Obs) -> BoolArray | None:
