@@ -1,4 +1,4 @@
-"""The control problem: every signal of a SUMO network chooses its next stage.
+"""The control problem: the signals of a SUMO network, played through one of its interfaces.
 
 Decision loop (exactly RESCO's under profile `resco`): every Δ s all signals observe at the same
 instant and choose; a signal that changes runs its transition and then shows the new stage. The
@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from trimtab.contracts.errors import ActionError, NeedNotGrantedError, UnknownNameError
+from trimtab.contracts.errors import NeedNotGrantedError, UnknownNameError
 from trimtab.contracts.problem import ControlProblem, Need
 from trimtab.contracts.spec import (
     Action,
-    BoolArray,
-    Composite,
     CostChannel,
     Float32Array,
     IntArray,
@@ -30,19 +28,28 @@ from trimtab.contracts.spec import (
 )
 
 from trimtab_traffic.demand import read_demand
+from trimtab_traffic.drive import Drive, Played, StageDrive
 from trimtab_traffic.episode import EpisodeFigures
 from trimtab_traffic.features import REWARDS, SIGNAL_FEATURES, StageFeatures
 from trimtab_traffic.inputs import resolve
 from trimtab_traffic.network import compile_network
 from trimtab_traffic.plans import write_programs
+from trimtab_traffic.requests import RequestReader
 from trimtab_traffic.scenario import SignalsProblem
-from trimtab_traffic.shield import ShieldInputs, ShieldState, TrafficShield, compile_shield
+from trimtab_traffic.shield import (
+    ShieldInputs,
+    ShieldState,
+    SignalShield,
+    TrafficShield,
+    compile_shield,
+)
 from trimtab_traffic.signals import Program
 from trimtab_traffic.simulation import Outputs, RunOptions, Session
+from trimtab_traffic.split import CyclePlan, SplitDrive
 from trimtab_traffic.state import TrafficState
 
+INTERFACES = ("default", "stage", "graph", "split", "native")
 _GLOBAL_REWARD = (RewardChannel("time_in_network", "veh*s", "min"),)
-INTERFACES = ("default", "stage", "graph", "native")
 
 
 class SignalControl(ControlProblem):
@@ -50,8 +57,9 @@ class SignalControl(ControlProblem):
 
     Args:
         model: the scenario's problem part.
-        interface: `stage` (the default), `graph` (the same actions, with the features and local
-            rewards of `features`), or `native` for programs that run inside SUMO.
+        interface: `stage` (the default): next stage every interval; `graph`: the same actions,
+            with the features and local rewards of `features`; `split`: greens and offset of the
+            running plan once per cycle; `native`: programs that run inside SUMO.
         autoreset: restart with a new SUMO seed when an episode ends.
 
     Attributes:
@@ -59,8 +67,8 @@ class SignalControl(ControlProblem):
         signal_ids: ids of the agents.
         session: the SUMO session.
         state: what controllers may read (`resource("state")`).
-        signal_shield, shield_state, shield_inputs: what `TrafficShield` needs.
         shield: the shield; it stands inside `step`.
+        shield_inputs: what the shield is told at the present decision.
     """
 
     def __init__(
@@ -72,38 +80,45 @@ class SignalControl(ControlProblem):
         self.inputs = resolve(model)
         self.network = compile_network(self.inputs.net, self.inputs.additional)
         self.profile = model.profile
-        self.signal_shield = compile_shield(self.network, self.profile)
+        self.signal_ids = [signal.id for signal in self.network.controllable]
         self.shield = TrafficShield()
-        self.state = TrafficState(self.network, self._simulation)
-        self.copies, self.autoreset = 1, autoreset
-        self.interval_s = self.signal_shield.decision_s
-        self._native = interface == "native"
-        self._features: StageFeatures | None = None
-        if interface == "graph":
-            self._features = StageFeatures(self.network, self.state, self.interval_s)
-        self.spec = self._spec(interface)
-        self.shield_state: ShieldState = self.signal_shield.initial()
         self.shield_inputs: ShieldInputs | None = None
+        self.copies, self.autoreset = 1, autoreset
+        self.session = Session(model.backend)
+        self.state = TrafficState(self.network, self._simulation)
         demand = read_demand(
             (*self.inputs.additional, *self.inputs.routes), self.inputs.start_s, self.inputs.end_s
         )
         self._figures = EpisodeFigures(self.state, demand, self.inputs.begin_s, self.inputs.end_s)
-        self.session = Session(model.backend)
-        self.signal_ids = [signal.id for signal in self.network.controllable]
+        self._requests = RequestReader(
+            self.network, self.profile, model.priority, demand.bus_ids, self.state, self._simulation
+        )
+        self._stages = StageDrive(compile_shield(self.network, self.profile))
+        self._drive: Drive = self._stages
+        if interface == "split":
+            timings = [automaton.timing for automaton in self.signal_shield.automata]
+            self._drive = SplitDrive(timings, self.profile.name)
+        self._native = interface == "native"
+        self.interval_s = self._drive.interval_s
+        self._features: StageFeatures | None = None
+        if interface == "graph":
+            self._features = StageFeatures(self.network, self.state, self.interval_s)
+        self.spec = self._spec("stage" if interface == "default" else interface)
         self._programs: tuple[Path, ...] = ()
         self._seed, self._episode = 0, 0
         self._alive = False
-        self._metrics: Mapping[str, float] = {}
 
     def _spec(self, interface: str) -> Spec:
-        sizes = [len(signal.stage_states) for signal in self.network.controllable]
+        agent_type, actions = self._drive.actions()
         graph = self._features
-        kinds = sorted(set(sizes)) if graph is None else [max(sizes)]
+        if graph is not None:  # one policy plays every signal: one type, padded
+            agent_type = tuple(0 for _ in agent_type)
+            actions = (max(actions, key=lambda action: action.discrete),)
         simulated_s = self.inputs.end_s - self.inputs.start_s
         return Spec(
-            name=f"traffic.signals/{'stage' if interface == 'default' else interface}/1",
-            agent_type=tuple(kinds.index(size) if graph is None else 0 for size in sizes),
-            actions=tuple(Composite(discrete=(size,)) for size in kinds),
+            name=f"traffic.signals/{interface}/1",
+            agent_type=agent_type,
+            actions=actions,
             obs_dim=0 if graph is None else len(SIGNAL_FEATURES),
             entity_blocks=() if graph is None else graph.blocks,
             edges=0 if graph is None else graph.edges,
@@ -119,6 +134,16 @@ class SignalControl(ControlProblem):
         return tuple(
             RewardChannel(name, units[name], "min", weights.get(name, 0.0)) for name in REWARDS
         )
+
+    @property
+    def signal_shield(self) -> SignalShield:
+        """The compiled automata (`ShieldedSignals`)."""
+        return self._stages.shield
+
+    @property
+    def shield_state(self) -> ShieldState:
+        """The mirrored signal state (`ShieldedSignals`)."""
+        return self._stages.state
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
@@ -142,70 +167,58 @@ class SignalControl(ControlProblem):
     def step(self, action: Action | None) -> Step:
         """See `ControlProblem.step`; `discrete` [1, signals, 1] is the next stage per signal."""
         if not self._alive:
-            return self._idle(action)
+            return self._after_the_end(action)
         if not self.session.running:
-            self._start(native=action is None)
-        until_s = min(self.session.time_s + self.interval_s, self.inputs.end_s)
-        executed, changed, reason = self._play(action, until_s)
-        self._figures.sample(self.session.time_s)
-        ended = self.session.time_s >= self.inputs.end_s - 1e-9
-        seen = self._observe()
-        reward = self._reward()
-        if ended:
-            self._finish()
+            self._start(native=self._native or action is None)
+        began_s = self.session.time_s
+        until_s = min(began_s + self.interval_s, self.inputs.end_s)
+        played = self._play(action, until_s)
+        self.state.refresh(until_s, self._drive.stage(), self._drive.elapsed_s())
+        self._figures.sample(until_s)
+        seen, reward = self._observe(), self._reward(until_s - began_s)
+        ended = until_s >= self.inputs.end_s - 1e-9
+        metrics = self._finish() if ended else {}
         return Step(
             obs=self._observe() if ended else seen,
             reward=reward,
-            cost=np.array([[changed.sum()]], np.float32),
+            cost=np.array([[played.changed.sum()]], np.float32),
             terminated=np.zeros(1, bool),
             truncated=np.array([ended]),
-            elapsed_s=np.array([float(self.interval_s)]),
-            executed=executed,
-            intervened=changed[None, :],
-            reason=reason[None, :],
+            elapsed_s=np.array([until_s - began_s]),
+            executed=played.executed,
+            intervened=played.changed[None, :],
+            reason=played.reason[None, :],
             final_obs=seen if ended and self.autoreset else None,
             final_rows=np.zeros(1, np.int64) if ended and self.autoreset else None,
-            metrics={k: np.array([v]) for k, v in self._metrics.items()} if ended else {},
+            metrics={name: np.array([value]) for name, value in metrics.items()},
         )
 
-    def _play(
-        self, action: Action | None, until_s: float
-    ) -> tuple[Action | None, BoolArray, np.ndarray[Any, np.dtype[np.int16]]]:
-        n = len(self.signal_ids)
+    def _play(self, action: Action | None, until_s: float) -> Played:
+        """Advance to `until_s`, changing what the signals show on the way."""
+        began_s = self.session.time_s
         if action is None:
             self.session.advance(until_s)
-            return None, np.zeros(n, bool), np.zeros(n, np.int16)
-        if action.discrete is None or action.discrete.shape != (1, n, 1):
-            msg = f"{self.spec.name}: action.discrete must have shape (1, {n}, 1)"
-            raise ActionError(msg)
-        proposed = np.asarray(action.discrete[0, :, 0], dtype=np.int64)
-        stages, changed, reason = self.signal_shield.project(
-            self.shield_state, proposed, self.shield_inputs
-        )
-        self._drive(stages, until_s)
-        return Action(discrete=stages[None, :, None]), changed, reason
-
-    def _drive(self, stages: IntArray, until_s: float) -> None:
-        """Show what the automata schedule, second by second where something changes."""
-        session, begin_s = self.session, self.session.time_s
-        show = session.api.trafficlight.setRedYellowGreenState
-        for second, row, state in self.signal_shield.schedule(self.shield_state, stages):
-            if begin_s + second >= until_s:
-                break
-            session.advance(begin_s + second)
+            n = len(self.signal_ids)
+            return Played(None, np.zeros(n, bool), np.zeros(n, np.int16), ())
+        played = self._drive.play(action, self.shield_inputs, until_s - began_s)
+        show = self.session.api.trafficlight.setRedYellowGreenState
+        for second, row, state in played.changes:
+            self.session.advance(began_s + second)
             show(self.signal_ids[row], state)
-        session.advance(until_s)
-        self.shield_state = self.signal_shield.advance(
-            self.shield_state, stages, self.shield_inputs
-        )
+        self.session.advance(until_s)
+        return played
+
+    def plan(self, row: int) -> CyclePlan | None:
+        """Plan that the `split` interface sets the greens of, None where there is no such plan."""
+        return self._drive.plan(row) if isinstance(self._drive, SplitDrive) else None
 
     @property
     def outputs(self) -> Outputs:
         """Files SUMO wrote in the last finished episode."""
         return self.session.outputs
 
-    def _idle(self, action: Action | None) -> Step:
-        """A step of an episode that has ended."""
+    def _after_the_end(self, action: Action | None) -> Step:
+        """A step of an episode that has ended: nothing happens."""
         n = len(self.signal_ids)
         return Step(
             obs=self._observe(),
@@ -220,12 +233,14 @@ class SignalControl(ControlProblem):
         )
 
     def _prepare(self) -> None:
+        """An episode lies ahead; SUMO starts when it is first looked at or stepped."""
         self.session.close()
         self._alive = True
-        self.shield_state = self.signal_shield.initial()
+        self._drive.begin(self.inputs.start_s)
         self.shield_inputs = None
         if self._features is not None:
             self._features.reset()
+        self.state.refresh(self.inputs.start_s, self._drive.stage(), self._drive.elapsed_s())
 
     def _simulation(self) -> Any:
         """The running simulation, started when first looked at."""
@@ -238,9 +253,10 @@ class SignalControl(ControlProblem):
         self._figures.begin(self.session.time_s)
         if not native:
             show = self.session.api.trafficlight.setRedYellowGreenState
-            first = self.signal_shield.state_strings(self.shield_state)
+            first = self._drive.begin(self.session.time_s)
             for name, state in zip(self.signal_ids, first, strict=True):
-                show(name, state)
+                if state:
+                    show(name, state)
 
     def run_options(self) -> RunOptions:
         """What SUMO is started with in this episode."""
@@ -264,32 +280,34 @@ class SignalControl(ControlProblem):
         words = np.random.SeedSequence([self._seed, self._episode]).generate_state(1)
         return int(words[0] & 0x7FFFFFFF)
 
-    def _finish(self) -> None:
+    def _reward(self, elapsed_s: float) -> Float32Array:
+        if self._features is not None:
+            return self._features.reward()
+        shared = self._figures.time_in_network_s(self.session.api, elapsed_s)
+        return np.full((1, len(self.signal_ids), 1), shared, np.float32)
+
+    def _finish(self) -> Mapping[str, float]:
         """End the episode: close SUMO, work out the metrics."""
         stuck = self._figures.stuck_vehicles(self.session.api)
         self.session.close()
-        self._metrics = self._figures.metrics(self.session.outputs, stuck)
+        metrics = self._figures.metrics(self.outputs, stuck)
         self._alive = False
         if self.autoreset:
             self._episode += 1
             self._prepare()
-
-    def _reward(self) -> Float32Array:
-        if self._features is not None:
-            return self._features.reward()
-        shared = self._figures.time_in_network_s(self.session.api, self.interval_s)
-        return np.full((1, len(self.signal_ids), 1), shared, np.float32)
+        return metrics
 
     def _observe(self) -> Obs:
-        n = len(self.signal_ids)
-        signals = self.shield_state
-        time_s = self.session.time_s if self.session.running else self.inputs.start_s
-        self.state.refresh(time_s, signals.stage, signals.elapsed_s)
-        alive = np.full((1, n), self._alive)
-        mask = self.signal_shield.legal(signals, self.shield_inputs).mask[None]
-        if self._features is not None:
+        alive = np.full((1, len(self.signal_ids)), self._alive)
+        mask = None
+        if self._drive is self._stages:
+            if self._alive and not self._native and self._requests.needed:
+                self.shield_inputs = self._requests.read()
+            mask = self._stages.mask(self.shield_inputs)[None]
+        if self._features is not None and mask is not None:
             return self._features.observe(alive, mask)
-        return Obs(obs=np.zeros((1, n, 0), np.float32), alive=alive, action_mask=mask)
+        obs = np.zeros((1, len(self.signal_ids), 0), np.float32)
+        return Obs(obs=obs, alive=alive, action_mask=mask)
 
     def resource(self, need: Need) -> Any:
         """`model`: the `TrafficNetwork`; `state`: the live `TrafficState`.

@@ -75,7 +75,7 @@ def legal_fixed(timing: SignalTiming) -> Program:
     cycle = stage_cycle(timing)
     low = timing.min_green_s[list(cycle.stages)].astype(np.float64)
     total = max(round(timing.signal.program.cycle_s - cycle.lost_s), int(low.sum()))
-    greens = whole_seconds(_shared_out(cycle.green_s, low, float(total)), total)
+    greens = whole_seconds(shared_out(cycle.green_s, low, float(total)), total)
     states = timing.stage_states
     phases = [Phase(states[k], float(g)) for k, g in zip(cycle.stages, greens, strict=True)]
     shipped = timing.signal.program
@@ -172,7 +172,7 @@ def _as_kind(
     )
 
 
-def _shared_out(wanted: FloatArray, low: FloatArray, total: float) -> FloatArray:
+def shared_out(wanted: FloatArray, low: FloatArray, total: float) -> FloatArray:
     """Shares of `total` in proportion to `wanted`, each at least `low` (whose sum fits)."""
     at_low = np.zeros(len(wanted), dtype=bool)
     while True:

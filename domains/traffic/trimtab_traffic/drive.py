@@ -1,0 +1,123 @@
+"""Action interfaces: how a joint action becomes what the signals show until the next decision.
+
+A drive knows the signals only as a mirror (what they show and for how long), never reads it back
+from SUMO, and yields timed changes; the problem advances SUMO from one change to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from trimtab.contracts.errors import ActionError
+from trimtab.contracts.spec import Action, BoolArray, Composite, IntArray
+
+from trimtab_traffic.shield import ShieldInputs, ShieldState, SignalShield
+
+Change = tuple[float, int, str]
+"""(seconds from the decision, signal row, state string)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a joint action became.
+
+    Attributes:
+        executed: the action after the shield, None under native control.
+        changed: [signals] bool.
+        reason: [signals] int16, code of `shield.REASONS`.
+        changes: what the signals show during the interval, in order of time.
+    """
+
+    executed: Action | None
+    changed: BoolArray
+    reason: NDArray[np.int16]
+    changes: Sequence[Change]
+
+
+class Drive(Protocol):
+    """One action interface."""
+
+    interval_s: int
+
+    def actions(self) -> tuple[tuple[int, ...], tuple[Composite, ...]]:
+        """Type index per signal, and the action of each type."""
+
+    def begin(self, time_s: float) -> Sequence[str]:
+        """Start an episode; state string of every signal at its begin."""
+
+    def play(self, action: Action, inputs: ShieldInputs | None, seconds: float) -> Played:
+        """Decide what is shown during the next `seconds`."""
+
+    def stage(self) -> IntArray:
+        """Stage shown or being entered, [signals]."""
+
+    def elapsed_s(self) -> IntArray:
+        """Seconds of its green, negative while its transition runs, [signals]."""
+
+
+class StageDrive:
+    """Next stage every interval, through the shield's automata.
+
+    Attributes:
+        state: mirrored signal state.
+    """
+
+    def __init__(self, shield: SignalShield) -> None:
+        self.shield = shield
+        self.interval_s = shield.decision_s
+        self.state: ShieldState = shield.initial()
+        self._rows = np.arange(len(shield.automata))
+        self._mask: tuple[ShieldState, ShieldInputs | None, BoolArray] | None = None
+
+    def actions(self) -> tuple[tuple[int, ...], tuple[Composite, ...]]:
+        """See `Drive.actions`: one type per number of stages."""
+        sizes = [len(automaton.timing.stage_states) for automaton in self.shield.automata]
+        kinds = sorted(set(sizes))
+        types = tuple(kinds.index(size) for size in sizes)
+        return types, tuple(Composite(discrete=(size,)) for size in kinds)
+
+    def begin(self, time_s: float) -> Sequence[str]:
+        """See `Drive.begin`."""
+        self.state = self.shield.initial()
+        return self.shield.state_strings(self.state)
+
+    def mask(self, inputs: ShieldInputs | None) -> BoolArray:
+        """Legal stages, [signals, most stages]."""
+        if self._mask is None or self._mask[0] is not self.state or self._mask[1] is not inputs:
+            self._mask = (self.state, inputs, self.shield.legal(self.state, inputs).mask)
+        return self._mask[2]
+
+    def play(self, action: Action, inputs: ShieldInputs | None, seconds: float) -> Played:
+        """See `Drive.play`; `discrete` is [1, signals, 1].
+
+        Raises:
+            ActionError: wrong shape, or a stage that no signal has.
+        """
+        n = len(self._rows)
+        if action.discrete is None or action.discrete.shape != (1, n, 1):
+            msg = f"stage interface: action.discrete must have shape (1, {n}, 1)"
+            raise ActionError(msg)
+        stages = np.asarray(action.discrete[0, :, 0], dtype=np.int64)
+        changed, reason = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int16)
+        if not self._all_legal(stages, inputs):
+            stages, changed, reason = self.shield.project(self.state, stages, inputs)
+        changes = self.shield.schedule(self.state, stages, int(seconds))
+        self.state = self.shield.advance(self.state, stages, inputs, int(seconds))
+        return Played(Action(discrete=stages[None, :, None]), changed, reason, changes)
+
+    def _all_legal(self, stages: IntArray, inputs: ShieldInputs | None) -> bool:
+        mask = self.mask(inputs)
+        inside = (stages >= 0).all() and (stages < mask.shape[1]).all()
+        return bool(inside and mask[self._rows, stages].all())
+
+    def stage(self) -> IntArray:
+        """See `Drive.stage`."""
+        return self.state.stage
+
+    def elapsed_s(self) -> IntArray:
+        """See `Drive.elapsed_s`."""
+        return self.state.elapsed_s
