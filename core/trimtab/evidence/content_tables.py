@@ -14,6 +14,7 @@ from trimtab.evidence.words import (
     p_value_text,
     percent,
     rate_text,
+    raw_values,
     verdict_text,
     with_interval,
 )
@@ -84,6 +85,8 @@ def _metric_column(result: Result, name: str) -> Column:
 
     def cell(row: Row) -> Cell:
         summary = row.metrics[name]
+        if summary.ci95 is None:
+            return Cell(number(summary.mean, decimals), raw_values(summary))
         return _interval_cell(summary.mean, summary.ci95, decimals)
 
     return (metric_header(name, result.rows[0].metrics[name].unit), cell)

@@ -71,20 +71,17 @@ def _incumbent(
 
 
 def _win_text(row: Row, headline: Metric) -> str:
-    reference, classical = row.versus_reference, row.versus_best_classical
-    parts = []
-    if reference is not None:
-        parts.append(
-            f"{difference_text(reference, headline.unit)} against the reference {reference.versus}"
-        )
-    if classical is not None and (reference is None or classical.versus != reference.versus):
-        parts.append(
-            f"{difference_text(classical, headline.unit)} against {classical.versus}, "
-            "the best classical row"
-        )
+    said: dict[str, str] = {}
+    for comparison, label in (
+        (row.versus_reference, "the reference"),
+        (row.versus_best_classical, "the best classical row"),
+    ):
+        if comparison is not None:
+            text = f"{difference_text(comparison, headline.unit)} against {label}"
+            said.setdefault(comparison.versus, f"{text} {comparison.versus}")
     value = value_text(row.metrics[headline.name].mean, headline.unit)
     words = metric_words(headline.name, headline.unit)
-    return f"{row.name} has a {words} of {value}: {', and '.join(parts)}"
+    return f"{row.name} has a {words} of {value}: {', and '.join(said.values())}"
 
 
 def _unfit_text(row: Row) -> str:

@@ -18,6 +18,7 @@ from trimtab.evidence.words import (
     number,
     percent,
     plus_minus,
+    raw_values,
     reference_text,
     violations_text,
 )
@@ -88,7 +89,7 @@ def _cells(
     result: Result, row: Row, decimals: int | None, share_decimals: int | None
 ) -> dict[str, Text]:
     headline = result.headline_of(row)
-    value = plus_minus(headline.mean, headline.ci95, decimals)
+    value = raw_values(headline) or plus_minus(headline.mean, headline.ci95, decimals)
     mark = _MARK if _is_recommended(result, row) else "  "
     return {
         "controller": Text(mark + row.name),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from statistics import median_low
 
-from trimtab.evidence.result import Ci95, GapClosed, PairedSummary, Result, Row
+from trimtab.evidence.result import Ci95, GapClosed, MetricSummary, PairedSummary, Result, Row
 
 NOT_AVAILABLE = "n/a"
 MINUS = "\N{MINUS SIGN}"
@@ -118,6 +118,13 @@ def plus_minus(mean: float | None, ci95: Ci95 | None, decimals: int | None = Non
     return f"{number(mean, decimals)} ± {number(half, decimals)}"
 
 
+def raw_values(summary: MetricSummary) -> str:
+    """The values of each seed, "49.0, 50.0", where they are too few to summarise; else ""."""
+    if summary.ci95 is not None:
+        return ""
+    return ", ".join(number(value) for value in summary.per_seed if value is not None)
+
+
 def metric_words(name: str, unit: str) -> str:
     """A metric's public name as words, without its unit: "true_delay_s" reads "true delay"."""
     suffix = f"_{unit}" if unit_text(unit) else ""
@@ -131,8 +138,11 @@ def metric_header(name: str, unit: str) -> str:
 
 
 def rate_text(rate: float) -> str:
-    """A bound of a rate to one digit, "6e−04"."""
-    return f"{rate:.0e}".replace("-", MINUS)
+    """An upper bound of a rate, rounded up to two digits: "6.0e−04"."""
+    if rate >= 0.01:
+        return number(math.ceil(rate * 1000 - 1e-9) / 1000)
+    unit = 10.0 ** (math.floor(math.log10(rate)) - 1)
+    return f"{math.ceil(rate / unit - 1e-9) * unit:.1e}".replace("-", MINUS)
 
 
 def p_value_text(p_value: float | None) -> str:

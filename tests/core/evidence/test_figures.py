@@ -151,3 +151,27 @@ def test_a_map_line_without_a_value_is_drawn_as_the_lowest():
     )
     assert "e: n/a s" in svg
     assert "nan" not in svg
+
+
+def test_many_series_wrap_the_legend_and_keep_it_inside():
+    series = (Series(f"controller number {i}", (0, 1), (i, i + 1)) for i in range(9))
+    root = _root(_series(*series))
+    names = [t for t in root.iter(f"{NS}text") if t.text.startswith("controller")]
+    assert len({t.get("y") for t in names}) > 1
+    assert all(float(t.get("x")) < 900 for t in names)
+
+
+def test_a_long_stretch_without_values_stays_a_gap():
+    xs = tuple(float(i) for i in range(6000))
+    ys = tuple(math.nan if 2000 <= i < 3000 else 1.0 for i in range(6000))
+    path = re.search(r'd="([^"]*)" class="series', render_svg(_series(Series("a", xs, ys)))).group(
+        1
+    )
+    assert path.count("M") == 2
+
+
+def test_a_map_drops_bends_too_small_to_see_and_keeps_both_ends():
+    wiggle = tuple((100 + i * 0.005, i % 2 * 0.005) for i in range(50))
+    lines = (MapLine("e", ((0, 0), *wiggle, (1000, 500)), 1.0), MapLine("f", ((0, 0), (5, 5)), 2.0))
+    paths = re.findall(r'd="(M[^"]*)" class="way', render_svg(_map(*lines)))
+    assert max(p.count("L") for p in paths) == 2

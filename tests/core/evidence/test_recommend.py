@@ -17,7 +17,7 @@ def test_a_learned_row_wins_when_it_is_shown_to_beat_reference_and_best_classica
     got = _recommend(make_matrix, {"fixed": FIXED, "wave_50": WAVE, "learned": LEARNED})
     assert got.name == "learned"
     assert "against the reference fixed" in got.why
-    assert "against wave_50, the best classical row" in got.why
+    assert "against the best classical row wave_50" in got.why
     assert got.why.count("(better)") == 2
 
 
@@ -111,3 +111,9 @@ def test_a_reference_that_is_also_the_best_classical_row_is_named_once(make_matr
     got = _recommend(make_matrix, {"fixed": FIXED, "learned": LEARNED})
     assert got.name == "learned"
     assert got.why.count("against") == 1
+
+
+def test_a_learned_row_needs_a_reference_to_be_shown_against(make_matrix):
+    got = _recommend(make_matrix, {"wave_50": WAVE, "learned": LEARNED})
+    assert got.name == "wave_50"
+    assert "there is no reference to show it against" in got.why

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -76,7 +77,7 @@ def test_the_page_shows_reference_bound_recommendation_and_bounds_of_rates(repor
     assert "Recommended: learned" in page
     assert "fixed, true delay of 49.5 s" in page
     assert "7.50 s, simulation floor (conflict-free run)" in page
-    assert "(≤ 6e−04)" in page
+    assert "(≤ 6.0e−04)" in page
     assert "ab" * 32 in page
 
 
@@ -193,3 +194,19 @@ def test_learned_rows_alone_make_a_report_without_recommendation(make_matrix, tm
     result = compare(make_matrix({"learned": ROWS["learned"]}, OPTIONS))
     page = write_report(result, (), tmp_path).html.read_text("utf-8")
     assert "Recommended: nothing yet" in page
+
+
+def test_rows_without_a_monitor_and_a_beaten_bound_are_named(make_matrix, tmp_path):
+    matrix = make_matrix(ROWS, {"fixed": {"role": "reference"}}, bound=17.0, kind="model")
+    matrix = replace(matrix, records=[replace(r, violations={}) for r in matrix.records])
+    report = write_report(compare(matrix), (), tmp_path)
+    text = report.markdown.read_text("utf-8")
+    assert "No monitor watched learned, wave_50, fixed." in text
+    assert "best known value (conflict-free run); beaten by learned" in text
+    assert "not watched" not in report.html.read_text("utf-8").partition("</header>")[0]
+
+
+def test_two_candidates_for_the_reference_are_both_printed(make_matrix, tmp_path):
+    result = compare(make_matrix(ROWS, references=("fixed", "wave_50"), bound=7.5))
+    text = write_report(result, (), tmp_path).markdown.read_text("utf-8")
+    assert "wave_50, true delay of 18.7 s (best of fixed 49.5 s, wave_50 18.7 s)" in text

@@ -41,7 +41,7 @@ def test_a_row_shows_headline_worst_seed_share_verdict_and_shield(show):
     assert "18.7 ± 0.4" in line
     assert "19.5" in line
     assert "better" in line
-    assert "0 (≤ 6e−04)" in line
+    assert "0 (≤ 6.0e−04)" in line
     assert "5.0 %" in line
 
 
@@ -91,3 +91,9 @@ def test_without_reference_bound_and_interval_the_table_says_so(show):
 
 def test_markup_in_names_is_shown_as_text(show):
     assert "[red]x[/red]" in show(delays=ROWS | {"[red]x[/red]": [20.0] * 5})
+
+
+def test_two_seeds_show_their_raw_values(show):
+    assert "18, 19.5" in _line(
+        show(delays={"fixed": [49.0, 50.0], "wave_50": [18.0, 19.5]}), "wave"
+    )

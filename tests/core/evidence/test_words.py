@@ -2,7 +2,13 @@
 
 import pytest
 from trimtab.evidence import words
-from trimtab.evidence.result import GapClosed, PairedSummary
+from trimtab.evidence.result import (
+    BudgetSummary,
+    GapClosed,
+    PairedSummary,
+    Row,
+    ViolationSummary,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +80,31 @@ def test_better_is_only_written_for_a_verdict_of_better():
 def test_an_interval_off_zero_that_fails_the_adjustment_says_so():
     text = words.verdict_text(_comparison((-0.5, -0.1), "not shown"))
     assert text == "no difference shown after Holm's adjustment (p = 0.08)"
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(1.0417e-4, "1.1e−04"), (6e-4, "6.0e−04"), (9.99e-7, "1.0e−06"), (0.6, "0.600")],
+)
+def test_an_upper_bound_of_a_rate_is_rounded_up(rate, text):
+    assert words.rate_text(rate) == text
+
+
+def _row(violations, *, shielded=True, interventions=0, decisions=0):
+    return Row(
+        name="x", role="classical", shielded=shielded, needs=(), metrics={}, gap_closed=GapClosed(),
+        violations=violations, interventions=interventions, decisions=decisions,
+        budget=BudgetSummary(), trained=BudgetSummary(),
+    )  # fmt: skip
+
+
+def test_rules_never_checked_have_a_count_but_no_bound():
+    assert words.violations_text(_row({})) == "not watched"
+    unchecked = {"max_red": ViolationSummary(count=0, upper95=None, exposure=0)}
+    assert words.violations_text(_row(unchecked)) == "0"
+
+
+def test_interventions_are_a_share_of_decisions_where_they_are_counted():
+    assert words.interventions_text(_row({}, interventions=5, decisions=200)) == "2.5 %"
+    assert words.interventions_text(_row({}, interventions=5)) == "5"
+    assert words.interventions_text(_row({}, shielded=False)) == "no shield"
