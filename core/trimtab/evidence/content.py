@@ -30,6 +30,7 @@ from trimtab.evidence.words import (
     number,
     percent,
     reference_text,
+    shorten,
     value_text,
     violations_text,
 )
@@ -70,7 +71,7 @@ def build_document(
         Section("paired", "Paired differences", paired(result)),
         Section("safety", "Violations and shield interventions", safety(result)),
         Section("figures", "Figures", tuple(figure_block(f) for f in figures)),
-        Section("untested", "What was not tested", (Bullets(_untested(result)),)),
+        Section("untested", "What was not tested, and notes", (Bullets(_untested(result)),)),
         Section("artefacts", "Artefacts", _artefacts(artefacts)),
         Section("reproduce", "Reproduce", (Code(command),) if command else ()),
     ]
@@ -175,7 +176,9 @@ def _headline_figure(result: Result) -> Figure:
 def _bar(result: Result, row: Row, mean: float, ci95: Ci95 | None) -> Bar:
     tag = "" if row.role == "classical" else f" ({row.role})"
     low, high = ci95 if ci95 is not None else (None, None)
-    return Bar(row.name + tag, mean, low, high, emphasis=row.name == result.recommendation.name)
+    return Bar(
+        shorten(row.name) + tag, mean, low, high, emphasis=row.name == result.recommendation.name
+    )
 
 
 def _untested(result: Result) -> tuple[str, ...]:

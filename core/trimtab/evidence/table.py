@@ -20,6 +20,7 @@ from trimtab.evidence.words import (
     plus_minus,
     raw_values,
     reference_text,
+    shorten,
     violations_text,
 )
 
@@ -92,7 +93,7 @@ def _cells(
     value = raw_values(headline) or plus_minus(headline.mean, headline.ci95, decimals)
     mark = _MARK if _is_recommended(result, row) else "  "
     return {
-        "controller": Text(mark + row.name),
+        "controller": Text(mark + shorten(row.name)),
         "role": Text(row.role, style="not bold"),
         metric_header(result.headline, result.unit): Text(value),
         "worst": Text(number(headline.worst, decimals)),

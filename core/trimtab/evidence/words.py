@@ -9,6 +9,8 @@ from statistics import median_low
 from trimtab.evidence.result import Ci95, GapClosed, MetricSummary, PairedSummary, Result, Row
 
 NOT_AVAILABLE = "n/a"
+_LONGEST_NAME = 32
+
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -76,6 +78,11 @@ def with_interval(mean: float | None, ci95: Ci95 | None, decimals: int | None = 
 def value_text(value: float | None, unit: str) -> str:
     """A value with its unit."""
     return f"{number(value)} {unit_text(unit)}".strip()
+
+
+def shorten(name: str) -> str:
+    """A name that fits a column or an axis: the middle of a long one is left out."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:12]}\N{HORIZONTAL ELLIPSIS}{name[-19:]}"
 
 
 def unit_text(unit: str) -> str:

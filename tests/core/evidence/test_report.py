@@ -120,7 +120,7 @@ def test_artefacts_of_the_run_are_listed_with_their_hash(result, tmp_path):
 
 
 def test_what_was_not_tested_names_seeds_coverage_bound_and_notes(report):
-    text = report.markdown.read_text("utf-8").partition("## What was not tested")[2]
+    text = report.markdown.read_text("utf-8").partition("## What was not tested, and notes")[2]
     assert "on the seeds 1, 2, 3, 4, 5" in text
     assert "covers about 83 %" in text
     assert "The bound is a simulation floor, not a proof." in text

@@ -108,3 +108,9 @@ def test_interventions_are_a_share_of_decisions_where_they_are_counted():
     assert words.interventions_text(_row({}, interventions=5, decisions=200)) == "2.5 %"
     assert words.interventions_text(_row({}, interventions=5)) == "5"
     assert words.interventions_text(_row({}, shielded=False)) == "no shield"
+
+
+def test_a_long_name_keeps_its_start_and_its_end():
+    name = "my_company.signals.controllers:AdaptiveGreenWave"
+    assert words.shorten(name) == "my_company.s…s:AdaptiveGreenWave"
+    assert words.shorten("graph_policy_tuned") == "graph_policy_tuned"
