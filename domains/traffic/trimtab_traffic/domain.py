@@ -72,8 +72,12 @@ class SignalsDomain(Domain):
         """The independent monitor over SUMO's own record of signal states."""
         from trimtab_traffic.inputs import resolve
         from trimtab_traffic.monitor import SignalMonitor
+        from trimtab_traffic.network import compile_network
+        from trimtab_traffic.rules import requirement_numbers
 
-        return SignalMonitor.of(resolve(problem))
+        inputs = resolve(problem)
+        network = compile_network(inputs.net, inputs.additional)
+        return SignalMonitor(inputs.net, requirement_numbers(network, problem.profile))
 
     def profile(self, problem: SignalsProblem) -> str:
         """See `Domain.profile`."""

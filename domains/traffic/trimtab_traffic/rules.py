@@ -7,7 +7,8 @@ them as plain numbers for the independent monitor.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ __all__ = [
     "conflicting_greens",
     "field_profile",
     "intergreen_plan",
+    "requirement_numbers",
     "ite_yellow_s",
     "resco_profile",
     "rilsa_yellow_s",
@@ -237,6 +239,14 @@ def signal_timing(network: TrafficNetwork, signal: Signal, profile: RuleProfile)
         ),
         notes=tuple(notes),
     )
+
+
+def requirement_numbers(network: TrafficNetwork, profile: RuleProfile) -> dict[str, dict[str, Any]]:
+    """Required times of every controllable signal as plain numbers, for the monitor."""
+    return {
+        signal.id: asdict(signal_timing(network, signal, profile).requirements)
+        for signal in network.controllable
+    }
 
 
 def intergreen_plan(timing: SignalTiming, start: int, end: int) -> tuple[Interval, ...]:
