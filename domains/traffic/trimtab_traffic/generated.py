@@ -76,6 +76,7 @@ def _random_town(model: GeneratedNetwork) -> list[str]:
         "--default.speed": model.speed_kmh / 3.6,
         "--seed": model.network_seed,
         "--tls.guess": "true",
+        "--tls.guess.threshold": 40,  # m/s over all arms: three arms at 50 km/h are enough
     }
     words = [str(word) for pair in pairs.items() for word in pair]
     return ["--rand", *words, *_SIGNALS]
