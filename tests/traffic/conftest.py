@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from trimtab.contracts.records import EpisodeRecord
+from trimtab.run.runner import evaluate
+from trimtab_traffic.controllers import entries
+from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.network import TrafficNetwork, compile_network
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sources import find_net
@@ -128,3 +132,19 @@ def two_street_problem(
         return SignalsProblem.model_validate(base | settings)
 
     return make
+
+
+@pytest.fixture
+def two_street_scenario(two_street_problem: Callable[..., SignalsProblem]) -> SignalsProblem:
+    return two_street_problem()
+
+
+@pytest.fixture
+def two_street_records(two_street_scenario: SignalsProblem) -> list[EpisodeRecord]:
+    found = []
+    for name in ("fixed", "greedy"):
+        entry = entries(two_street_scenario)[name]
+        with DOMAIN.build(two_street_scenario, interface=entry.interface) as problem:
+            controller = entry.factory(problem, **entry.defaults)
+            found += evaluate(problem, controller, [1, 2], name=name)
+    return found

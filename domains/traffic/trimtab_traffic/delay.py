@@ -34,6 +34,7 @@ TRIP_METRICS = (
     Metric("stops", "1/veh", "min", "mean number of halts"),
     Metric("duration_s", "s", "min", "mean time in the network"),
     Metric("throughput_veh_h", "veh/h", "max", "arrivals per hour of horizon"),
+    Metric("demand_veh", "veh", "max", "vehicles that wanted to travel in the horizon"),
     Metric("never_inserted_veh", "veh", "min", "demand that never entered the network"),
     Metric("los", "A=1..F=6", "min", "HCM level of service of the true delay"),
     Metric("bus_delay_s", "s", "min", "mean delay of buses"),
@@ -116,6 +117,7 @@ def trip_metrics(trips: Trips, demand: Demand, begin_s: float, end_s: float) -> 
         "stops": _average(trips.stops[counted]),
         "duration_s": _average(trips.duration_s[counted]),
         "throughput_veh_h": arrivals * 3600.0 / (end_s - begin_s),
+        "demand_veh": float(delay.inserted + len(delay.never)),
         "never_inserted_veh": float(len(delay.never)),
         "los": float(level_of_service(delay.mean_s)),
     }

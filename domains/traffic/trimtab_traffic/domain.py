@@ -14,6 +14,7 @@ from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
 
 from trimtab_traffic.delay import HEADLINE, TRIP_METRICS
+from trimtab_traffic.episode import EPISODE_METRICS, STARVED_SHARE
 from trimtab_traffic.scenario import SignalsProblem
 
 
@@ -24,7 +25,7 @@ class SignalsDomain(Domain):
     title = "Signal control on SUMO networks"
     problem_model = SignalsProblem
     headline = HEADLINE
-    metrics = TRIP_METRICS
+    metrics = (*TRIP_METRICS, *EPISODE_METRICS)
     external = True
     concepts = ("queue", "approaching vehicles", "head wait", "downstream space", "stage age")
 
@@ -70,18 +71,25 @@ class SignalsDomain(Domain):
 
     def monitor(self, problem: SignalsProblem) -> Monitor:
         """The independent monitor over SUMO's own record of signal states."""
-        from trimtab_traffic.inputs import resolve
+        from trimtab_traffic.inputs import compiled_network, resolve
         from trimtab_traffic.monitor import SignalMonitor
-        from trimtab_traffic.network import compile_network
         from trimtab_traffic.rules import requirement_numbers
 
         inputs = resolve(problem)
-        network = compile_network(inputs.net, inputs.additional)
+        network = compiled_network(inputs.net, inputs.additional)
         return SignalMonitor(inputs.net, requirement_numbers(network, problem.profile))
 
     def profile(self, problem: SignalsProblem) -> str:
         """See `Domain.profile`."""
         return problem.rules.profile
+
+    def flags(self, record: EpisodeRecord) -> tuple[str, ...]:
+        """`gridlock`: vehicles stuck at the end; `starved`: demand that never got in."""
+        demand = record.metrics["demand_veh"]
+        starved = record.metrics["never_inserted_veh"] > STARVED_SHARE * demand
+        gridlock = bool(record.metrics["gridlock"])
+        found = (("gridlock", gridlock), ("starved", starved))
+        return tuple(name for name, holds in found if holds)
 
     def data_files(self, problem: SignalsProblem) -> tuple[Path, ...]:
         """Network, demand and additional files."""

@@ -21,6 +21,8 @@ STUCK_S = 300.0
 """Standing time that counts as stuck, s: SUMO's own default for teleporting a vehicle."""
 GRIDLOCK_VEH = 10
 """Vehicles stuck at the end of the horizon from which an episode is called gridlocked."""
+STARVED_SHARE = 0.02
+"""Share of the demand that may stay outside before an episode is called starved."""
 
 EPISODE_METRICS = (
     Metric("queue_mean_m", "m", "min", "mean queue of an approach lane"),
@@ -46,17 +48,20 @@ class EpisodeFigures:
         self._begin_s, self._end_s = begin_s, end_s
         self._next_sample_s = begin_s
         self._queues: list[IntArray] = []
+        self._times_s: list[float] = []
 
     def begin(self, time_s: float) -> None:
         """Start an episode at `time_s`."""
         self._next_sample_s = max(self._begin_s, time_s) + SAMPLE_S
         self._queues.clear()
+        self._times_s.clear()
 
     def sample(self, time_s: float) -> None:
         """Sample the queues if it is time to."""
         if time_s >= self._next_sample_s:
             self._next_sample_s += SAMPLE_S
             self._queues.append(self._state.approach_halting())
+            self._times_s.append(time_s)
 
     def time_in_network_s(self, api: Any, interval_s: float) -> float:
         """Vehicle-seconds that vehicles in the network spend in one interval."""
@@ -81,12 +86,13 @@ class EpisodeFigures:
         }
 
     def details(self, outputs: Outputs) -> Mapping[str, Mapping[str, float]]:
-        """Seconds lost per edge and 95 % queue per approach lane."""
+        """Per edge the seconds lost, per approach lane the 95 % queue, per time the mean queue."""
         lanes = self._state.approach_lanes
+        means = self._queue_m().mean(axis=1)
         return {
             "edge_delay_s": read_edge_loss(outputs.edges),
             "queue_p95_m": dict(zip(lanes, self._queue_p95_m().tolist(), strict=True)),
-            "queue_m": {str(k): float(row.mean()) for k, row in enumerate(self._queue_m())},
+            "queue_m": {f"{t:g}": float(q) for t, q in zip(self._times_s, means, strict=True)},
         }
 
     def _queue_m(self) -> np.ndarray[Any, np.dtype[np.float64]]:

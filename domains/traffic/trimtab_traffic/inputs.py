@@ -14,7 +14,9 @@ from trimtab_traffic.generated import generate
 from trimtab_traffic.importers.checks import check_files
 from trimtab_traffic.importers.files import TrafficFiles
 from trimtab_traffic.importers.sumocfg import read_config
+from trimtab_traffic.network import compile_network
 from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.signals import TrafficNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class _Key:
 @cache
 def _resolve_once(key: _Key) -> Inputs:
     return resolve_inputs(key.problem, cache_folder() / _digest(key.problem))
+
+
+@cache
+def compiled_network(net: Path, additional: tuple[Path, ...]) -> TrafficNetwork:
+    """`compile_network`, done once per process and network."""
+    return compile_network(net, additional)
 
 
 def cache_folder() -> Path:

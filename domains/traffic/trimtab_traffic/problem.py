@@ -31,8 +31,7 @@ from trimtab_traffic.demand import read_demand
 from trimtab_traffic.drive import Drive, Played, StageDrive
 from trimtab_traffic.episode import EpisodeFigures
 from trimtab_traffic.features import REWARDS, SIGNAL_FEATURES, StageFeatures
-from trimtab_traffic.inputs import resolve
-from trimtab_traffic.network import compile_network
+from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.plans import write_programs
 from trimtab_traffic.requests import RequestReader
 from trimtab_traffic.scenario import SignalsProblem
@@ -78,7 +77,7 @@ class SignalControl(ControlProblem):
             raise UnknownNameError(interface, "action interface of traffic.signals", INTERFACES)
         self.model = model
         self.inputs = resolve(model)
-        self.network = compile_network(self.inputs.net, self.inputs.additional)
+        self.network = compiled_network(self.inputs.net, self.inputs.additional)
         self.profile = model.profile
         self.signal_ids = [signal.id for signal in self.network.controllable]
         self.shield = TrafficShield()

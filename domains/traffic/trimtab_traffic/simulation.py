@@ -90,7 +90,9 @@ class Session:
     """Starts, steps and closes one simulation; may be started again after `close`.
 
     libsumo holds one simulation per process, so a second live session in a process must use
-    `backend="traci"`.
+    `backend="traci"`. A libsumo that has simulated before can, rarely, give other trips for the
+    same seed (measured on cologne1: 1 run in 4 to 12, SUMO 1.28; some order inside SUMO depends on
+    heap addresses). Where bits must repeat, give every episode a fresh process, or use traci.
 
     Attributes:
         api: module `libsumo` or a traci connection (same functions) while running.
