@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from trimtab.contracts.records import EpisodeRecord
+from trimtab.run.runner import evaluate
+from trimtab_traffic.controllers import entries
 from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
+
+Maker = Callable[..., SignalsProblem]
 
 
 def test_every_metric_reported_is_declared(two_street_records: list[EpisodeRecord]) -> None:
@@ -34,3 +39,15 @@ def test_the_domain_names_its_files_profile_and_shield(two_street_scenario: Sign
     with DOMAIN.build(two_street_scenario) as problem:
         assert isinstance(problem, SignalControl)
         assert DOMAIN.shield(two_street_scenario, problem) is problem.shield
+
+
+def test_the_monitor_sees_no_violation_of_field_rules_behind_the_shield(
+    two_street_problem: Maker,
+) -> None:
+    scenario = two_street_problem(rules={"profile": "field"}, horizon_s=600)
+    entry = entries(scenario)["greedy"]
+    with DOMAIN.build(scenario) as problem:
+        controller = entry.factory(problem, **entry.defaults)
+        record = evaluate(problem, controller, [1], monitor=DOMAIN.monitor(scenario))[0]
+    assert sum(found.count for found in record.violations.values()) == 0
+    assert record.violations["yellow"].exposure > 4
