@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
-from trimtab.contracts.controller import Controller
-from trimtab.contracts.spec import Action, Obs
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
+from trimtab_traffic.controllers.stage_score import StageScore
 from trimtab_traffic.domain import DOMAIN
-from trimtab_traffic.features import STAGE_FEATURES
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 
@@ -24,18 +22,8 @@ def graph():
         yield problem
 
 
-class MostWithin50m(Controller):
-    """The rule of wave_50, said in stage features."""
-
-    def act(self, obs: Obs) -> Action:
-        stages = obs.entities["stages"]
-        column = {name: stages[..., k] for k, name in enumerate(STAGE_FEATURES)}
-        score = column["n_50"] + 1e-6 * column["shown"]
-        return Action(discrete=np.where(obs.action_mask, score, -1.0).argmax(-1)[..., None])
-
-
 def test_stage_features_carry_what_the_wave_rule_reads(graph: SignalControl) -> None:
-    features = evaluate(graph, MostWithin50m(), [4])[0]
+    features = evaluate(graph, StageScore(graph), [4])[0]
     graph.close()
     entry = DOMAIN.controllers(MODEL)["wave_50"]
     with SignalControl(MODEL) as plain:
@@ -51,7 +39,7 @@ def test_padding_is_masked_and_the_end_of_an_episode_needs_no_simulation(
     assert obs.entity_mask["stages"].sum(axis=2)[0].tolist() == sizes
     rewards = []
     while obs.alive.any():
-        step = graph.step(MostWithin50m().act(obs))
+        step = graph.step(StageScore(graph).act(obs))
         rewards.append(step.reward)
         obs = step.obs
     assert step.truncated.all()
@@ -66,7 +54,7 @@ def test_a_restarted_episode_keeps_the_last_observation_of_the_old_one() -> None
     with SignalControl(MODEL, "graph", autoreset=True) as problem:
         obs = problem.reset(np.array([1]))
         for _ in range(30):
-            step = problem.step(MostWithin50m().act(obs))
+            step = problem.step(StageScore(problem).act(obs))
             obs = step.obs
         assert step.final_obs is not None
         assert step.final_obs.entities["stages"].sum() > step.obs.entities["stages"].sum()

@@ -82,7 +82,7 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
 
 
 def _rules() -> dict[str, Entry]:
-    from trimtab_traffic.controllers import max_pressure, pressure, sotl
+    from trimtab_traffic.controllers import max_pressure, pressure, sotl, stage_score
     from trimtab_traffic.controllers.stages import Score, StageRule
 
     def rule(score: Callable[..., Score], text: str, **defaults: float) -> Entry:
@@ -127,6 +127,15 @@ def _rules() -> dict[str, Entry]:
         "greedy": rule(pressure.greedy, "most halting vehicles on the served lanes"),
         "mp_naive": rule(
             pressure.naive_pressure, "lane totals credited to every stage: a counter-example"
+        ),
+        "stage_score": Entry(
+            role="classical",
+            factory=stage_score.StageScore,
+            help="weighted sum of stage features; wave_50 with every weight tuned",
+            needs=OBSERVES,
+            interface="graph",
+            parameters=stage_score.PARAMETERS,
+            defaults=stage_score.WAVE,
         ),
         "wave_50": rule(
             pressure.wave,

@@ -1,0 +1,44 @@
+"""A weighted sum of stage features: the wave rule and its kin, with every weight open to tuning.
+
+With weight 1 on `n_50` alone it is `wave_50`. Its parameters are few and each has a meaning, so it
+is tuned by CMA-ES (`trimtab tune`) and serves as the teacher of the graph policy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from trimtab.contracts.controller import Controller
+from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.space import Float, Space
+from trimtab.contracts.spec import Action, Obs
+
+from trimtab_traffic.features import STAGE_FEATURES
+
+WAVE = {name: float(name == "n_50") for name in STAGE_FEATURES}
+"""Weights under which the rule is `wave_50`."""
+PARAMETERS = Space(tuple(Float(name, -2.0, 2.0) for name in STAGE_FEATURES))
+_KEEP = 1e-6  # ties keep the stage shown
+
+
+class StageScore(Controller):
+    """Chooses the legal stage with the largest weighted sum of features.
+
+    Args:
+        problem: with interface `graph`.
+        **weights: weight per name of `STAGE_FEATURES`; missing ones are those of `WAVE`.
+    """
+
+    def __init__(self, problem: ControlProblem, **weights: Any) -> None:
+        merged = WAVE | weights
+        self._weights = np.array([float(merged[name]) for name in STAGE_FEATURES])
+        self._shown = STAGE_FEATURES.index("shown")
+
+    def act(self, obs: Obs) -> Action:
+        """See `Controller.act`."""
+        stages = obs.entities["stages"]
+        score = stages @ self._weights + _KEEP * stages[..., self._shown]
+        if obs.action_mask is not None:
+            score = np.where(obs.action_mask, score, -np.inf)
+        return Action(discrete=score.argmax(axis=-1)[..., None])
