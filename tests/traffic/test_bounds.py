@@ -1,0 +1,118 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from trimtab.contracts.errors import BoundError
+from trimtab_traffic.bounds import bound, verify
+from trimtab_traffic.rawrun import prepare, simulate_plan
+from trimtab_traffic.scenario import NetworkSource, RuleSettings, SignalsProblem
+from trimtab_traffic.toolchain import run_binary
+
+NODES = """<nodes><node id="W" x="-300" y="0"/><node id="E" x="100" y="0"/>
+<node id="S" x="0" y="-300"/><node id="N" x="0" y="100"/>
+<node id="C" x="0" y="0" type="traffic_light"/></nodes>"""
+EDGES = """<edges><edge id="WC" from="W" to="C" speed="13.89"/><edge id="CE" from="C" to="E"/>
+<edge id="SC" from="S" to="C" speed="13.89"/><edge id="CN" from="C" to="N"/></edges>"""
+CONNECTIONS = """<connections><connection from="WC" to="CE"/><connection from="SC" to="CN"/>
+<delete from="WC" to="CN"/><delete from="SC" to="CE"/></connections>"""
+FLOWS = """<routes>
+<flow id="we" from="WC" to="CE" begin="0" end="600" vehsPerHour="{rate}" departSpeed="max"/>
+<flow id="sn" from="SC" to="CN" begin="0" end="600" vehsPerHour="{rate}" departSpeed="max"/>
+</routes>"""
+
+
+@pytest.fixture(scope="module")
+def crossing(tmp_path_factory):
+    """Writer of two one-way streets that cross, with the given flow on each, veh/h."""
+    folder = tmp_path_factory.mktemp("crossing")
+    for name, text in (("n", NODES), ("e", EDGES), ("c", CONNECTIONS)):
+        (folder / f"{name}.xml").write_text(text, encoding="utf-8")
+    net = folder / "cross.net.xml"
+    sources = {"node": "n.xml", "edge": "e.xml", "connection": "c.xml"}
+    words = [w for k, v in sources.items() for w in (f"--{k}-files", str(folder / v))]
+    run_binary("netconvert", [*words, "-o", str(net)], source=net)
+
+    def problem(rate: int, horizon_s: int = 600) -> SignalsProblem:
+        routes = folder / f"{rate}.rou.xml"
+        routes.write_text(FLOWS.format(rate=rate), encoding="utf-8")
+        return SignalsProblem(
+            network=NetworkSource(net=net, routes=(routes,)),
+            rules=RuleSettings(profile="resco"),
+            horizon_s=horizon_s,
+        )
+
+    return problem
+
+
+@pytest.fixture(scope="module")
+def saturated(crossing):
+    """Scenario and bound of a junction with twice the traffic it can carry."""
+    problem = crossing(1500)
+    return problem, bound(problem, 1)
+
+
+def with_junction(given, **changes):
+    junction = {**given.certificate["junctions"][0], **changes}
+    return replace(given, certificate={**given.certificate, "junctions": [junction]})
+
+
+def test_floor_of_a_benchmark_network_is_the_published_one():
+    problem = SignalsProblem(
+        network=NetworkSource(wheel="cologne1"), rules=RuleSettings(profile="resco")
+    )
+    found = bound(problem, 1)
+    assert found.kind == "floor"
+    assert found.value == pytest.approx(2.4, rel=0.02)
+    assert "conflict-free floor" in found.how
+
+
+def test_quiet_junction_is_bounded_by_the_floor(crossing):
+    problem = crossing(200)
+    found = bound(problem, 1)
+    assert found.kind == "floor"
+    verify(problem, 1, found)
+
+
+def test_saturated_junction_is_bounded_by_its_optimum_in_the_queue_model(saturated):
+    _, found = saturated
+    assert found.kind == "model"
+    assert found.value > 2 * found.certificate["floor_s"]
+
+
+def test_bound_does_not_exceed_the_simulated_delay(saturated, tmp_path: Path):
+    problem, found = saturated
+    case = prepare(problem, 1, tmp_path)
+    assert found.value <= simulate_plan(case, {}, 1)
+
+
+def test_certificate_is_plain_data_that_verifies(saturated):
+    problem, found = saturated
+    copy = json.loads(json.dumps(found.certificate))
+    verify(problem, 1, replace(found, certificate=copy))
+
+
+def test_bound_of_another_seed_is_refused(saturated):
+    problem, found = saturated
+    with pytest.raises(BoundError, match="recompute the bound"):
+        verify(problem, 2, found)
+
+
+def test_value_that_the_schedules_do_not_reach_is_refused(saturated):
+    problem, found = saturated
+    with pytest.raises(BoundError, match="the bound is"):
+        verify(problem, 1, replace(found, value=found.value + 1))
+
+
+def test_schedule_that_does_not_cost_what_it_says_is_refused(saturated):
+    problem, found = saturated
+    slots = sum(length for _, length in found.certificate["junctions"][0]["schedule"])
+    with pytest.raises(BoundError, match="the cost of signal 'C'"):
+        verify(problem, 1, with_junction(found, schedule=[[0, slots]]))
+
+
+def test_groups_that_may_move_together_are_refused(saturated):
+    problem, found = saturated
+    same = [found.certificate["junctions"][0]["groups"][0]] * 2
+    with pytest.raises(BoundError, match="may move together"):
+        verify(problem, 1, with_junction(found, groups=same))
