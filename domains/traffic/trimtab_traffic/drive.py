@@ -6,8 +6,8 @@ from SUMO, and yields timed changes; the problem advances SUMO from one change t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from trimtab.contracts.errors import ActionError
 from trimtab.contracts.spec import Action, BoolArray, Composite, IntArray
 
+from trimtab_traffic.automaton import SignalAutomaton
 from trimtab_traffic.shield import ShieldInputs, ShieldState, SignalShield
 
 Change = tuple[float, int, str]
@@ -62,6 +63,9 @@ class Drive(Protocol):
 class StageDrive:
     """Next stage every interval, through the shield's automata.
 
+    Where the rules forbid no choice at any decision (profile `resco`), the shield's tables are not
+    asked: the mask is constant and a change is its transition followed by the new stage.
+
     Attributes:
         state: mirrored signal state.
     """
@@ -71,11 +75,18 @@ class StageDrive:
         self.interval_s = shield.decision_s
         self.state: ShieldState = shield.initial()
         self._rows = np.arange(len(shield.automata))
+        self._sizes = np.array([len(a.timing.stage_states) for a in shield.automata])
+        self._exists = np.arange(shield.n_stages)[None, :] < self._sizes[:, None]
+        self._free = all(_never_forbids(automaton) for automaton in shield.automata)
+        self._transition_s = np.zeros((len(self._rows), shield.n_stages, shield.n_stages), np.int64)
+        for row, automaton in enumerate(shield.automata):
+            n = self._sizes[row]
+            self._transition_s[row, :n, :n] = automaton.transition_s
         self._mask: tuple[ShieldState, ShieldInputs | None, BoolArray] | None = None
 
     def actions(self) -> tuple[tuple[int, ...], tuple[Composite, ...]]:
         """See `Drive.actions`: one type per number of stages."""
-        sizes = [len(automaton.timing.stage_states) for automaton in self.shield.automata]
+        sizes = self._sizes.tolist()
         kinds = sorted(set(sizes))
         types = tuple(kinds.index(size) for size in sizes)
         return types, tuple(Composite(discrete=(size,)) for size in kinds)
@@ -87,6 +98,8 @@ class StageDrive:
 
     def mask(self, inputs: ShieldInputs | None) -> BoolArray:
         """Legal stages, [signals, most stages]."""
+        if self._free and inputs is None:
+            return self._exists
         if self._mask is None or self._mask[0] is not self.state or self._mask[1] is not inputs:
             self._mask = (self.state, inputs, self.shield.legal(self.state, inputs).mask)
         return self._mask[2]
@@ -101,13 +114,34 @@ class StageDrive:
         if action.discrete is None or action.discrete.shape != (1, n, 1):
             msg = f"stage interface: action.discrete must have shape (1, {n}, 1)"
             raise ActionError(msg)
-        stages = np.asarray(action.discrete[0, :, 0], dtype=np.int64)
+        stages = np.array(action.discrete[0, :, 0], dtype=np.int64)
+        if self._free and inputs is None and self._all_legal(stages, None):
+            return self._play_freely(stages, int(seconds))
         changed, reason = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int16)
         if not self._all_legal(stages, inputs):
             stages, changed, reason = self.shield.project(self.state, stages, inputs)
         changes = self.shield.schedule(self.state, stages, int(seconds))
         self.state = self.shield.advance(self.state, stages, inputs, int(seconds))
         return Played(Action(discrete=stages[None, :, None]), changed, reason, changes)
+
+    def _play_freely(self, stages: IntArray, seconds: int) -> Played:
+        state, n = self.state, len(self._rows)
+        changed = stages != state.stage
+        changes: list[Change] = []
+        for row in np.flatnonzero(changed).tolist():
+            automaton = self.shield.automata[row]
+            before, after = int(state.stage[row]), int(stages[row])
+            changes += [(at, row, shown) for at, shown in automaton_steps(automaton, before, after)]
+        lost_s = self._transition_s[self._rows, state.stage, stages]
+        self.state = replace(
+            state,
+            previous=np.where(changed, state.stage, state.previous),
+            stage=stages,
+            elapsed_s=np.where(changed, -lost_s, state.elapsed_s) + seconds,
+        )
+        nothing = np.zeros(n, dtype=bool)
+        executed = Action(discrete=stages[None, :, None])
+        return Played(executed, nothing, np.zeros(n, dtype=np.int16), sorted(changes))
 
     def _all_legal(self, stages: IntArray, inputs: ShieldInputs | None) -> bool:
         mask = self.mask(inputs)
@@ -121,3 +155,23 @@ class StageDrive:
     def elapsed_s(self) -> IntArray:
         """See `Drive.elapsed_s`."""
         return self.state.elapsed_s
+
+
+def automaton_steps(
+    automaton: SignalAutomaton, before: int, after: int
+) -> Iterator[tuple[int, str]]:
+    """(second, state) of a change of stage: each state of the transition, then the new stage."""
+    shown = automaton.timing.stage_states[before]
+    states = (*automaton.shown[before][after], automaton.timing.stage_states[after])
+    for second, state in enumerate(states):
+        if state != shown:
+            yield second, state
+            shown = state
+
+
+def _never_forbids(automaton: SignalAutomaton) -> bool:
+    """Whether every stage may be chosen at every decision."""
+    rules = automaton.timing.rules
+    longest_s = int((automaton.transition_s + automaton.min_green_s[None, :]).max(initial=0))
+    unlimited = rules.max_red_s is None and rules.max_green_s is None
+    return bool(unlimited and automaton.successors.all() and longest_s <= automaton.decision_s)
