@@ -20,7 +20,7 @@ ROOMS = {
     "contracts": set(),
     "search": {"run"},
     "learn": {"run", "deploy"},
-    "run": set(),
+    "run": {"evidence"},
     "evidence": set(),
     "deploy": set(),
     "adapters": set(),

@@ -1,1 +1,8 @@
-"""The batch front door: one file per command family."""
+"""The batch front door: one file per command family; heavy libraries load inside commands."""
+
+
+def main() -> None:
+    """Run the command line; the console script and `python -m trimtab.cli` call this."""
+    from trimtab.cli.app import app
+
+    app(prog_name="trimtab")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,6 +125,34 @@ class Domain(ABC):
     def views(self, problem: Any, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
         """Figures for the report and the app."""
         return ()
+
+    def train(
+        self,
+        problem: Any,
+        controller: str,
+        seed: int,
+        out: Path,
+        cpu_s: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Mapping[str, Any]:
+        """Train a learned controller and write its weights and manifest into folder `out`.
+
+        Args:
+            problem: what to train on.
+            controller: id of an entry whose role is learned.
+            seed: of training.
+            out: folder, exists.
+            cpu_s: budget; None for the domain's default.
+            progress: called with a line whenever there is something to say.
+
+        Returns:
+            Parameters that make `Entry.factory` use what was trained (plain data, file paths).
+
+        Raises:
+            TrimtabError: this controller is not trained.
+        """
+        msg = f"{self.name} has nothing to train for {controller!r}"
+        raise TrimtabError(msg)
 
     def export(
         self, problem: Any, controller: str, parameters: Mapping[str, Any], out: Path

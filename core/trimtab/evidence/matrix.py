@@ -109,7 +109,7 @@ class Matrix:
             metrics=domain.metrics,
             references=domain.reference(scenario.problem),
             entries=entries,
-            records=[replace(r, flags=(*r.flags, *domain.flags(r))) for r in records],
+            records=[_flagged(r, domain.flags(r)) for r in records],
             seeds=scenario.seeds,
             bounds=bounds,
             profile=domain.profile(scenario.problem),
@@ -135,3 +135,8 @@ class Matrix:
             for name, episodes in found.items()
             if episodes
         }
+
+
+def _flagged(record: EpisodeRecord, flags: Sequence[str]) -> EpisodeRecord:
+    """The record with these flags too, each once."""
+    return replace(record, flags=tuple(dict.fromkeys((*record.flags, *flags))))

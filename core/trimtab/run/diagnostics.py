@@ -74,7 +74,7 @@ def _keys_at(model: type[BaseModel], path: Path) -> list[str]:
         {
             field.alias or name
             for kind in kinds
-            for option in _options(kind)
+            for option in options_of(kind)
             if _is_model(option)
             for name, field in option.model_fields.items()
         }
@@ -85,20 +85,20 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _options(kind: Any) -> Iterator[Any]:
+def options_of(kind: Any) -> Iterator[Any]:
     """The alternatives of a union, annotations stripped."""
     if get_origin(kind) is Annotated:
-        yield from _options(get_args(kind)[0])
+        yield from options_of(get_args(kind)[0])
     elif get_origin(kind) in {Union, types.UnionType}:
         for option in get_args(kind):
-            yield from _options(option)
+            yield from options_of(option)
     else:
         yield kind
 
 
 def _inner(kind: Any, part: str | int) -> Iterator[Any]:
     """What stands at key or position `part` of a value of type `kind`."""
-    for option in _options(kind):
+    for option in options_of(kind):
         if _is_model(option):
             for name, field in option.model_fields.items():
                 if part in {name, field.alias}:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab.contracts.errors import RunFailedError
 from trimtab.contracts.problem import Bound
 from trimtab.contracts.records import EpisodeRecord
-from trimtab.run.engine import LocalEngine, TaskEnd, Watcher
-from trimtab.run.jobs import BOUND, Task
+from trimtab.run.engine import LocalEngine
+from trimtab.run.jobs import BOUND
 from trimtab.run.plan import Plan, RunOptions
+from trimtab.run.recorder import Failure, OnChange, Recorder
 from trimtab.run.records_json import bound_from_json, record_from_json
 from trimtab.run.scenario_file import LoadedScenario
 from trimtab.run.store import JobRow, Store
@@ -40,16 +40,6 @@ class RunProgress:
 
 
 OnProgress = Callable[[RunProgress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A job that did not come to its end."""
-
-    controller: str
-    seed: int
-    reason: str
-    exit_code: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +83,35 @@ def execute(
         fresh = not store.run_dir(plan.run_id).exists()
         plan.begin(store)
         pending = plan.pending(store)
-        report = _Reporter(store, plan, len(pending), progress)
+        recorder = Recorder(store, plan.run_id, _teller(plan, len(pending), progress))
         if pending:
-            _compute(plan, pending, options, store, report)
+            _compute(plan, pending, options, store, recorder)
         jobs = store.jobs(plan.run_id)
-        _refuse_nothing(plan, jobs, report.failures, store, fresh=fresh)
+        _refuse_nothing(plan, jobs, recorder.failures, store, fresh=fresh)
         wall_s = time.monotonic() - started
-        return _outcome(plan, store, jobs, report.failures, len(pending), wall_s)
+        return _outcome(plan, store, jobs, recorder.failures, len(pending), wall_s)
+
+
+def _teller(plan: Plan, pending: int, progress: OnProgress | None) -> OnChange:
+    """Turns what the recorder knows into progress for the caller."""
+    cached = sum(len(own) for own in plan.jobs.values()) - pending
+
+    def tell(recorder: Recorder, note: str) -> None:
+        if progress is not None:
+            failed = len(recorder.failures)
+            progress(RunProgress(pending, recorder.done, cached, failed, recorder.running, note))
+
+    return tell
 
 
 def _compute(
-    plan: Plan, pending: set[str], options: RunOptions, store: Store, report: _Reporter
+    plan: Plan, pending: set[str], options: RunOptions, store: Store, recorder: Recorder
 ) -> None:
     workers = options.workers or os.cpu_count() or 1
     tasks = plan.tasks(pending, workers)
     log = store.run_dir(plan.run_id) / "log.txt"
-    with LocalEngine(min(workers, len(tasks)), log) as engine, report.cancelling():
-        engine.run(tasks, report.watcher())
+    with LocalEngine(min(workers, len(tasks)), log) as engine, recorder.cancelling():
+        engine.run(tasks, recorder.watcher())
 
 
 def _refuse_nothing(
@@ -162,76 +164,3 @@ def _outcome(
         cached=len(rows) - computed,
         wall_s=wall_s,
     )
-
-
-class _Reporter:
-    """Writes what the engine says into the store, and tells the caller."""
-
-    def __init__(self, store: Store, plan: Plan, pending: int, progress: OnProgress | None) -> None:
-        self.failures: list[Failure] = []
-        self._store, self._run = store, plan.run_id
-        self._pending, self._done = pending, 0
-        self._cached = sum(len(own) for own in plan.jobs.values()) - pending
-        self._progress = progress
-        self._running: dict[Task, str] = {}
-        self._tell()
-
-    def watcher(self) -> Watcher:
-        """Callbacks for the engine."""
-        return Watcher(self._started, self._decided, self._ended, self._died)
-
-    @contextlib.contextmanager
-    def cancelling(self) -> Iterator[None]:
-        """Mark what is left as cancelled when the run is interrupted."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            left = [j.id for j in self._store.jobs(self._run) if j.state in {"queued", "running"}]
-            self._store.settle(left, "cancelled", "interrupted by the user")
-            self._store.event(self._run, "warning", f"interrupted, {len(left)} jobs cancelled")
-            raise
-
-    def _started(self, task: Task, worker: str) -> None:
-        self._store.start([job.id for job in task.jobs], worker)
-        self._running[task] = _label(task)
-        self._tell()
-
-    def _decided(self, task: Task, decisions: int) -> None:
-        self._running[task] = f"{_label(task)}, step {decisions}"
-        self._tell()
-
-    def _ended(self, end: TaskEnd) -> None:
-        self._running.pop(end.task, None)
-        self._done += len(end.task.jobs)
-        for job, result in zip(end.task.jobs, end.results, strict=False):
-            self._store.finish(job.id, result)
-        if end.error:
-            self._fail(end)
-        self._tell(f"{_label(end.task)}: {end.error}" if end.error else "")
-
-    def _fail(self, end: TaskEnd) -> None:
-        for job in end.task.jobs:
-            self.failures.append(Failure(job.controller, job.seed, end.error, end.exit_code))
-        self._store.settle([job.id for job in end.task.jobs], "failed", end.error)
-        self._store.event(self._run, "error", f"{_label(end.task)}: {end.error}")
-
-    def _died(self, task: Task, reason: str) -> None:
-        self._running.pop(task, None)
-        self._store.event(self._run, "warning", f"{_label(task)}: {reason}; repeated")
-        self._tell(f"{_label(task)}: {reason}; repeating it")
-
-    def _tell(self, note: str = "") -> None:
-        if self._progress is not None:
-            running = tuple(self._running.values())
-            self._progress(
-                RunProgress(
-                    self._pending, self._done, self._cached, len(self.failures), running, note
-                )
-            )
-
-
-def _label(task: Task) -> str:
-    seeds = task.seeds
-    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"
-    name = "bound" if task.controller == BOUND else task.controller
-    return f"{name}, {which}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ConfigDict, ValidationError
 
 from trimtab.contracts.domain import Domain
@@ -194,6 +195,28 @@ def migrated(
         data = {**migrations[number](data), "schema": f"{SCHEMA}{number + 1}"}
         number += 1
     return data
+
+
+def migrate_file(path: Path) -> bool:
+    """Rewrite a file of an older schema for the present one; False if it is up to date.
+
+    The file is parsed, migrated and written again, so comments are lost.
+
+    Raises:
+        ScenarioError: it cannot be read, or is of a newer schema.
+    """
+    path = find_scenario(path)
+    document = parse(decode(path.read_bytes(), str(path)), str(path))
+    if not isinstance(document.data, dict):
+        raise ScenarioError([document.values[()].fault((), "must be a mapping of keys to values")])
+    if document.faults:
+        raise ScenarioError(document.faults)
+    if not _migrate(document):
+        return False
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(yaml.safe_dump(document.data, sort_keys=False), encoding="utf-8")
+    draft.replace(path)
+    return True
 
 
 def _validate(document: Document, folder: Path) -> tuple[Scenario[Any], Domain]:

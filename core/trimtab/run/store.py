@@ -20,6 +20,7 @@ from trimtab.contracts.errors import TrimtabError, UnknownNameError
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "paused"]
 SCHEMA_VERSION = 1
+STORE_FILE = "store.db"
 BUSY_TIMEOUT_S = 10.0
 
 _DDL = """
@@ -91,7 +92,7 @@ class Store:
             TrimtabError: the file is no store, newer than this version, or not writable.
         """
         self.workspace = workspace
-        self.path = workspace / "store.db"
+        self.path = workspace / STORE_FILE
         try:
             (workspace / "runs").mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
@@ -289,11 +290,15 @@ class Store:
         return [_run_row(row) for row in rows]
 
     def run(self, run: str) -> RunRow:
-        """One run by its id, or by a prefix that only it has.
+        """One run by its id, by a prefix that only it has, or the `latest` that finished.
 
         Raises:
             UnknownNameError: no run, or more than one, starts with that.
         """
+        if run == "latest":
+            finished = [row for row in self.runs() if row.summary is not None]
+            if finished:
+                return finished[0]
         rows = self._db.execute(
             "select id, scenario, controller, seeds, summary, manifest, created from run "
             "where substr(id, 1, ?)=?",
@@ -317,6 +322,18 @@ class Store:
         if row is None:
             raise UnknownNameError(scenario_hash, "stored scenario", [])
         return str(row[0])
+
+
+def existing_store(workspace: Path) -> Store:
+    """The store of a workspace, which must be there already.
+
+    Raises:
+        TrimtabError: there is none.
+    """
+    if not (workspace / STORE_FILE).exists():
+        msg = f"{workspace}: has no job store yet: run a scenario, or name another --workspace"
+        raise TrimtabError(msg)
+    return Store(workspace)
 
 
 def _job_row(row: tuple[Any, ...]) -> JobRow:

@@ -1,0 +1,53 @@
+"""The command tree. Commands import what they need when they run, so that help stays fast."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trimtab.cli import improve, inspecting, playing, running, scenarios, templates
+
+app = typer.Typer(
+    name="trimtab",
+    help="Compare, shield, bound and deploy controllers of big systems.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (
+    templates.init,
+    scenarios.validate,
+    scenarios.schema,
+    scenarios.migrate,
+    scenarios.scenarios,
+    running.run,
+    improve.train,
+    improve.tune,
+    playing.simulate,
+    running.report,
+    playing.export,
+    inspecting.plugins,
+    inspecting.doctor,
+):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from trimtab import __version__
+
+        typer.echo(f"trimtab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Compare, shield, bound and deploy controllers of big systems."""

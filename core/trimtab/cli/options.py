@@ -1,0 +1,89 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+MAX_SEEDS = 100_000
+
+Scenario = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="a path, or a shipped id such as traffic/cologne8")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+Workspace = Annotated[
+    Path,
+    typer.Option(
+        "--workspace", metavar="DIR", envvar="TRIMTAB_WORKSPACE", help="job store and runs"
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="override a dotted key of the scenario; repeatable"
+    ),
+]
+Parameters = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--parameters", metavar="FILE", help="parameters that tune or train wrote; repeatable"
+    ),
+]
+DEFAULT_WORKSPACE = Path("trimtab-work")
+
+
+def seeds_of(text: str, option: str = "--seeds") -> tuple[int, ...]:
+    """``1,2,3`` or ``1..5``, or both mixed.
+
+    Raises:
+        typer.BadParameter: it is neither, a seed comes twice, or there are too many.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,18})(?:\.\.(\d{1,18}))?\s*", part)
+        if match is None:
+            msg = f"{part!r} is no seed: write {option} 1,2,3 or {option} 1..5"
+            raise typer.BadParameter(msg)
+        first = int(match[1])
+        last = int(match[2] or first)
+        if not 0 <= last - first < MAX_SEEDS:
+            msg = f"{part!r} is no range: write the smaller seed first, at most {MAX_SEEDS} seeds"
+            raise typer.BadParameter(msg)
+        seeds += range(first, last + 1)
+    if len(set(seeds)) != len(seeds):
+        msg = f"{text!r} names a seed twice: name each once"
+        raise typer.BadParameter(msg)
+    return tuple(seeds)
+
+
+def chosen_seeds(seeds: str | None, n_seeds: int | None) -> tuple[int, ...]:
+    """Seeds of `--seeds` or `--n-seeds` (1..n); empty where neither is given.
+
+    Raises:
+        typer.BadParameter: both are given, or `--seeds` cannot be read.
+    """
+    if seeds is not None and n_seeds is not None:
+        msg = "give --seeds or --n-seeds, not both"
+        raise typer.BadParameter(msg)
+    if n_seeds is not None:
+        return tuple(range(1, n_seeds + 1))
+    return () if seeds is None else seeds_of(seeds)
+
+
+def names_of(text: str | None) -> tuple[str, ...]:
+    """Comma-separated names."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def parameters_of(files: list[Path] | None) -> dict[str, dict[str, Any]]:
+    """Controller → parameters, from the files that `tune` and `train` write.
+
+    Raises:
+        InputFileError: a file cannot be read or is of another kind.
+    """
+    from trimtab.run.parameter_file import read_parameters
+
+    return dict(read_parameters(path) for path in files or [])

@@ -1,0 +1,147 @@
+"""`run` and `report`: a comparison, and its report again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trimtab.cli.options import (
+    DEFAULT_WORKSPACE,
+    AsJson,
+    Parameters,
+    Scenario,
+    Set,
+    Workspace,
+    chosen_seeds,
+    names_of,
+    parameters_of,
+)
+from trimtab.cli.session import Session, command_line
+
+if TYPE_CHECKING:
+    from trimtab.evidence.result import Result
+    from trimtab.run.comparison import Comparison
+
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="copy the report into this folder")
+]
+VIOLATED = 4
+
+
+def run(
+    scenario: Scenario,
+    controllers: Annotated[
+        str | None, typer.Option("--controllers", metavar="A,B", help="select controllers by id")
+    ] = None,
+    controller: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--controller",
+            metavar="MODULE:CLASS",
+            help="add your own: package.module:Class, or a .csv of logged decisions; repeatable",
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="LIST", help="1,2,3 or 1..5")
+    ] = None,
+    n_seeds: Annotated[
+        int | None, typer.Option("--n-seeds", metavar="N", min=1, help="seeds 1..N")
+    ] = None,
+    set_: Set = None,
+    parameters: Parameters = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    out: Out = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="processes (default: CPUs)")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="exit code 4 if a constraint was violated")
+    ] = False,
+    json_: AsJson = False,
+) -> None:
+    """Run controllers on a scenario, compare them, and write a report."""
+    wanted = chosen_seeds(seeds, n_seeds)
+    with Session(as_json=json_) as session:
+        from trimtab.cli.progress import progress_bar
+        from trimtab.run.comparison import compare_run, copy_report
+        from trimtab.run.controllers import importable_from
+        from trimtab.run.plan import RunOptions
+
+        importable_from(Path.cwd())
+        options = RunOptions(
+            controllers=names_of(controllers),
+            own=tuple(controller or ()),
+            parameters=parameters_of(parameters),
+            seeds=wanted,
+            workspace=workspace,
+            workers=workers,
+        )
+        with progress_bar() as progress:
+            comparison = compare_run(
+                scenario, options, overrides=set_ or (), progress=progress, command=command_line()
+            )
+        if out is not None:
+            copy_report(comparison.outcome.run_dir, out)
+        _show(session, comparison)
+        raise typer.Exit(_exit_code(session, comparison, strict=strict))
+
+
+def _show(session: Session, comparison: Comparison) -> None:
+    from rich.console import Console
+
+    from trimtab.evidence.table import print_result
+
+    outcome = comparison.outcome
+    if session.as_json:
+        session.raw(comparison.result.to_json())
+    else:
+        print_result(comparison.result, Console(file=session.stream, width=session.columns))
+    session.note(
+        f"{outcome.computed} jobs computed, {outcome.cached} from the store, "
+        f"{len(outcome.failures)} failed, {outcome.wall_s:.1f} s"
+    )
+
+
+def _exit_code(session: Session, comparison: Comparison, *, strict: bool) -> int:
+    outcome = comparison.outcome
+    for failure in outcome.failures:
+        session.note(f"failed: {failure.controller}, seed {failure.seed}: {failure.reason}")
+    if outcome.failures:
+        session.note(f"log: {outcome.run_dir / 'log.txt'}")
+        return 1
+    violated = _violations(comparison.result)
+    if strict and violated:
+        session.note(f"--strict: constraints violated: {', '.join(violated)}")
+        return VIOLATED
+    return 0
+
+
+def _violations(result: Result) -> list[str]:
+    return [f"{r.name} {r.violation_count}" for r in result.rows if r.violation_count]
+
+
+def report(
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN", help="a run id, a unique prefix of one, or `latest`")
+    ],
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    out: Out = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="print the report as Markdown")
+    ] = False,
+    json_: AsJson = False,
+) -> None:
+    """Write the report of a finished run again."""
+    with Session(as_json=json_) as session:
+        from trimtab.run.comparison import copy_report, render_again
+        from trimtab.run.store import existing_store
+
+        with existing_store(workspace) as store:
+            run_dir = store.run_dir(store.run(run_id).id)
+        written = render_again(run_dir)
+        copied = copy_report(run_dir, out) if out is not None else []
+        files = [str(path) for path in copied] or [str(written.html), str(written.markdown)]
+        session.text(written.markdown.read_text(encoding="utf-8") if markdown else "\n".join(files))
+        session.document("trimtab/report-files/1", run_id=run_dir.name, files=files)

@@ -1,0 +1,229 @@
+"""The front door: run a scenario, compare what came out, and write its report.
+
+The CLI, the app, tests and benchmarks all call `compare_run`, so they show the same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trimtab.contracts.domain import Domain
+from trimtab.contracts.errors import RunFailedError
+from trimtab.contracts.figure import Figure
+from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.scenario import Scenario
+from trimtab.evidence.compare import compare
+from trimtab.evidence.matrix import Matrix
+from trimtab.evidence.report import Report, write_report
+from trimtab.evidence.result import Result
+from trimtab.run.execute import OnProgress, RunOutcome, execute
+from trimtab.run.identity import file_sha256
+from trimtab.run.manifest import manifest
+from trimtab.run.plan import RunOptions
+from trimtab.run.records_json import record_from_json, record_to_json
+from trimtab.run.scenario_file import LoadedScenario, load_scenario
+from trimtab.run.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A judged run."""
+
+    result: Result
+    outcome: RunOutcome
+
+
+def compare_run(
+    source: str | Path | LoadedScenario,
+    options: RunOptions | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    progress: OnProgress | None = None,
+    command: str = "",
+) -> Comparison:
+    """Run a scenario, judge it, and write result, records, report and manifest of the run.
+
+    Args:
+        source: a path, a shipped id, or a scenario that is loaded already.
+        options: controllers, seeds, workspace, workers.
+        overrides: `dotted.key=value` settings (not with a loaded scenario).
+        progress: called when something happens.
+        command: what reproduces the run, for the report.
+
+    Raises:
+        ScenarioError: the scenario is not valid.
+        RunFailedError: nothing came to its end.
+        BoundError: a proven bound was beaten.
+        KeyboardInterrupt: cancelled; finished jobs are kept.
+    """
+    loaded = source if isinstance(source, LoadedScenario) else load_scenario(source, overrides)
+    outcome = execute(loaded, options or RunOptions(), progress)
+    result = _judge(outcome)
+    result, report = _write(outcome, result, command)
+    _record(outcome, result, report, (options or RunOptions()).workspace)
+    return Comparison(result, outcome)
+
+
+def _judge(outcome: RunOutcome) -> Result:
+    plan = outcome.plan
+    scenario = plan.loaded.scenario.model_copy(update={"seeds": plan.seeds})
+    name = plan.loaded.domain.headline.name
+    finished = [r for r in outcome.records if math.isfinite(r.metrics.get(name, math.nan))]
+    if not finished:
+        msg = f"{plan.loaded.source}: no episode has a finite {name}, so nothing can be compared"
+        raise RunFailedError(msg)
+    matrix = Matrix.of_domain(
+        plan.loaded.domain,
+        scenario,
+        {choice.name: choice.entry for choice in plan.choices},
+        finished,
+        outcome.bounds,
+        plan.scenario_sha256,
+    )
+    result = compare(matrix)
+    return result.model_copy(
+        update={
+            "notes": (*result.notes, *_failure_notes(outcome, len(finished), name)),
+            "run_id": plan.run_id,
+            "run_dir": str(outcome.run_dir),
+        }
+    )
+
+
+def _failure_notes(outcome: RunOutcome, finished: int, headline: str) -> list[str]:
+    notes = [f"{f.controller}, seed {f.seed} failed: {f.reason}" for f in outcome.failures]
+    if finished < len(outcome.records):
+        notes.append(f"{len(outcome.records) - finished} episodes without a finite {headline}")
+    return notes
+
+
+def _write(outcome: RunOutcome, result: Result, command: str) -> tuple[Result, Report]:
+    folder = outcome.run_dir
+    records = [record_to_json(record) for record in outcome.records]
+    _write_json(folder / "records.json", {"schema": "trimtab/records/1", "records": records})
+    figures, note = figures_of(
+        outcome.plan.loaded.domain, outcome.plan.loaded.scenario, outcome.records
+    )
+    update: dict[str, Any] = {
+        "report": str(folder / "report.html"),
+        "manifest": str(folder / "manifest.json"),
+        "notes": (*result.notes, *note),
+    }
+    result = result.model_copy(update=update)
+    (folder / "result.json").write_text(result.to_json(), encoding="utf-8")
+    report = write_report(
+        result,
+        figures,
+        folder,
+        command=command,
+        artefacts=[folder / name for name in ("config.json", "records.json", "result.json")],
+        manifest=manifest(_facts(outcome, command)),
+    )
+    return result, report
+
+
+def figures_of(
+    domain: Domain, scenario: Scenario[Any], records: Sequence[EpisodeRecord]
+) -> tuple[tuple[Figure, ...], list[str]]:
+    """The domain's figures, or none and a note: a figure that fails costs no result."""
+    try:
+        return domain.views(scenario.problem, records), []
+    except Exception as error:  # noqa: BLE001 - any fault of a view is said in the report
+        return (), [f"The figures could not be drawn: {type(error).__name__}: {error}"]
+
+
+def _facts(outcome: RunOutcome, command: str) -> dict[str, Any]:
+    plan = outcome.plan
+    return {
+        "command": command,
+        "run_id": plan.run_id,
+        "scenario": plan.loaded.source,
+        "scenario_sha256": plan.scenario_sha256,
+        "data_sha256": list(plan.planner.identity.data),
+        "versions": dict(plan.planner.identity.versions),
+        "seeds": list(plan.seeds),
+        "controllers": [choice.name for choice in plan.choices],
+        "jobs": {
+            "computed": outcome.computed,
+            "cached": outcome.cached,
+            "failed": len(outcome.failures),
+        },
+        "wall_s": round(outcome.wall_s, 3),
+        "cpu_s": round(sum(r.budget.cpu_s for r in outcome.records), 3),
+    }
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _record(outcome: RunOutcome, result: Result, report: Report, workspace: Path) -> None:
+    """Put result, manifest and files of the run into the store."""
+    run = outcome.plan.run_id
+    facts = json.loads(report.manifest.read_text(encoding="utf-8"))
+    with Store(workspace) as store:
+        store.summarise(run, json.loads(result.to_json()), facts)
+        for path in sorted(p for p in outcome.run_dir.rglob("*") if p.is_file()):
+            name = path.relative_to(outcome.run_dir).as_posix()
+            store.artefact(run, name, file_sha256(path), path.suffix[1:], path.stat().st_size)
+
+
+REPORT_PARTS = ("report.html", "report.md", "manifest.json", "result.json", "tables", "figures")
+
+
+def copy_report(run_dir: Path, out: Path) -> list[Path]:
+    """Copy the report of a run into a folder; return what was copied.
+
+    Raises:
+        RunFailedError: the folder cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for part in (run_dir / name for name in REPORT_PARTS):
+            if part.is_dir():
+                shutil.copytree(part, out / part.name, dirs_exist_ok=True)
+            elif part.exists():
+                shutil.copy2(part, out / part.name)
+    except OSError as error:
+        msg = f"{out}: the report cannot be written there: {error.strerror}"
+        raise RunFailedError(msg, 2) from None
+    return [out / name for name in REPORT_PARTS if (out / name).exists()]
+
+
+def render_again(run_dir: Path) -> Report:
+    """Write the report of a stored run again, from its result and records.
+
+    Raises:
+        RunFailedError: the run has no result yet.
+        ScenarioError: its scenario is no longer valid under this version.
+    """
+    if not (run_dir / "result.json").exists():
+        msg = f"{run_dir}: has no result yet: run its scenario to the end first"
+        raise RunFailedError(msg)
+    result = Result.from_json((run_dir / "result.json").read_bytes())
+    old = json.loads((run_dir / "manifest.json").read_text(encoding="utf-8"))
+    stored = json.loads((run_dir / "records.json").read_text(encoding="utf-8"))
+    config = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
+    loaded = load_scenario(_scenario_copy(run_dir, config["scenario"]))
+    records = [record_from_json(data) for data in stored["records"]]
+    figures, _ = figures_of(loaded.domain, loaded.scenario, records)
+    return write_report(
+        result,
+        figures,
+        run_dir,
+        command=old["command"],
+        artefacts=[run_dir / name for name in ("config.json", "records.json", "result.json")],
+        manifest=old["run"],
+    )
+
+
+def _scenario_copy(run_dir: Path, scenario: Mapping[str, Any]) -> Path:
+    path = run_dir / "scenario.json"
+    path.write_text(json.dumps(scenario) + "\n", encoding="utf-8")
+    return path
