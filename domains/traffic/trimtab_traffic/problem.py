@@ -47,6 +47,7 @@ from trimtab_traffic.simulation import Outputs, RunOptions, Session
 from trimtab_traffic.split import CyclePlan, SplitDrive
 from trimtab_traffic.state import TrafficState
 
+_SUMO_SEED_MAX = 0x7FFFFFFF
 INTERFACES = ("default", "stage", "graph", "split", "native")
 _GLOBAL_REWARD = (RewardChannel("time_in_network", "veh*s", "min"),)
 
@@ -274,10 +275,10 @@ class SignalControl(ControlProblem):
         )
 
     def _sumo_seed(self) -> int:
-        if self._episode == 0:
+        if self._episode == 0 and self._seed <= _SUMO_SEED_MAX:
             return self._seed
         words = np.random.SeedSequence([self._seed, self._episode]).generate_state(1)
-        return int(words[0] & 0x7FFFFFFF)
+        return int(words[0]) & _SUMO_SEED_MAX
 
     def _reward(self, elapsed_s: float) -> Float32Array:
         if self._features is not None:
