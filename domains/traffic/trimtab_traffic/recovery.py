@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,6 +186,25 @@ def deadlines(cycle: Cycle, max_red_s: int | None, initial_stage: int = 0) -> De
         max_red_s: limit asked for; None: no limit.
         initial_stage: stage the simulation starts in, all ages 0.
     """
+    arrays = (cycle.served, cycle.successors, cycle.transition_s, cycle.slot_s)
+    content = tuple(array.tobytes() for array in arrays)
+    key = _Key(cycle.served.shape, content, cycle.hold_s, cycle)
+    return _solve(key, max_red_s, initial_stage)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """Signals of a grid are alike; one of them is solved."""
+
+    shape: tuple[int, ...]
+    content: tuple[bytes, ...]
+    hold_s: int
+    cycle: Cycle = field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _solve(key: _Key, max_red_s: int | None, initial_stage: int) -> Deadlines:
+    cycle = key.cycle
     n, classes = cycle.served.shape
     if max_red_s is None or classes == 0:
         unlimited = np.full((n, n, 1, classes), UNLIMITED_S, dtype=np.int64)

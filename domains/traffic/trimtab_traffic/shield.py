@@ -8,7 +8,7 @@ break the core. Everything is a pure function of `ShieldState` and `ShieldInputs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
@@ -64,7 +64,8 @@ class ShieldState:
         automaton: [rows] index of the row's automaton.
         previous, stage: [rows] stage left last, and stage shown or being entered.
         elapsed_s: [rows] seconds of green of ``stage``, negative while its transition runs.
-        age_s: [rows, classes] seconds since each link class was last green.
+        age_s: [rows, classes] seconds since each link class was last green; all 0 where no signal
+            has a maximum red.
         bus_s: [rows] seconds since the last bus request was granted; -1: ready for one.
     """
 
@@ -120,6 +121,55 @@ def restrict(mask: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.b
     return np.where(both.any(axis=1, keepdims=True), both, mask)
 
 
+@dataclass(frozen=True, slots=True)
+class _StageTables:
+    """What depends on the stage shown, one row per (signal, stage), padded.
+
+    Attributes:
+        carefree: age of red up to which no choice can miss a deadline.
+    """
+
+    successors: NDArray[np.bool_]
+    transition: NDArray[np.int64]
+    min_green: NDArray[np.int64]
+    served: NDArray[np.bool_]
+    limit: NDArray[np.int32]
+    carefree: NDArray[np.int64]
+    least_carefree: int
+
+    @classmethod
+    def of(cls, automata: Sequence[SignalAutomaton], n_stages: int) -> _StageTables:
+        def rows(arrays: Sequence[NDArray[Any]], kind: type[T]) -> NDArray[T]:
+            stacked = _padded(arrays, 0, kind)
+            return stacked.reshape(len(automata) * n_stages, *stacked.shape[2:])
+
+        served = rows([a.served for a in automata], np.bool_)
+        limits = [_padded_limit(a, served.shape[1]) for a in automata]
+        limit = _padded(limits, -1, np.int32)
+        ages = [[_carefree_age(a, s) for s in range(len(a.served))] for a in automata]
+        return cls(
+            successors=rows([a.successors for a in automata], np.bool_),
+            transition=rows([a.transition_s for a in automata], np.int64),
+            min_green=rows([a.min_green_s for a in automata], np.int64),
+            served=served,
+            limit=limit.reshape(len(automata) * n_stages, *limit.shape[2:]),
+            carefree=rows([np.array(row) for row in ages], np.int64),
+            least_carefree=min(min(row) for row in ages),
+        )
+
+
+def _padded_limit(automaton: SignalAutomaton, classes: int) -> NDArray[np.int64]:
+    """Deadline table with the classes that only other signals have, without limit."""
+    limit = automaton.deadlines.limit_s
+    missing = classes - limit.shape[3]
+    return np.pad(limit, ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=UNLIMITED_S)
+
+
+def _carefree_age(automaton: SignalAutomaton, stage: int) -> int:
+    rows = automaton.deadlines.limit_s[stage].min(axis=2, initial=UNLIMITED_S).max(axis=1)
+    return int(rows[automaton.successors[stage]].min())
+
+
 class SignalShield:
     """Shield of the controllable signals of a network.
 
@@ -134,24 +184,12 @@ class SignalShield:
     def __init__(self, automata: Sequence[SignalAutomaton]) -> None:
         self.automata = tuple(automata)
         self.decision_s = self.automata[0].decision_s
-        greens = [a.signal.stage_green for a in self.automata]
         rules = [a.timing.rules for a in self.automata]
-        self._green = _padded(greens, 0, np.float32)
+        self._green = _padded([a.signal.stage_green for a in self.automata], 0, np.float32)
         self.n_stages, self.n_links = self._green.shape[1:]
-        self._transition = _padded([a.transition_s for a in self.automata], 0, np.int64)
-        self._min_green = _padded([a.min_green_s for a in self.automata], 0, np.int64)
-        self._max_green = np.array([a.max_green_s for a in self.automata])
-        self._successors = _padded([a.successors for a in self.automata], 0, np.bool_)
-        self._served = _padded([a.served for a in self.automata], 0, np.bool_)
-        self._limit = _padded([_with_classes(a, self._served) for a in self.automata], -1, np.int32)
-        self._carefree = np.array(
-            [
-                [_carefree_age(a, s) for s in range(a.served.shape[0])]
-                + [-1] * (self.n_stages - a.served.shape[0])
-                for a in self.automata
-            ]
-        )
+        self._tables = _StageTables.of(self.automata, self.n_stages)
         self._similarity = np.einsum("asl,atl->ast", self._green, self._green)
+        self._max_green = np.array([a.max_green_s for a in self.automata])
         self._plan = _padded([a.plan_stage for a in self.automata], 0, np.int64)
         self._plan_cycle = np.array([len(a.plan_stage) for a in self.automata])
         self._plan_offset = np.array([a.plan_offset_s for a in self.automata])
@@ -159,15 +197,17 @@ class SignalShield:
         self._bus_window = np.array([r.bus_window_s for r in rules])
         self._bus_lockout = np.array([r.bus_lockout_s for r in rules])
         self._space_m = np.array(
-            [r.spillback_space_m if r.spillback_guard else -np.inf for r in rules]
+            [[r.spillback_space_m if r.spillback_guard else -np.inf] for r in rules]
         )
         pedestrian = _padded([a.pedestrian_class for a in self.automata], 0, np.bool_)
-        self._on_call = pedestrian & ~np.array([[r.pedestrian_recall] for r in rules])
-        self._class_links = self._link_classes()
-        self._ages = self._class_links.any(axis=1) & ~self._on_call
+        on_call = pedestrian & ~np.array([[r.pedestrian_recall] for r in rules])
+        self._class_links = self._link_classes(pedestrian.shape[1])
+        self._ages = self._class_links.any(axis=1) & ~on_call
+        self._all_age = not on_call.any()
+        self._stage_row = np.eye(self.n_stages, dtype=bool)
 
-    def _link_classes(self) -> NDArray[np.bool_]:
-        table = np.zeros((len(self.automata), self.n_links, self._served.shape[2]), dtype=bool)
+    def _link_classes(self, classes: int) -> NDArray[np.bool_]:
+        table = np.zeros((len(self.automata), self.n_links, classes), dtype=bool)
         for k, automaton in enumerate(self.automata):
             for c, links in enumerate(automaton.class_links):
                 table[k, list(links), c] = True
@@ -182,54 +222,75 @@ class SignalShield:
             previous=zero,
             stage=zero,
             elapsed_s=zero,
-            age_s=np.zeros((rows, self._served.shape[2]), dtype=np.int64),
+            age_s=np.zeros((rows, self._ages.shape[1]), dtype=np.int64),
             bus_s=np.full(rows, _READY),
         )
 
     def legal(self, state: ShieldState, inputs: ShieldInputs | None = None) -> LegalStages:
-        """Legal stages at a decision."""
-        mask, reason = self._core(state)
-        for code, wanted in self._wishes(state, inputs or ShieldInputs()):
-            narrowed = restrict(mask, wanted)
+        """Legal stages at a decision, and the first rule that excludes each of the others."""
+        key = state.automaton * self.n_stages + state.stage
+        mask = self._tables.successors[key]
+        reason = np.where(mask, UNCHANGED, SUCCESSOR).astype(np.int16)
+        for code, narrowed in self._narrowed(state, inputs, key, mask):
             reason[mask & ~narrowed] = code
             mask = narrowed
-        if inputs is not None and inputs.exit_space_m is not None:
-            blocked = inputs.exit_space_m < self._space_m[state.automaton][:, None]
-            count = self._serving(state.automaton, blocked)
-            fewest = np.where(mask, count, np.inf).min(axis=1, keepdims=True)
-            narrowed = mask & (count <= fewest)
-            reason[mask & ~narrowed] = SPILLBACK
-            mask = narrowed
+        reason[(state.elapsed_s < 0)[:, None] & ~mask] = TRANSITION
         return LegalStages(mask, reason)
 
-    def _core(self, state: ShieldState) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
+    def mask(self, state: ShieldState, inputs: ShieldInputs | None = None) -> NDArray[np.bool_]:
+        """`legal` without reasons, faster: [rows, stages] bool."""
+        key = state.automaton * self.n_stages + state.stage
+        mask: NDArray[np.bool_] = self._tables.successors[key]
+        for _, narrowed in self._narrowed(state, inputs, key, mask):
+            mask = narrowed
+        return mask
+
+    def _narrowed(
+        self,
+        state: ShieldState,
+        inputs: ShieldInputs | None,
+        key: NDArray[np.int64],
+        mask: NDArray[np.bool_],
+    ) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """The mask after each rule that narrows it, with the rule's code."""
         a, stage, elapsed = state.automaton, state.stage, state.elapsed_s
-        rows = np.arange(len(stage))
-        mask = self._successors[a, stage]
-        reason = np.where(mask, UNCHANGED, SUCCESSOR).astype(np.int16)
-        free = elapsed >= self._min_green[a, stage]
-        locked = np.flatnonzero(~free)
-        reason[locked] = np.where(elapsed[locked] < 0, TRANSITION, MIN_GREEN)[:, None]
-        mask[locked] = False
-        mask[locked, stage[locked]] = True
-        reason[locked, stage[locked]] = UNCHANGED
-        due = np.flatnonzero(free & (state.age_s.max(axis=1, initial=0) > self._carefree[a, stage]))
-        if len(due):
-            safe = self._safe(state, due, mask[due])
-            reason[due] = np.where(mask[due] & ~safe, MAX_RED, reason[due])
-            mask[due] = safe
+        tables = self._tables
+        free = elapsed >= tables.min_green[key]
+        if not free.all():
+            mask = np.where(free[:, None], mask, self._stage_row[stage])
+            yield MIN_GREEN, mask
+        if state.age_s.max(initial=0) > tables.least_carefree:
+            due = np.flatnonzero(free & (state.age_s.max(axis=1) > tables.carefree[key]))
+            mask = mask.copy()
+            mask[due] = self._safe(key[due], state.age_s[due], mask[due])
+            yield MAX_RED, mask
         over = free & (elapsed + self.decision_s > self._max_green[a])
-        over &= mask.sum(axis=1) > mask[rows, stage]
-        mask[over, stage[over]] = False
-        reason[over, stage[over]] = MAX_GREEN
-        return mask, reason
+        if over.any():
+            mask = np.where(over[:, None], restrict(mask, ~self._stage_row[stage]), mask)
+            yield MAX_GREEN, mask
+        if inputs is not None:
+            for code, wanted in self._wishes(state, inputs):
+                mask = restrict(mask, wanted)
+                yield code, mask
+            if inputs.exit_space_m is not None:
+                yield SPILLBACK, self._unblocked(a, inputs.exit_space_m, mask)
+
+    def _unblocked(
+        self, automaton: NDArray[np.int64], space_m: NDArray[np.float64], mask: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Legal stages with the fewest links whose exits are full."""
+        blocked = space_m < self._space_m[automaton]
+        if not blocked.any():
+            return mask
+        count = np.where(mask, self._serving(automaton, blocked), np.inf)
+        fewest: NDArray[np.bool_] = mask & (count <= count.min(axis=1, keepdims=True))
+        return fewest
 
     def _safe(
-        self, state: ShieldState, due: NDArray[np.intp], mask: NDArray[np.bool_]
+        self, key: NDArray[np.int64], age_s: NDArray[np.int64], mask: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Choices that keep every deadline; where a deadline is lost, those that lose least."""
-        limit = self._limit[state.automaton[due], state.stage[due]]
-        slack = (limit - state.age_s[due, None, None, :]).min(axis=3, initial=UNLIMITED_S)
+        slack = (self._tables.limit[key] - age_s[:, None, None, :]).min(axis=3, initial=UNLIMITED_S)
         best = np.where(mask, slack.max(axis=2), -UNLIMITED_S)
         threshold = np.minimum(best.max(axis=1, keepdims=True), 0)
         safe: NDArray[np.bool_] = mask & (best >= threshold)
@@ -284,12 +345,13 @@ class SignalShield:
                 f"got {int(proposed.min())}..{int(proposed.max())}"
             )
             raise ActionError(msg)
-        legal = self.legal(state, inputs)
         rows = np.arange(len(proposed))
+        keeps = self.mask(state, inputs)[rows, proposed]
+        if keeps.all():
+            return proposed, ~keeps, np.zeros(len(proposed), dtype=np.int16)
+        legal = self.legal(state, inputs)
         alike = self._similarity[state.automaton, proposed]
         alike[rows, state.stage] = np.inf
-        alike[rows, proposed] = np.where(legal.mask[rows, proposed], np.inf, alike[rows, proposed])
-        keeps = legal.mask[rows, proposed]
         nearest = np.where(legal.mask, alike, -1.0).argmax(axis=1)
         executed = np.where(keeps, proposed, nearest)
         return executed, ~keeps, legal.reason[rows, proposed]
@@ -314,14 +376,14 @@ class SignalShield:
         a = state.automaton
         changed = executed != state.stage
         previous = np.where(changed, state.stage, state.previous)
-        started = np.where(changed, -self._transition[a, state.stage, executed], state.elapsed_s)
-        waiting = np.clip(-started, 0, duration)
+        arrival = self._tables.transition[a * self.n_stages + state.stage, executed]
+        started = np.where(changed, -arrival, state.elapsed_s)
         return ShieldState(
             automaton=a,
             previous=previous,
             stage=executed,
             elapsed_s=started + duration,
-            age_s=self._aged(state, previous, executed, waiting, duration, inputs),
+            age_s=self._aged(state, previous, executed, started, duration, inputs),
             bus_s=self._bus_clock(state, inputs, duration),
         )
 
@@ -330,24 +392,32 @@ class SignalShield:
         state: ShieldState,
         previous: NDArray[np.int64],
         stage: NDArray[np.int64],
-        waiting: NDArray[np.int64],
+        started: NDArray[np.int64],
         duration: int,
         inputs: ShieldInputs,
     ) -> NDArray[np.int64]:
-        """Ages after ``duration`` s, of which ``waiting`` [rows] pass in transition."""
-        a = state.automaton
-        served = self._served[a, stage]
-        stays = served & (self._served[a, previous] | (waiting < duration)[:, None])
-        older = state.age_s + np.where(served, waiting[:, None], duration)
-        counts = self._ages[a] | (state.age_s > 0)
-        if inputs.pedestrian_call is not None:
-            counts |= (inputs.pedestrian_call[:, :, None] & self._class_links[a]).any(axis=1)
-        return np.where(stays | ~counts, 0, older)
+        """Ages after ``duration`` s, when ``elapsed_s`` is ``started`` at their beginning."""
+        if self._tables.least_carefree >= UNLIMITED_S:
+            return state.age_s
+        base = state.automaton * self.n_stages
+        served = self._tables.served[base + stage]
+        waiting = np.minimum(np.maximum(-started, 0), duration)[:, None]
+        stays = served & (self._tables.served[base + previous] | (waiting < duration))
+        older = state.age_s + np.where(served, waiting, duration)
+        counts = self._ages[state.automaton]
+        if not self._all_age:
+            counts = counts | (state.age_s > 0)
+            if inputs.pedestrian_call is not None:
+                called = inputs.pedestrian_call[:, :, None] & self._class_links[state.automaton]
+                counts |= called.any(axis=1)
+        return np.where(counts & ~stays, older, 0)
 
     def _bus_clock(
         self, state: ShieldState, inputs: ShieldInputs, duration: int
     ) -> NDArray[np.int64]:
         """Seconds since the running or last grant; a request that ends starts the lockout."""
+        if inputs.bus is None and state.bus_s.max() == _READY:
+            return state.bus_s
         a = state.automaton
         asks = np.zeros(len(a), dtype=bool) if inputs.bus is None else inputs.bus.any(axis=1)
         running = (state.bus_s >= 0) & (state.bus_s < self._bus_window[a])
@@ -395,19 +465,6 @@ class SignalShield:
                     events.append((second, row, now))
                     shown = now
         return sorted(events)
-
-
-def _with_classes(automaton: SignalAutomaton, served: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Deadline table with the classes that only other signals have, without limit."""
-    limit = automaton.deadlines.limit_s
-    missing = served.shape[2] - limit.shape[3]
-    return np.pad(limit, ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=UNLIMITED_S)
-
-
-def _carefree_age(automaton: SignalAutomaton, stage: int) -> int:
-    """Largest age at which no choice in a stage can miss a deadline."""
-    rows = automaton.deadlines.limit_s[stage].min(axis=2, initial=UNLIMITED_S).max(axis=1)
-    return int(rows[automaton.successors[stage]].min())
 
 
 def compile_shield(
