@@ -53,8 +53,17 @@ def test_the_tail_of_a_platoon_is_not_cut(junctions, no_obs):
     made, link = waiting_at_red(junctions)
     signal, present = made.network.signals[0], made.traffic.present[0]
     made.traffic.approaching[np.flatnonzero(signal.stage_green[present])[0]] = 2.0
+    made.traffic.elapsed_s[:] = 20.0
     assert until_change(made, no_obs, 9, threshold_veh_s=5.0, platoon_veh=3) is None
     assert until_change(made, no_obs, 9, threshold_veh_s=5.0, platoon_veh=1) == 0
+
+
+def test_a_platoon_that_does_not_move_is_cut_after_the_maximum_green(junctions, no_obs):
+    made, _ = waiting_at_red(junctions)
+    signal, present = made.network.signals[0], made.traffic.present[0]
+    made.traffic.approaching[np.flatnonzero(signal.stage_green[present])[0]] = 2.0
+    made.traffic.elapsed_s[:] = 60.0
+    assert until_change(made, no_obs, 9, threshold_veh_s=5.0, platoon_veh=3) == 0
 
 
 def test_an_empty_junction_keeps_its_stage(junctions, no_obs):

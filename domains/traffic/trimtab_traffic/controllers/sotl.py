@@ -20,6 +20,7 @@ PARAMETERS = Space(
     (
         Float("threshold_veh_s", 5.0, 500.0, "veh·s", log=True),
         Integer("min_green_s", 5, 30, "s"),
+        Integer("max_green_s", 30, 90, "s"),
         Integer("platoon_veh", 0, 5, "veh"),
         Ordinal("reach_m", (50.0, 100.0, 200.0), "m"),
     )
@@ -34,6 +35,7 @@ class Sotl(Controller):
     Args:
         threshold_veh_s: θ, vehicle-seconds gathered by a stage before it may take over.
         min_green_s: φ_min, s.
+        max_green_s: green after which a platoon is cut all the same, s: a blocked one never passes.
         platoon_veh: μ, at most so many vehicles close to the stop line are kept together.
         reach_m: distance ρ within which red approaches gather vehicles, m.
     """
@@ -43,13 +45,15 @@ class Sotl(Controller):
         problem: ControlProblem,
         threshold_veh_s: float = 50.0,
         min_green_s: int = 7,
+        max_green_s: int = 60,
         platoon_veh: int = 3,
         reach_m: float = 100.0,
     ) -> None:
         self._layout, self._state = layout_of(problem)
         self._links = self._layout.links_of_stages()
         self._dt_s = problem.spec.dt_s
-        self._threshold_veh_s, self._min_green_s = threshold_veh_s, min_green_s
+        self._threshold_veh_s = threshold_veh_s
+        self._min_green_s, self._max_green_s = min_green_s, max_green_s
         self._platoon_veh, self._reach_m = platoon_veh, reach_m
         self._gathered = np.zeros(self._layout.n_stages)
 
@@ -69,9 +73,9 @@ class Sotl(Controller):
         self._gathered += self._dt_s * links(state.approach_count(self._reach_m) * ~green)
         self._gathered[shown] = 0.0
         tail = links(state.approach_count(PLATOON_REACH_M))[shown]
-        held = (state.stage_elapsed_s() < self._min_green_s) | (
-            (tail > 0) & (tail <= self._platoon_veh)
-        )
+        elapsed_s = state.stage_elapsed_s()
+        passing = (tail > 0) & (tail <= self._platoon_veh) & (elapsed_s < self._max_green_s)
+        held = passing | (elapsed_s < self._min_green_s)
         ripe = np.where(self._gathered >= self._threshold_veh_s, self._gathered, 0.0)
         ripe[shown] = np.where(held, np.inf, 0.0)
         return stage_action(self._layout, ripe, state, obs)
