@@ -44,6 +44,15 @@ def test_the_shipped_plan_is_written_anew_under_field_rules(site):
     assert {p.type for p in site.installed.values()} == {"static"}
 
 
+def test_a_plan_written_anew_is_legal_and_then_left_as_it_is(site):
+    anew = Fixed(site, field_profile()).programs()
+    signals = tuple(
+        replace(s, programs=(anew[s.id],)) if s.id in anew else s for s in site.network.signals
+    )
+    site.network = replace(site.network, signals=signals)
+    assert Fixed(site, field_profile()).programs() == {}
+
+
 @pytest.mark.parametrize(
     ("controller", "kind"), [(Actuated, "actuated"), (DelayBased, "delay_based")]
 )

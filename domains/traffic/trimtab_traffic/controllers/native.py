@@ -8,7 +8,9 @@ with keeps the same rules as everything else. SUMO: "Traffic_Lights", actuated a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import cycle
 from typing import Protocol, cast
 
 from trimtab.contracts.controller import NativeController
@@ -21,6 +23,7 @@ from trimtab_traffic.controllers.rewriting import (
     legal_fixed,
     retyped,
 )
+from trimtab_traffic.monitor import SignalMonitor
 from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.rules import SignalTiming, signal_timing
 from trimtab_traffic.signals import Program, Signal, TrafficNetwork
@@ -83,13 +86,54 @@ def has_one_cycle(signal: Signal) -> bool:
     return signal.controllable and not any(phase.next for phase in signal.program.phases)
 
 
+def legal_as_shipped(network: TrafficNetwork, timings: Mapping[str, SignalTiming]) -> set[str]:
+    """Signals whose shipped cycle keeps every rule, as the independent monitor sees it.
+
+    Args:
+        network: the static model.
+        timings: rules by signal id, of signals with one cycle.
+    """
+    monitor = SignalMonitor(
+        network.path, {name: asdict(t.requirements) for name, t in timings.items()}
+    )
+    until_s = 3 * max((t.signal.program.cycle_s for t in timings.values()), default=0.0)
+    log = [
+        (time_s, name, state)
+        for name, timing in timings.items()
+        for time_s, state in _shown(timing.signal.program, until_s)
+    ]
+    found = monitor.check_signals({"signal_log": log, "end_s": until_s})
+    return {name for name, rules in found.items() if not any(v.count for v in rules.values())}
+
+
+def _shown(program: Program, until_s: float) -> Iterator[tuple[float, str]]:
+    """(time, state) of every phase of the repeated cycle up to `until_s`."""
+    time_s = 0.0
+    for phase in cycle(program.phases):
+        if time_s >= until_s:
+            return
+        yield time_s, phase.state
+        time_s += phase.duration_s
+
+
 class Fixed(SignalPrograms):
-    """The shipped plan; under ``field`` with legal intergreens and minimum greens."""
+    """The shipped plan; under ``field`` with legal intergreens and minimum greens.
+
+    A shipped plan that keeps the rules is left exactly as it is.
+    """
+
+    def __init__(self, problem: ControlProblem, profile: RuleProfile) -> None:
+        super().__init__(problem, profile)
+        self._anew: dict[str, SignalTiming] = {}
+        if profile.name == "field":
+            signals = [s for s in self._network.signals if has_one_cycle(s)]
+            timings = {s.id: self._timing(s) for s in signals}
+            legal = legal_as_shipped(self._network, timings)
+            self._anew = {name: t for name, t in timings.items() if name not in legal}
 
     def _program(self, signal: Signal) -> Program | None:
-        if self._profile.name == "resco" or not has_one_cycle(signal):
-            return None
-        return legal_fixed(self._timing(signal))
+        timing = self._anew.get(signal.id)
+        return None if timing is None else legal_fixed(timing)
 
 
 class Actuated(SignalPrograms):
