@@ -158,6 +158,12 @@ def test_a_link_that_is_never_green_is_warned_of(two_streets: Writer) -> None:
     assert warnings == ("signal 'C': links [1] are never green in any stage",)
 
 
+def test_positions_that_control_nothing_are_warned_of(two_streets: Writer) -> None:
+    phases = ['<phase duration="30" state="GrG"/>', '<phase duration="30" state="rGG"/>']
+    warnings = compile_network(two_streets(phases)).warnings
+    assert warnings == ("signal 'C': positions [2] of its states control nothing",)
+
+
 def test_an_old_network_format_is_warned_of(two_streets: Writer) -> None:
     (warning,) = compile_network(two_streets(version="1.9")).warnings
     assert warning.startswith("network format 1.9 is older than 1.20")

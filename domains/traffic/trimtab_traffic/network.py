@@ -397,6 +397,9 @@ def _warnings(raw: RawNet, signals: tuple[Signal, ...]) -> Iterable[str]:
             yield f"signal {signal.id!r} has {len(signal.stage_states)} stage(s): left as shipped"
             continue
         used = {c.link for c in signal.connections}
+        unused = sorted(set(range(signal.n_links)) - used)
+        if unused:
+            yield f"signal {signal.id!r}: positions {unused} of its states control nothing"
         dark = sorted(used - set(np.flatnonzero(signal.stage_green.any(axis=0)).tolist()))
         if dark:
             yield f"signal {signal.id!r}: links {dark} are never green in any stage"
