@@ -50,7 +50,7 @@ def read_conflicts(net_file: Path) -> dict[str, Conflicts]:
     """Conflicting links of every signal, straight from the network file."""
     opener = gzip.open if net_file.read_bytes()[:2] == b"\x1f\x8b" else open
     with opener(net_file, "rb") as stream:
-        root = SafeET.parse(stream, forbid_dtd=True).getroot()
+        root = SafeET.fromstring(stream.read(), forbid_dtd=True)
     function = {edge.get("id"): edge.get("function", "") for edge in root.iter("edge")}
     continuing = {
         f"{c.get('from')}_{c.get('fromLane')}": c.get("via")

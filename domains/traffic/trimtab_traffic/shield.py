@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from trimtab.contracts.spec import Action
 from trimtab_traffic.automaton import SignalAutomaton, compile_automaton
 from trimtab_traffic.recovery import UNLIMITED_S
 from trimtab_traffic.rules import RuleProfile, signal_timing
+from trimtab_traffic.shield_tables import StageTables, padded
 from trimtab_traffic.signals import TrafficNetwork
 
 REASONS = (
@@ -52,8 +53,6 @@ REASONS = (
 ) = range(len(REASONS))
 
 _READY = -1
-
-T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,68 +105,10 @@ class LegalStages:
     reason: NDArray[np.int16]
 
 
-def _padded(arrays: Sequence[NDArray[Any]], fill: int, kind: type[T]) -> NDArray[T]:
-    """Stack arrays of different sizes, the missing parts filled."""
-    shape = [max(sizes) for sizes in zip(*(a.shape for a in arrays), strict=True)]
-    out = np.full((len(arrays), *shape), fill, dtype=kind)
-    for stacked, a in zip(out, arrays, strict=True):
-        stacked[tuple(slice(0, size) for size in a.shape)] = a
-    return out
-
-
 def restrict(mask: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Narrow legal stages to the wanted ones in the rows where any is left, [rows, stages]."""
     both = mask & wanted
     return np.where(both.any(axis=1, keepdims=True), both, mask)
-
-
-@dataclass(frozen=True, slots=True)
-class _StageTables:
-    """What depends on the stage shown, one row per (signal, stage), padded.
-
-    Attributes:
-        carefree: age of red up to which no choice can miss a deadline.
-    """
-
-    successors: NDArray[np.bool_]
-    transition: NDArray[np.int64]
-    min_green: NDArray[np.int64]
-    served: NDArray[np.bool_]
-    limit: NDArray[np.int32]
-    carefree: NDArray[np.int64]
-    least_carefree: int
-
-    @classmethod
-    def of(cls, automata: Sequence[SignalAutomaton], n_stages: int) -> _StageTables:
-        def rows(arrays: Sequence[NDArray[Any]], kind: type[T]) -> NDArray[T]:
-            stacked = _padded(arrays, 0, kind)
-            return stacked.reshape(len(automata) * n_stages, *stacked.shape[2:])
-
-        served = rows([a.served for a in automata], np.bool_)
-        limits = [_padded_limit(a, served.shape[1]) for a in automata]
-        limit = _padded(limits, -1, np.int32)
-        ages = [[_carefree_age(a, s) for s in range(len(a.served))] for a in automata]
-        return cls(
-            successors=rows([a.successors for a in automata], np.bool_),
-            transition=rows([a.transition_s for a in automata], np.int64),
-            min_green=rows([a.min_green_s for a in automata], np.int64),
-            served=served,
-            limit=limit.reshape(len(automata) * n_stages, *limit.shape[2:]),
-            carefree=rows([np.array(row) for row in ages], np.int64),
-            least_carefree=min(min(row) for row in ages),
-        )
-
-
-def _padded_limit(automaton: SignalAutomaton, classes: int) -> NDArray[np.int64]:
-    """Deadline table with the classes that only other signals have, without limit."""
-    limit = automaton.deadlines.limit_s
-    missing = classes - limit.shape[3]
-    return np.pad(limit, ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=UNLIMITED_S)
-
-
-def _carefree_age(automaton: SignalAutomaton, stage: int) -> int:
-    rows = automaton.deadlines.limit_s[stage].min(axis=2, initial=UNLIMITED_S).max(axis=1)
-    return int(rows[automaton.successors[stage]].min())
 
 
 class SignalShield:
@@ -185,12 +126,12 @@ class SignalShield:
         self.automata = tuple(automata)
         self.decision_s = self.automata[0].decision_s
         rules = [a.timing.rules for a in self.automata]
-        self._green = _padded([a.signal.stage_green for a in self.automata], 0, np.float32)
+        self._green = padded([a.signal.stage_green for a in self.automata], 0, np.float32)
         self.n_stages, self.n_links = self._green.shape[1:]
-        self._tables = _StageTables.of(self.automata, self.n_stages)
+        self._tables = StageTables.of(self.automata, self.n_stages)
         self._similarity = np.einsum("asl,atl->ast", self._green, self._green)
         self._max_green = np.array([a.max_green_s for a in self.automata])
-        self._plan = _padded([a.plan_stage for a in self.automata], 0, np.int64)
+        self._plan = padded([a.plan_stage for a in self.automata], 0, np.int64)
         self._plan_cycle = np.array([len(a.plan_stage) for a in self.automata])
         self._plan_offset = np.array([a.plan_offset_s for a in self.automata])
         self._stale_after = np.array([r.stale_after_s for r in rules])
@@ -199,7 +140,7 @@ class SignalShield:
         self._space_m = np.array(
             [[r.spillback_space_m if r.spillback_guard else -np.inf] for r in rules]
         )
-        pedestrian = _padded([a.pedestrian_class for a in self.automata], 0, np.bool_)
+        pedestrian = padded([a.pedestrian_class for a in self.automata], 0, np.bool_)
         on_call = pedestrian & ~np.array([[r.pedestrian_recall] for r in rules])
         self._class_links = self._link_classes(pedestrian.shape[1])
         self._ages = self._class_links.any(axis=1) & ~on_call
