@@ -1,0 +1,1 @@
+"""Batched copies of public benchmark environments, equal to the originals step for step."""

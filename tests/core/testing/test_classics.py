@@ -1,0 +1,98 @@
+"""The batched copies against the originals, live."""
+
+import gymnasium
+import numpy as np
+import pytest
+from mpe2 import simple_spread_v3
+from trimtab.contracts.spec import Action
+from trimtab.testing.classics.cartpole import CartPole
+from trimtab.testing.classics.spread import AssignAndPush, SimpleSpread
+
+
+def place(problem: SimpleSpread, world: object) -> None:
+    rows = np.arange(1)
+    state = dict(problem.snapshot(rows))
+    state["position"] = np.array([[a.state.p_pos for a in world.agents]])
+    state["velocity"] = np.array([[a.state.p_vel for a in world.agents]])
+    state["landmark"] = np.array([[m.state.p_pos for m in world.landmarks]])
+    problem.restore(state, rows)
+
+
+@pytest.mark.parametrize("agents", [3, 5])
+def test_spread_equals_mpe2_to_the_last_bit_over_twenty_episodes(agents: int) -> None:
+    original = simple_spread_v3.parallel_env(N=agents)
+    copy = SimpleSpread(1, agents=agents, autoreset=False)
+    rng = np.random.default_rng(5)
+    for episode in range(20):
+        seen, _ = original.reset(seed=episode)
+        copy.reset(np.array([episode]))
+        world = original.unwrapped.world
+        place(copy, world)
+        assert np.array_equal(copy._observe().obs[0], np.stack(list(seen.values())))
+        for _ in range(25):
+            choice = rng.integers(0, 5, agents)
+            seen, reward, _, cut, _ = original.step(
+                dict(zip(original.possible_agents, choice.tolist(), strict=True))
+            )
+            step = copy.step(Action(discrete=choice[None, :, None]))
+            assert np.array_equal(step.obs.obs[0], np.stack(list(seen.values())))
+            assert np.array_equal(step.reward[0, :, 0], np.float32(list(reward.values())))
+        assert all(cut.values())
+        assert step.truncated[0]
+    original.close()
+
+
+def test_cartpole_equals_gymnasium_within_a_millionth() -> None:
+    original = gymnasium.make("CartPole-v1")
+    copy = CartPole(1, autoreset=False)
+    rng = np.random.default_rng(6)
+    for episode in range(50):
+        original.reset(seed=episode)
+        copy.reset(np.array([episode]))
+        state = dict(copy.snapshot(np.arange(1)))
+        state["state"] = np.array([original.unwrapped.state])
+        copy.restore(state, np.arange(1))
+        ended = False
+        while not ended:
+            choice = int(rng.integers(0, 2))
+            seen, reward, terminated, truncated, _ = original.step(choice)
+            step = copy.step(Action(discrete=np.array([[[choice]]])))
+            assert step.obs.obs[0, 0] == pytest.approx(seen, abs=1e-6)
+            assert step.reward[0, 0, 0] == reward
+            assert (step.terminated[0], step.truncated[0]) == (terminated, truncated)
+            ended = terminated or truncated
+    original.close()
+
+
+def test_cartpole_is_truncated_after_500_steps() -> None:
+    problem = CartPole(1, autoreset=False)
+    problem.reset(np.array([0]))
+    state = dict(problem.snapshot(np.arange(1)))
+    for k in range(1, 501):
+        problem.restore(state | {"_decision": np.array([k - 1])}, np.arange(1))
+        step = problem.step(Action(discrete=np.array([[[1]]])))
+        assert bool(step.truncated[0]) == (k == 500)
+
+
+@pytest.mark.parametrize("build", [CartPole, SimpleSpread])
+def test_a_copy_is_bit_identical_for_any_number_of_copies(build: type) -> None:
+    def play(copies: int) -> np.ndarray:
+        problem = build(copies)
+        problem.reset(np.arange(copies) + 100)
+        agents = problem.spec.n_agents
+        choices = np.random.default_rng(1).integers(0, 2, (40, 64, agents, 1))
+        return np.stack([problem.step(Action(discrete=c[:copies])).obs.obs[0] for c in choices])
+
+    alone = play(1)
+    assert np.array_equal(alone, play(7))
+    assert np.array_equal(alone, play(64))
+
+
+def test_assignment_teacher_scores_what_was_published_for_it() -> None:
+    problem = SimpleSpread(512, autoreset=False)
+    teacher = AssignAndPush(problem)
+    obs = problem.reset(np.arange(512))
+    for _ in range(25):
+        step = problem.step(teacher.act(obs))
+        obs = step.obs
+    assert step.metrics["episode_return"].mean() == pytest.approx(-7.88, abs=0.3)
