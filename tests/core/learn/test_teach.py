@@ -14,9 +14,7 @@ from trimtab.learn.teacher import Teacher
 from trimtab.testing.classics.spread import AssignAndPush, SimpleSpread
 from trimtab.testing.toys.tank import LevelBand, TankModel, TankProblem
 
-SMALL = DaggerConfig(
-    rounds=3, steps=25, updates=150, batch=256, learning_rate=4e-3, compiled=False
-)
+SMALL = DaggerConfig(rounds=3, steps=25, updates=150, batch=256, learning_rate=4e-3, compiled=False)
 
 
 class Alternate(Controller):
