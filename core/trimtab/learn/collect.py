@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +138,35 @@ class Collector:
         if self.teacher is not None:
             self.teacher.reset(seeds, contexts)
         return self.problem.reset(seeds, contexts)
+
+    def state_dict(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Problem, episode sums and generators: arrays, and plain data for JSON.
+
+        Raises:
+            SnapshotUnsupportedError: the problem cannot be snapshot.
+        """
+        rows = np.arange(self.problem.copies)
+        snapshot = self.problem.snapshot(rows)
+        arrays = {f"problem.{name}": np.asarray(x) for name, x in snapshot.items()}
+        arrays |= {f"obs.{name}": x for name, x in _obs_arrays(self.obs).items()}
+        arrays |= {"reward": self._reward, "cost": self._cost, "length": self._length}
+        generators = [g.bit_generator.state for g in self.noise]
+        copies = {name: np.array(x) for name, x in arrays.items()}
+        return copies, {"generators": generators, "source": self.source.state()}
+
+    def load_state_dict(self, arrays: Mapping[str, Array], plain: Mapping[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+
+        def part(prefix: str) -> dict[str, Array]:
+            return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
+
+        self.problem.restore(part("problem."), np.arange(self.problem.copies))
+        self.obs = _obs_from(part("obs."))
+        for own, name in ((self._reward, "reward"), (self._cost, "cost"), (self._length, "length")):
+            own[:] = arrays[name]
+        for generator, state in zip(self.noise, plain["generators"], strict=True):
+            generator.bit_generator.state = state
+        self.source.load(plain["source"])
 
     def collect(
         self, policy: Policy, steps: int, *, labels: bool = False, teacher_plays: bool = False
@@ -293,3 +323,27 @@ class Collector:
                 first = max(0, t + 1 - length)
                 guided = self._rest.arrays["guided"][seed, first : t + 1, copy]
                 rollout.guided_success[seed, first : t + 1, copy] = guided
+
+
+_PARTS = ("obs", "alive", "edges", "edge_mask", "action_mask", "box_low", "box_high", "state")
+
+
+def _obs_arrays(obs: Obs) -> dict[str, Array]:
+    """The arrays of an observation that exist, by flat names."""
+    named = {name: getattr(obs, name) for name in _PARTS}
+    named |= {f"entities.{name}": x for name, x in obs.entities.items()}
+    named |= {f"entity_mask.{name}": x for name, x in obs.entity_mask.items()}
+    return {name: x for name, x in named.items() if x is not None}
+
+
+def _obs_from(arrays: Mapping[str, Array]) -> Obs:
+    """Inverse of `_obs_arrays`."""
+
+    def block(prefix: str) -> dict[str, Array]:
+        return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
+
+    return Obs(
+        **{name: arrays[name] for name in _PARTS if name in arrays},
+        entities=block("entities."),
+        entity_mask=block("entity_mask."),
+    )

@@ -10,9 +10,9 @@ is that of jump-start RL, Uchendu et al. 2023, so that what the student plays st
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,6 +34,12 @@ class ScenarioSource(Protocol):
 
     def finished(self, rows: IntArray, metrics: Mapping[str, FloatArray]) -> BoolArray:
         """Take note of ended episodes; metrics are [M]. Returns whether each was a success."""
+
+    def state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint."""
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Inverse of `state`."""
 
 
 @dataclass(slots=True)
@@ -63,6 +69,14 @@ class FreshSeeds:
         """See `ScenarioSource.finished`."""
         return np.zeros(len(rows), dtype=bool)
 
+    def state(self) -> dict[str, Any]:
+        """See `ScenarioSource.state`."""
+        return {"rng": self.rng.bit_generator.state}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """See `ScenarioSource.load`."""
+        self.rng.bit_generator.state = state["rng"]
+
 
 @dataclass(slots=True)
 class Attempt:
@@ -79,6 +93,18 @@ class Attempt:
     context: Float32Array | None
     guidance: float = 0.0
     tries: int = 0
+
+    def plain(self) -> list[Any]:
+        """Data for JSON; float32 contexts survive as float64."""
+        context = None if self.context is None else self.context.tolist()
+        return [self.seed, context, self.guidance, self.tries]
+
+    @classmethod
+    def from_plain(cls, plain: Sequence[Any]) -> Attempt:
+        """Inverse of `plain`."""
+        seed, context, guidance, tries = plain
+        row = None if context is None else np.array(context, dtype=np.float32)
+        return cls(seed, row, guidance, tries)
 
 
 class Retry:
@@ -152,6 +178,24 @@ class Retry:
         for row, good in zip(rows, success, strict=True):
             self._judge(self._playing[row], bool(good))
         return success
+
+    def state(self) -> dict[str, Any]:
+        """See `ScenarioSource.state`."""
+        return {
+            "fresh": self._fresh.state(),
+            "rng": self._rng.bit_generator.state,
+            "playing": [attempt.plain() for attempt in self._playing],
+            "waiting": [attempt.plain() for attempt in self.waiting],
+            "counts": [self.solved, self.dropped],
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """See `ScenarioSource.load`."""
+        self._fresh.load(state["fresh"])
+        self._rng.bit_generator.state = state["rng"]
+        self._playing = [Attempt.from_plain(plain) for plain in state["playing"]]
+        self.waiting = deque(Attempt.from_plain(plain) for plain in state["waiting"])
+        self.solved, self.dropped = state["counts"]
 
     def _judge(self, attempt: Attempt, success: bool) -> None:
         """Anneal the guidance, and put the scenario back unless it is solved or hopeless."""

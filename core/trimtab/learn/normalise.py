@@ -12,6 +12,7 @@ from trimtab.deploy.arrays import Array
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Normaliser
 
+_MOMENTS = ("mean", "variance", "count")
 _FLOOR = 1e-8  # variance below which a feature counts as constant
 
 
@@ -43,6 +44,15 @@ class RunningMoments:
         """1/σ; 1 for constant features."""
         safe = np.where(self.variance > _FLOOR, self.variance, 1.0)
         return (1.0 / np.sqrt(safe)).astype(np.float32)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """All moments, float64, as copies."""
+        return {part: np.array(getattr(self, part)) for part in _MOMENTS}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Inverse of `state_dict`."""
+        for part in _MOMENTS:
+            setattr(self, part, np.array(state[part]))
 
 
 class RunningNormaliser:
@@ -80,13 +90,12 @@ class RunningNormaliser:
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """All moments, float64."""
         return {
-            f"{name}.{part}": getattr(m, part).copy()
+            f"{name}.{part}": x
             for name, m in self.moments.items()
-            for part in ("mean", "variance", "count")
+            for part, x in m.state_dict().items()
         }
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Inverse of `state_dict`."""
         for name, m in self.moments.items():
-            for part in ("mean", "variance", "count"):
-                setattr(m, part, np.array(state[f"{name}.{part}"]))
+            m.load_state_dict({part: state[f"{name}.{part}"] for part in _MOMENTS})

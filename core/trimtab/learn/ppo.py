@@ -31,7 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from trimtab.contracts.controller import Controller
-from trimtab.contracts.errors import ContractError
+from trimtab.contracts.errors import CheckpointError, ContractError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.deploy.arrays import Array
 from trimtab.deploy.network import NetSpec, actor, critic
@@ -46,6 +46,7 @@ from trimtab.learn.step import WORTH_COMPILING, Learner, Tensors
 from trimtab.learn.teacher import Teacher
 
 _OPS = TorchOps()
+_OWN = ("multipliers", "env_steps", "_running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,43 @@ class PPO:
             use = self.config.normalise_obs and self.normaliser.fitted
             normaliser = self.normaliser.frozen() if use else Normaliser({}, {})
         return Policy(self.net, self.learner.weights, normaliser)
+
+    def state_dict(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Everything that a bit-identical resume needs: arrays, and plain data for JSON.
+
+        Raises:
+            SnapshotUnsupportedError: the problem cannot be snapshot.
+        """
+        played, plain = self.collector.state_dict()
+        arrays = {f"collector/{name}": x for name, x in played.items()}
+        arrays |= {f"learner/{name}": x for name, x in self.learner.state_dict().items()}
+        arrays |= {f"normaliser/{name}": x for name, x in self.normaliser.state_dict().items()}
+        arrays |= {f"returns/{name}": x for name, x in self._returns.state_dict().items()}
+        arrays |= {f"own/{name}": np.array(getattr(self, name)) for name in _OWN}
+        plain = {"collector": plain, "shuffle": self._shuffle.bit_generator.state}
+        return arrays, plain | {"iteration": self.iteration, "seeds": list(self.seeds)}
+
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
+        """Inverse of `state_dict`, on a trainer built with the same arguments.
+
+        Raises:
+            CheckpointError: the state belongs to other seeds or another network.
+        """
+        if plain["seeds"] != list(self.seeds):
+            msg = f"checkpoint of seeds {plain['seeds']}, this run has {list(self.seeds)}"
+            raise CheckpointError(msg)
+
+        def part(prefix: str) -> dict[str, NDArray[Any]]:
+            return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
+
+        self.learner.load_state_dict(part("learner/"))
+        self.normaliser.load_state_dict(part("normaliser/"))
+        self._returns.load_state_dict(part("returns/"))
+        for name in _OWN:
+            setattr(self, name, arrays[f"own/{name}"].copy())
+        self.collector.load_state_dict(part("collector/"), plain["collector"])
+        self._shuffle.bit_generator.state = plain["shuffle"]
+        self.iteration = plain["iteration"]
 
     def train(self) -> Iterator[Report]:
         """Iterate until the planned steps are played; yields one report per iteration."""
