@@ -69,6 +69,7 @@ class SignalControl(ControlProblem):
         state: what controllers may read (`resource("state")`).
         shield: the shield; it stands inside `step`.
         shield_inputs: what the shield is told at the present decision.
+        installed: additional files of the programs installed for this episode.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class SignalControl(ControlProblem):
         if interface == "graph":
             self._features = StageFeatures(self.network, self.state, self.interval_s)
         self.spec = self._spec("stage" if interface == "default" else interface)
-        self._programs: tuple[Path, ...] = ()
+        self.installed: tuple[Path, ...] = ()
         self._seed, self._episode = 0, 0
         self._alive = False
 
@@ -150,7 +151,7 @@ class SignalControl(ControlProblem):
     ) -> Obs:
         """Prepare an episode; SUMO starts with the first decision, so programs may be installed."""
         self._seed, self._episode = int(np.asarray(seed).reshape(-1)[0]), 0
-        self._programs = ()
+        self.installed = ()
         self._prepare()
         return self._observe()
 
@@ -161,7 +162,7 @@ class SignalControl(ControlProblem):
             programs: signal id → program.
         """
         path = self.session.outputs.folder / "programs.add.xml"
-        self._programs = (write_programs(path, programs),) if programs else ()
+        self.installed = (write_programs(path, programs),) if programs else ()
         self.session.close()
 
     def step(self, action: Action | None) -> Step:
@@ -263,7 +264,7 @@ class SignalControl(ControlProblem):
         return RunOptions(
             net=self.inputs.net,
             routes=self.inputs.routes,
-            additional=(*self.inputs.additional, *self._programs),
+            additional=(*self.inputs.additional, *self.installed),
             begin_s=self.inputs.start_s,
             end_s=self.inputs.end_s,
             seed=self._sumo_seed(),

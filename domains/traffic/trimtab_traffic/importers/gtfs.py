@@ -1,0 +1,102 @@
+"""Public transport from a GTFS feed, by SUMO's gtfs2pt; needs the extra ``gtfs``."""
+
+from __future__ import annotations
+
+import importlib.util
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from trimtab.contracts.errors import InputFileError, MissingDependencyError
+
+from trimtab_traffic.importers.calibrate import DemandFiles
+from trimtab_traffic.safexml import elements
+from trimtab_traffic.toolchain import run_script
+
+MAX_FILES = 200
+MAX_BYTES = 1024 * 1024 * 1024
+MAX_RATIO = 100
+_RATIO_FLOOR = 8 * 1024 * 1024
+NEEDED = ("stops.txt", "routes.txt", "trips.txt", "stop_times.txt")
+
+
+def transit_from_gtfs(
+    net_file: Path, feed: Path, date: str, work: Path, begin_s: float = 0.0, end_s: float = 86400.0
+) -> DemandFiles:
+    """Stops and vehicles of one day of a feed.
+
+    Args:
+        net_file: a network that knows where on earth it lies (made from OpenStreetMap).
+        feed: zip archive.
+        date: day of service, ``YYYYMMDD``.
+        work: folder for the files made.
+        begin_s: first departure, s.
+        end_s: last departure, s.
+
+    Raises:
+        MissingDependencyError: rtree is not installed.
+        InputFileError: the archive is unsafe or no feed, the network has no projection, the date
+            is wrong, or gtfs2pt refuses it.
+    """
+    if len(date) != len("20260131") or not date.isdecimal():
+        msg = f"{feed}: date {date!r}; write the day of service as YYYYMMDD"
+        raise InputFileError(msg)
+    check_archive(feed)
+    check_projection(net_file)
+    if importlib.util.find_spec("rtree") is None:
+        raise MissingDependencyError(package="rtree", extra="gtfs", purpose="reading GTFS")
+    work.mkdir(parents=True, exist_ok=True)
+    stops, vehicles, types = (work / f"transit.{k}.xml" for k in ("stops", "rou", "types"))
+    arguments = ["-n", str(net_file), "--gtfs", str(feed), "--date", date, "--modes", "bus,tram"]
+    arguments += ["--route-output", str(vehicles), "--additional-output", str(stops)]
+    arguments += ["--vtype-output", str(types), "--map-output", str(work / "map")]
+    arguments += ["--fcd", str(work / "fcd"), "--warning-output", str(work / "missing.xml")]
+    arguments += ["--begin", f"{begin_s:g}", "--end", f"{end_s:g}", "--sort", "--skip-access"]
+    run_script("import/gtfs/gtfs2pt.py", arguments, source=feed)
+    note = f"{feed.name}: public transport of {date} by gtfs2pt"
+    return DemandFiles((vehicles,), begin_s, end_s, (types, stops), (note,))
+
+
+def check_archive(path: Path) -> None:
+    """Refuse an archive that unpacks to too much, leaves its folder, or is no feed.
+
+    Raises:
+        InputFileError: it does.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (OSError, zipfile.BadZipFile) as error:
+        msg = f"{path}: no readable zip archive ({error}); download the feed again"
+        raise InputFileError(msg) from None
+    unpacked = sum(member.file_size for member in members)
+    packed = sum(member.compress_size for member in members)
+    bomb = unpacked > max(_RATIO_FLOOR, MAX_RATIO * packed)
+    if bomb or unpacked > MAX_BYTES or len(members) > MAX_FILES:
+        msg = f"{path}: {len(members)} files of {unpacked >> 20} MB unpacked; a zip bomb?"
+        raise InputFileError(msg)
+    for member in members:
+        name = PurePosixPath(member.filename.replace("\\", "/"))
+        link = stat.S_ISLNK(member.external_attr >> 16)
+        if link or name.is_absolute() or ".." in name.parts:
+            msg = f"{path}: member {member.filename!r} is a link or leaves the folder; refused"
+            raise InputFileError(msg)
+    missing = sorted(set(NEEDED) - {member.filename for member in members})
+    if missing:
+        msg = f"{path}: no GTFS feed, it lacks {', '.join(missing)}; check the file"
+        raise InputFileError(msg)
+
+
+def check_projection(net_file: Path) -> None:
+    """Refuse a network that does not know where it lies.
+
+    Raises:
+        InputFileError: it has no geographic projection.
+    """
+    for element in elements(net_file):
+        if element.name == "location":
+            if element.attributes.get("projParameter", "!") not in {"!", "-", "."}:
+                return
+            break
+    msg = f"{net_file}: has no geographic projection; make it from OpenStreetMap data"
+    raise InputFileError(msg)

@@ -1,0 +1,97 @@
+"""Exports, and their proof: the raw `sumo` binary gives the product's true delay."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from trimtab.contracts.errors import InputFileError, UnknownNameError
+from trimtab.run.grants import make_controller
+from trimtab.run.runner import evaluate
+from trimtab_traffic.controllers import entries
+from trimtab_traffic.importers.tables import read_table
+from trimtab_traffic.plans import read_plan_tables, read_programs
+from trimtab_traffic.problem import SignalControl
+from trimtab_traffic.runconfig import raw_true_delay_s
+from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.writers import export
+
+TOLERANCE_S = 1e-9
+SEED = 3
+GENERATED = {
+    "network": {
+        "generated": {
+            "columns": 2, "rows": 1, "block_m": 120, "vehicles_per_h": 900, "pedestrians_per_h": 60,
+        }
+    },
+    "horizon_s": 300,
+    "rules": {"profile": "field"},
+}  # fmt: skip
+COLOGNE = {"network": {"wheel": "cologne8"}, "horizon_s": 300, "rules": {"profile": "resco"}}
+
+
+def product_delay_s(problem: SignalsProblem, name: str) -> float:
+    entry = entries(problem)[name]
+    with SignalControl(problem, entry.interface) as control:
+        made = make_controller(control, entry, None, name)
+        (record,) = evaluate(control, made, [SEED], shield=control.shield)
+    return record.metrics["true_delay_s"]
+
+
+@pytest.mark.parametrize("name", ["fixed", "actuated", "delay_based", "max_pressure", "wave_50"])
+@pytest.mark.parametrize("model", [GENERATED, COLOGNE], ids=["generated-field", "cologne8-resco"])
+def test_raw_sumo_with_the_export_gives_the_products_true_delay(
+    tmp_path: Path, model: dict[str, object], name: str
+) -> None:
+    problem = SignalsProblem.model_validate(model)
+    files = export(problem, name, {}, tmp_path / "out", seed=SEED)
+    assert all(path.is_file() for path in files)
+    raw = raw_true_delay_s(tmp_path / "out" / "run.sumocfg", SEED)
+    assert raw == pytest.approx(product_delay_s(problem, name), abs=TOLERANCE_S)
+
+
+def test_exported_folder_can_be_moved(tmp_path: Path) -> None:
+    problem = SignalsProblem.model_validate(COLOGNE)
+    export(problem, "fixed", {}, tmp_path / "here")
+    before = raw_true_delay_s(tmp_path / "here" / "run.sumocfg", SEED)
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    assert raw_true_delay_s(tmp_path / "there" / "run.sumocfg", SEED) == before
+
+
+def test_export_keeps_parameters_and_covers_every_signal(tmp_path: Path) -> None:
+    problem = SignalsProblem.model_validate(COLOGNE)
+    plan, *_ = export(problem, "actuated", {"max_green_s": 33}, tmp_path)
+    programs = read_programs(plan)
+    assert len(programs) == 8
+    limits = {p.max_duration_s for (program,) in programs.values() for p in program.phases}
+    assert 33.0 in limits
+
+
+def test_tables_of_a_plan_say_what_the_programs_say(tmp_path: Path) -> None:
+    problem = SignalsProblem.model_validate(GENERATED)
+    plan, _, stages, intergreens = export(problem, "fixed", {}, tmp_path)
+    tables = read_plan_tables(stages, intergreens)
+    for signal, (program,) in read_programs(plan).items():
+        assert sorted((p.state, p.duration_s) for p in tables[signal].phases) == sorted(
+            (p.state, p.duration_s) for p in program.phases
+        )
+
+
+def test_decision_table_has_one_row_per_signal_and_decision(tmp_path: Path) -> None:
+    problem = SignalsProblem.model_validate(COLOGNE)
+    export(problem, "wave_50", {}, tmp_path)
+    columns = dict.fromkeys(("time_s", "signal", "stage_chosen", "chosen_state"), ())
+    rows = list(read_table(tmp_path / "decisions.csv", columns, tuple(columns)))
+    assert len(rows) == 8 * 30
+    assert {row.number("time_s") for row in rows} == {25200.0 + 10 * k for k in range(30)}
+
+
+def test_unknown_controller_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'wave_50'"):
+        export(SignalsProblem.model_validate(COLOGNE), "wave50", {}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_folder_with_a_colon_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="host:port"):
+        export(SignalsProblem.model_validate(COLOGNE), "fixed", {}, tmp_path / "seed:1")
+    assert not (tmp_path / "seed:1").exists()
