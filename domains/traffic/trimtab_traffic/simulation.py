@@ -16,10 +16,10 @@ import tempfile
 import time
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from xml.sax.saxutils import quoteattr
 
 from trimtab.contracts.errors import InputFileError, MissingDependencyError, SimulatorError
@@ -115,6 +115,7 @@ class Session:
         self._remove = weakref.finalize(self, shutil.rmtree, self.outputs.folder, True)
         self.api: Any = None
         self.time_s = 0.0
+        self._step: Callable[[float], Any] = lambda _: None
         self._call_s = 0.0  # wall seconds per simulated second of the last call
 
     @property
@@ -141,6 +142,10 @@ class Session:
                 message = _first_message(captured(), str(error))
                 msg = f"SUMO refuses {options.net.name}: {message}"
                 raise InputFileError(msg) from error
+        # libsumo's own simulationStep collects subscriptions of all domains each time
+        self._step = (
+            self.api.simulationStep if self.backend == "traci" else self.api.simulation.step
+        )
         self.time_s = options.begin_s
         self._call_s = 0.0
 
@@ -156,7 +161,7 @@ class Session:
                 target = min(until_s, self.time_s + max(1.0, int(MAX_CALL_S / self._call_s)))
             started = time.perf_counter()
             try:
-                self.api.simulationStep(float(target))
+                self._step(float(target))
             except Exception as error:
                 message = _first_message("", str(error))
                 self.close()
@@ -228,6 +233,14 @@ def command_line(
     flags = ["--tripinfo-output.write-unfinished", "--no-step-log", "--no-warnings"]
     named = [word for pair in pairs.items() if pair[1] for word in pair]
     return [*named, *flags, "--duration-log.disable", *options.extra]
+
+
+def getter(api: Any, domain: str, name: str) -> Callable[..., Any]:
+    """A function of an API domain, without the Python wrapper that libsumo puts around each."""
+    native = sys.modules.get("libsumo._libsumo")
+    if native is not None and api is sys.modules.get("libsumo"):
+        return cast("Callable[..., Any]", getattr(native, f"{domain}_{name}"))
+    return cast("Callable[..., Any]", getattr(getattr(api, domain), name))
 
 
 def load_libsumo() -> Any:

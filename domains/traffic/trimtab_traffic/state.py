@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trimtab.contracts.spec import FloatArray, IntArray
 
 from trimtab_traffic.signals import VEHICLE_SPACE_M, TrafficNetwork
+from trimtab_traffic.simulation import getter
 
 SIGHT_M = 200.0
 """Distance within which head vehicles are looked for, m."""
@@ -132,7 +133,7 @@ class TrafficState:
         seen = self.sightings(SIGHT_M)
         waits = np.zeros(int(self.first_link[-1]))
         links, first = np.unique(seen.links, return_index=True)
-        wait_of = self._simulation().vehicle.getWaitingTime
+        wait_of = getter(self._simulation(), "vehicle", "getWaitingTime")
         for link, vehicle in zip(links, first, strict=True):
             waits[link] = wait_of(seen.vehicles[vehicle])
         return waits
@@ -147,7 +148,7 @@ class TrafficState:
     def speeds_mps(self, radius_m: float) -> FloatArray:
         """Speed of each vehicle of `sightings(radius_m)`, [vehicles]."""
         seen = self.sightings(radius_m)
-        speed_of = self._simulation().vehicle.getSpeed
+        speed_of = getter(self._simulation(), "vehicle", "getSpeed")
         speeds: FloatArray = self._cached(
             ("speeds", len(seen.vehicles)),
             lambda: np.fromiter(map(speed_of, seen.vehicles), np.float64, len(seen.vehicles)),
@@ -167,8 +168,8 @@ class TrafficState:
 
     def _look(self, radius_m: float) -> Sightings:
         api = self._simulation()
-        ids_of = api.lane.getLastStepVehicleIDs
-        next_signals = api.vehicle.getNextTLS
+        ids_of = getter(api, "lane", "getLastStepVehicleIDs")
+        next_signals = getter(api, "vehicle", "getNextTLS")
         offset_of = self._offsets.get
         rows: list[tuple[float, int, str]] = []
         for lane, ends_at_signal in self._zone(radius_m):
@@ -201,11 +202,9 @@ class TrafficState:
             )
         return self._zones[radius_m]
 
-    def _per_lane(
-        self, getter: str, lanes: tuple[str, ...], dtype: type[np.generic]
-    ) -> NDArray[Any]:
-        get = getattr(self._simulation().lane, getter)
-        key = (getter, len(lanes))
+    def _per_lane(self, name: str, lanes: tuple[str, ...], dtype: type[np.generic]) -> NDArray[Any]:
+        get = getter(self._simulation(), "lane", name)
+        key = (name, len(lanes))
         values: NDArray[Any] = self._cached(
             key, lambda: np.fromiter(map(get, lanes), dtype, len(lanes))
         )

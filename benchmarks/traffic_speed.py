@@ -1,0 +1,213 @@
+"""CPU of our decision loop over bare libsumo, and against sumo-rl, on the same traffic.
+
+    python benchmarks/traffic_speed.py                                   # all of it, some minutes
+    python benchmarks/traffic_speed.py --nets cologne8 --repeats 5 --peers none
+
+Part 1, decisions every 5 s: an episode of `mph_split` (reads halting vehicles of every lane) is
+played and its signals are recorded; bare libsumo then runs the recorded programs, so both simulate
+the same trips. Overhead = CPU of ours / CPU of bare - 1, medians over interleaved repeats.
+Part 2, shipped plans (`fixed_ts` of sumo-rl), decisions every 5 s: ours reads vehicles and halting
+vehicles of every lane; sumo-rl runs with its defaults over traci and over libsumo.
+Every run is a process of its own; CPU-seconds are user + system, of the process and its children,
+from building the problem to its end, imports left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import resource
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from trimtab_traffic.controllers import entries
+from trimtab_traffic.plans import write_programs
+from trimtab_traffic.problem import SignalControl
+from trimtab_traffic.replay import read_signal_log, replay_programs
+from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.simulation import Session, load_libsumo
+from trimtab_traffic.sources import find_net
+from trimtab_traffic.toolchain import sumo_home
+from trimtab_traffic.trips import trips_digest
+
+HORIZON_S = 3600
+DECISION_S = 5
+
+
+def cpu_s() -> float:
+    """CPU of this process and its finished children."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def scenario(net: str) -> SignalsProblem:
+    """The network at 5 s decisions."""
+    raw = {
+        "network": {"wheel": net},
+        "rules": {"profile": "resco", "decision_interval_s": DECISION_S, "limits": {"yellow_s": 2}},
+        "horizon_s": HORIZON_S,
+    }
+    return SignalsProblem.model_validate(raw)
+
+
+def ours_deciding(net: str, programs: str) -> tuple[float, str]:
+    """Part 1: an episode of mph_split; writes what its signals showed to `programs`."""
+    load_libsumo()
+    model = scenario(net)
+    entry = entries(model)["mph_split"]
+    started = cpu_s()
+    with SignalControl(model, "stage") as problem:
+        controller = entry.factory(problem, **entry.defaults)
+        obs = problem.reset(np.array([1]))
+        controller.reset(np.array([1]))
+        step = problem.step(controller.act(obs))
+        while not step.done[0]:
+            step = problem.step(controller.act(step.obs))
+        spent = cpu_s() - started
+        log = problem.episode_log(0)
+        shown = read_signal_log(log["signal_log"])
+        begin_s, end_s = log["begin_s"], log["end_s"]
+        write_programs(Path(programs), replay_programs(shown, begin_s, end_s, "replay"))
+        return spent, trips_digest(problem.outputs.trips)
+
+
+def bare(net: str, programs: str) -> tuple[float, str]:
+    """Part 1: libsumo alone with the recorded programs (or the shipped ones, if none)."""
+    load_libsumo()
+    with SignalControl(scenario(net), "native") as problem:
+        options = problem.run_options()
+    extra = (Path(programs),) if programs else ()
+    plain = type(options)(
+        options.net,
+        options.routes,
+        options.begin_s,
+        options.end_s,
+        1,
+        (*options.additional, *extra),
+    )
+    session = Session("libsumo")
+    started = cpu_s()
+    session.start(plain)
+    step = session.api.simulationStep
+    for time_s in range(int(plain.begin_s) + DECISION_S, int(plain.end_s) + 1, DECISION_S):
+        step(float(time_s))
+    session.close()
+    spent = cpu_s() - started
+    digest = trips_digest(session.outputs.trips)
+    session.dispose()
+    return spent, digest
+
+
+def ours_watching(net: str, _: str) -> tuple[float, str]:
+    """Part 2: the shipped plans, all lanes read every decision."""
+    load_libsumo()
+    started = cpu_s()
+    with SignalControl(scenario(net), "native") as problem:
+        problem.reset(np.array([1]))
+        step = problem.step(None)
+        while not step.done[0]:
+            problem.state.lane_vehicles()
+            problem.state.lane_halting()
+            step = problem.step(None)
+        return cpu_s() - started, trips_digest(problem.outputs.trips)
+
+
+def sumo_rl(net: str, backend: str) -> tuple[float, str]:
+    """Part 2: sumo-rl with its defaults on the same files."""
+    os.environ["SUMO_HOME"] = str(sumo_home())
+    if backend == "libsumo":
+        os.environ["LIBSUMO_AS_TRACI"] = "1"
+    import pettingzoo.utils
+    from pettingzoo.utils import AgentSelector
+
+    pettingzoo.utils.agent_selector = AgentSelector  # sumo-rl 1.4.5 calls the old name
+    from sumo_rl import SumoEnvironment
+
+    source = find_net(net)
+    started = cpu_s()
+    env = SumoEnvironment(
+        net_file=str(source.net_file),
+        route_file=str(source.route_files[0]),
+        begin_time=source.begin_s,
+        num_seconds=HORIZON_S,
+        delta_time=DECISION_S,
+        sumo_seed=1,
+        fixed_ts=True,
+        sumo_warnings=False,
+        additional_sumo_cmd="--no-step-log --collision.action none",
+    )
+    env.reset()
+    done = {"__all__": False}
+    while not done["__all__"]:
+        _, _, done, _ = env.step({})
+    env.close()
+    return cpu_s() - started, ""
+
+
+Run = Callable[[str, str], tuple[float, str]]
+
+
+def in_fresh_process(run: Run, net: str, argument: str) -> tuple[float, str]:
+    """Run in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn) as pool:
+        return pool.submit(run, net, argument).result()
+
+
+def overhead(net: str, repeats: int) -> None:
+    """Part 1 for one network."""
+    with tempfile.TemporaryDirectory() as folder:
+        programs = str(Path(folder) / "replay.add.xml")
+        ours, alone = [], []
+        for _ in range(repeats):
+            spent, trips = in_fresh_process(ours_deciding, net, programs)
+            ours.append(spent)
+            spent, same = in_fresh_process(bare, net, programs)
+            alone.append(spent)
+            if trips != same:
+                print(f"{net}: the replay gave other trips; figures are not comparable")
+    ratio = median(a / b for a, b in zip(ours, alone, strict=True))
+    best = min(ours) / min(alone)
+    print(
+        f"{net:14s} ours {median(ours):7.2f} CPU-s, bare {median(alone):7.2f} CPU-s, overhead "
+        f"{100 * (ratio - 1):+6.1f} % (of minima {100 * (best - 1):+6.1f} %), "
+        f"{HORIZON_S / min(ours):7.0f} sim s/CPU-s",
+        flush=True,
+    )
+
+
+def peers(net: str, repeats: int, backends: list[str]) -> None:
+    """Part 2 for one network."""
+    runs: dict[str, tuple[Run, str]] = {"ours": (ours_watching, ""), "bare libsumo": (bare, "")}
+    runs |= {f"sumo-rl {backend}": (sumo_rl, backend) for backend in backends}
+    spent: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, (run, argument) in runs.items():
+            spent[name].append(in_fresh_process(run, net, argument)[0])
+    for name, values in spent.items():
+        ratio = median(v / o for v, o in zip(values, spent["ours"], strict=True))
+        print(f"{net:14s} {name:16s} {median(values):8.2f} CPU-s = {ratio:6.2f} x ours", flush=True)
+
+
+def main() -> None:
+    """Print both parts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nets", nargs="+", default=["cologne8", "ingolstadt21w"])
+    parser.add_argument("--peer-nets", nargs="+", default=["cologne8", "arterial4x4"])
+    parser.add_argument("--peers", nargs="+", default=["libsumo", "traci"])
+    parser.add_argument("--repeats", type=int, default=3)
+    chosen = parser.parse_args()
+    for net in chosen.nets:
+        overhead(net, chosen.repeats)
+    if chosen.peers != ["none"]:
+        for net in chosen.peer_nets:
+            peers(net, chosen.repeats, chosen.peers)
+
+
+if __name__ == "__main__":
+    main()
