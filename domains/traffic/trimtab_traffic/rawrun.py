@@ -12,8 +12,7 @@ from pathlib import Path
 
 from trimtab_traffic.delay import Delay, demand_delay
 from trimtab_traffic.demand import Demand, read_demand
-from trimtab_traffic.inputs import resolve_inputs
-from trimtab_traffic.network import compile_network
+from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.plans import write_programs
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.signals import Program, TrafficNetwork
@@ -50,7 +49,7 @@ def prepare(problem: SignalsProblem, seed: int, folder: Path) -> Case:
     Raises:
         TrimtabError: a file is missing or inconsistent.
     """
-    inputs = resolve_inputs(problem, folder)
+    inputs = resolve(problem)
     options = RunOptions(
         net=inputs.net,
         routes=inputs.routes,
@@ -63,7 +62,7 @@ def prepare(problem: SignalsProblem, seed: int, folder: Path) -> Case:
     )
     return Case(
         folder=folder,
-        network=compile_network(inputs.net, inputs.additional),
+        network=compiled_network(inputs.net, inputs.additional),
         demand=read_demand((*inputs.additional, *inputs.routes), inputs.start_s, inputs.end_s),
         options=options,
         begin_s=inputs.begin_s,
