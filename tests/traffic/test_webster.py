@@ -55,6 +55,18 @@ def test_minimum_greens_that_do_not_fit_are_refused():
         green_splits_s(np.eye(2), np.array([0.4, 0.2]), 9.0, np.full(2, 5.0))
 
 
+def test_maximum_greens_are_kept():
+    greens = green_splits_s(
+        np.eye(2), np.array([0.6, 0.1]), 60.0, np.full(2, 5.0), np.full(2, 35.0)
+    )
+    assert greens == pytest.approx([35.0, 25.0])
+
+
+def test_maximum_greens_that_do_not_fill_the_cycle_are_refused():
+    with pytest.raises(TrimtabError, match="use a shorter cycle"):
+        green_splits_s(np.eye(2), np.array([0.4, 0.2]), 90.0, np.full(2, 5.0), np.full(2, 40.0))
+
+
 def test_without_any_flow_the_cycle_is_shared_evenly():
     assert green_splits_s(np.eye(2), np.zeros(2), 30.0, np.full(2, 5.0)) == pytest.approx([15, 15])
 

@@ -63,7 +63,11 @@ def critical_flow_ratios(serves: FloatArray, flow_ratios: FloatArray) -> FloatAr
 
 
 def green_splits_s(
-    serves: FloatArray, flow_ratios: FloatArray, available_s: float, min_green_s: FloatArray
+    serves: FloatArray,
+    flow_ratios: FloatArray,
+    available_s: float,
+    min_green_s: FloatArray,
+    max_green_s: FloatArray | None = None,
 ) -> FloatArray:
     """Greens that share out a cycle so that the highest degree of saturation is least.
 
@@ -74,12 +78,13 @@ def green_splits_s(
         flow_ratios: [movements].
         available_s: C - L, green time of one cycle, s.
         min_green_s: [stages] s.
+        max_green_s: [stages] s; None: no limit.
 
     Returns:
         [stages] s, adding up to `available_s`.
 
     Raises:
-        TrimtabError: the minimum greens alone do not fit.
+        TrimtabError: the minimum greens alone do not fit, or the maximum greens do not fill it.
     """
     from scipy.optimize import linprog
 
@@ -90,9 +95,16 @@ def green_splits_s(
             f"({min_green_s.sum():g} s): use a longer cycle"
         )
         raise TrimtabError(msg)
-    needs = (serves.max(axis=0) > 0) & (flow_ratios > 0)
     stages = len(serves)
-    if not needs.any():
+    longest = np.full(stages, np.inf) if max_green_s is None else max_green_s
+    if longest.sum() < available_s - 1e-9:
+        msg = (
+            f"green time {available_s:g} s is more than the maximum greens ({longest.sum():g} s): "
+            "use a shorter cycle"
+        )
+        raise TrimtabError(msg)
+    needs = (serves.max(axis=0) > 0) & (flow_ratios > 0)
+    if not needs.any() and max_green_s is None:
         return np.asarray(min_green_s + spare / stages, dtype=np.float64)
     coverage = np.hstack([-serves[:, needs].T, flow_ratios[needs, None]])
     result = linprog(
@@ -101,7 +113,7 @@ def green_splits_s(
         b_ub=np.zeros(int(needs.sum())),
         A_eq=np.append(np.ones(stages), 0.0)[None, :],
         b_eq=[available_s],
-        bounds=[*((low, None) for low in min_green_s), (0, None)],
+        bounds=[*zip(min_green_s, longest, strict=True), (0, 1e6)],
         method="highs",
     )
     return np.asarray(result.x[:stages], dtype=np.float64)

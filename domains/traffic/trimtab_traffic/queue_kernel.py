@@ -1,0 +1,94 @@
+"""The compiled loop of `queue_model`: seconds × movements."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+HISTORY_S = 512
+"""Seconds of departures that are remembered; longer travel times are cut to it."""
+PLATOON_SHARE = 0.9
+"""Travel time of a platoon's head over the mean (SUMO's speeds spread by 10 %)."""
+CRITICAL_GAP_S = 3.0
+"""Gap in the opposing flow that a permissive movement needs, s per opposing vehicle."""
+SNEAKERS_VEH = 1.0
+"""Vehicles that wait inside the junction and clear it after a permissive green."""
+
+
+@njit(cache=True, nogil=True)
+def simulate_queues(
+    total: int,
+    warm: int,
+    begin: int,
+    entering: FloatArray,
+    saturation: FloatArray,
+    approach: IntArray,
+    storage: FloatArray,
+    feed_first: IntArray,
+    feed_from: IntArray,
+    feed_share: FloatArray,
+    feed_travel: FloatArray,
+    foe_first: IntArray,
+    foes: IntArray,
+    code: NDArray[np.int8],
+    cycle: IntArray,
+    offset: IntArray,
+) -> FloatArray:
+    """Vehicle-seconds queued per movement after `warm` seconds, of `total`; see `queue_model`.
+
+    Returns:
+        [movements] veh·s.
+    """
+    movements, bins = entering.shape
+    feeds = len(feed_from)
+    queue = np.zeros(movements)
+    left = np.zeros((HISTORY_S, movements))
+    spread = np.zeros(feeds)
+    held = np.zeros(len(storage))
+    waited = np.zeros(movements)
+    lag = np.empty(feeds, dtype=np.int64)
+    gain = np.empty(feeds)
+    for f in range(feeds):
+        lag[f] = max(1, min(HISTORY_S - 1, int(PLATOON_SHARE * feed_travel[f] + 0.5)))
+        gain[f] = 1.0 / (1.0 + max(0.0, feed_travel[f] - lag[f]))
+    blocked = np.zeros(movements, dtype=np.bool_)
+    for t in range(total):
+        now, before = t % HISTORY_S, (t - 1) % HISTORY_S
+        blocked[:] = False
+        for m in range(movements):
+            for f in range(feed_first[m], feed_first[m + 1]):
+                if held[approach[m]] >= storage[approach[m]]:
+                    blocked[feed_from[f]] = True
+        for m in range(movements):
+            inflow = entering[m, t * bins // total]
+            for f in range(feed_first[m], feed_first[m + 1]):
+                then = left[(t - lag[f]) % HISTORY_S, feed_from[f]] if t >= lag[f] else 0.0
+                spread[f] += gain[f] * (then * feed_share[f] - spread[f])
+                inflow += spread[f]
+            queue[m] += inflow
+            allowed = code[m, (begin + t - offset[m]) % cycle[m]]
+            out = 0.0
+            if allowed == 1:
+                out = saturation[m]
+            elif allowed == 2:
+                opposing = 0.0
+                for k in range(foe_first[m], foe_first[m + 1]):
+                    opposing += left[before, foes[k]]
+                out = saturation[m] * max(0.0, 1.0 - CRITICAL_GAP_S * opposing)
+            elif allowed == 3:
+                out = SNEAKERS_VEH
+            out = 0.0 if blocked[m] else min(out, queue[m])
+            queue[m] -= out
+            left[now, m] = out
+            held[approach[m]] -= out
+            if t >= warm:
+                waited[m] += queue[m]
+        for m in range(movements):
+            for f in range(feed_first[m], feed_first[m + 1]):
+                held[approach[m]] += left[now, feed_from[f]] * feed_share[f]
+            held[approach[m]] += entering[m, t * bins // total]
+    return waited
