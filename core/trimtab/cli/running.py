@@ -85,7 +85,7 @@ def run(
         if out is not None:
             copy_report(comparison.outcome.run_dir, out)
         _show(session, comparison)
-        raise typer.Exit(_exit_code(session, comparison, strict=strict))
+        raise typer.Exit(exit_code(session, comparison, strict=strict))
 
 
 def _show(session: Session, comparison: Comparison) -> None:
@@ -104,7 +104,8 @@ def _show(session: Session, comparison: Comparison) -> None:
     )
 
 
-def _exit_code(session: Session, comparison: Comparison, *, strict: bool) -> int:
+def exit_code(session: Session, comparison: Comparison, *, strict: bool) -> int:
+    """Exit code of a comparison; says on standard error why it is not 0."""
     outcome = comparison.outcome
     for failure in outcome.failures:
         session.note(f"failed: {failure.controller}, seed {failure.seed}: {failure.reason}")

@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -117,8 +116,3 @@ class Session:
 def command_line() -> str:
     """The command that is running, quoted for a shell."""
     return shlex.join(["trimtab", *sys.argv[1:]])
-
-
-def merged(settings: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Later mappings win."""
-    return {key: value for setting in settings for key, value in setting.items()}

@@ -57,7 +57,7 @@ create index event_run on event(run, t);
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One job as stored."""
+    """One job as stored; `worker` is ``host:pid:pgid`` of the last attempt."""
 
     id: str
     kind: str
@@ -66,6 +66,7 @@ class JobRow:
     state: State
     reason: str
     attempt: int
+    worker: str
     result: dict[str, Any] | None
 
 
@@ -207,7 +208,7 @@ class Store:
     def jobs(self, run: str) -> list[JobRow]:
         """Jobs of a run by kind, controller and seed."""
         rows = self._db.execute(
-            "select id, kind, controller, seed, state, reason, attempt, result from job "
+            "select id, kind, controller, seed, state, reason, attempt, worker, result from job "
             "join run_job on job=id where run_job.run=? order by kind, controller, seed",
             (run,),
         )
@@ -337,9 +338,9 @@ def existing_store(workspace: Path) -> Store:
 
 
 def _job_row(row: tuple[Any, ...]) -> JobRow:
-    job, kind, controller, seed, state, reason, attempt, result = row
+    job, kind, controller, seed, state, reason, attempt, worker, result = row
     plain = json.loads(result) if result else None
-    return JobRow(job, kind, controller, seed, state, reason, attempt, plain)
+    return JobRow(job, kind, controller, seed, state, reason, attempt, worker or "", plain)
 
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:

@@ -246,8 +246,8 @@ def test_workers_and_simulators_end_when_their_parent_is_killed(tmp_path: Path) 
         if "one_desk, seed 1, step" in line:
             break
     with Store(tmp_path) as store:
-        rows = store._db.execute("select worker from job where state='running'").fetchall()
-    group = int(rows[0][0].split(":")[2])
+        jobs = [job for run in store.runs() for job in store.jobs(run.id)]
+    group = next(int(job.worker.split(":")[2]) for job in jobs if job.state == "running")
     parent.kill()
     parent.communicate()
     assert _group_is_gone(group)

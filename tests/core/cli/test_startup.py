@@ -1,0 +1,37 @@
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "torch", "libsumo", "traci", "sumolib", "pandapower", "pyomo", "pandas", "streamlit", "scipy",
+    "matplotlib", "networkx", "numba", "gymnasium",
+}  # fmt: skip
+
+
+def imported(*arguments: str) -> set[str]:
+    """Top-level modules that a command imports."""
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "trimtab.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("validate", "toy/tank-day"), ("validate", "traffic/cologne8")],
+)
+def test_starting_up_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert not imported(*arguments) & HEAVY
+
+
+def test_help_imports_neither_numpy_nor_pydantic() -> None:
+    assert not imported("--help") & {"numpy", "pydantic", "yaml", "rich"}
+
+
+def test_scenarios_are_listed_without_importing_a_domain() -> None:
+    assert not imported("scenarios") & {"trimtab_traffic", *HEAVY}
