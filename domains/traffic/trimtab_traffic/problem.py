@@ -32,6 +32,7 @@ from trimtab_traffic.drive import Drive, Played, StageDrive
 from trimtab_traffic.episode import EpisodeFigures
 from trimtab_traffic.features import REWARDS, SIGNAL_FEATURES, StageFeatures
 from trimtab_traffic.inputs import compiled_network, resolve
+from trimtab_traffic.loops import write_stop_line_loops
 from trimtab_traffic.plans import write_programs
 from trimtab_traffic.requests import RequestReader
 from trimtab_traffic.scenario import SignalsProblem
@@ -48,7 +49,7 @@ from trimtab_traffic.split import CyclePlan, SplitDrive
 from trimtab_traffic.state import TrafficState
 
 _SUMO_SEED_MAX = 0x7FFFFFFF
-INTERFACES = ("default", "stage", "graph", "split", "native")
+INTERFACES = ("default", "stage", "graph", "split", "cycle", "native")
 _GLOBAL_REWARD = (RewardChannel("time_in_network", "veh*s", "min"),)
 
 
@@ -59,7 +60,8 @@ class SignalControl(ControlProblem):
         model: the scenario's problem part.
         interface: `stage` (the default): next stage every interval; `graph`: the same actions,
             with the features and local rewards of `features`; `split`: greens and offset of the
-            running plan once per cycle; `native`: programs that run inside SUMO.
+            running plan once per cycle; `cycle`: the same, greens set the cycle; `native`:
+            programs that run inside SUMO.
         autoreset: restart with a new SUMO seed when an episode ends.
 
     Attributes:
@@ -96,9 +98,10 @@ class SignalControl(ControlProblem):
         )
         self._stages = StageDrive(compile_shield(self.network, self.profile))
         self._drive: Drive = self._stages
-        if interface == "split":
+        if interface in {"split", "cycle"}:
             timings = [automaton.timing for automaton in self.signal_shield.automata]
-            self._drive = SplitDrive(timings, self.profile.name)
+            keep_cycle = interface == "split"
+            self._drive = SplitDrive(timings, self.profile.name, keep_cycle=keep_cycle)
         self._native = interface == "native"
         self.interval_s = self._drive.interval_s
         self._features: StageFeatures | None = None
@@ -106,6 +109,7 @@ class SignalControl(ControlProblem):
             self._features = StageFeatures(self.network, self.state, self.interval_s)
         self.spec = self._spec("stage" if interface == "default" else interface)
         self.installed: tuple[Path, ...] = ()
+        self._counts_loops = interface == "cycle"
         self._seed, self._episode = 0, 0
         self._alive = False
 
@@ -264,7 +268,7 @@ class SignalControl(ControlProblem):
         return RunOptions(
             net=self.inputs.net,
             routes=self.inputs.routes,
-            additional=(*self.inputs.additional, *self.installed),
+            additional=(*self.inputs.additional, *self.installed, *self._loops()),
             begin_s=self.inputs.start_s,
             end_s=self.inputs.end_s,
             seed=self._sumo_seed(),
@@ -274,6 +278,13 @@ class SignalControl(ControlProblem):
             emissions=self.model.emissions,
             extra=self.inputs.options,
         )
+
+    def _loops(self) -> tuple[Path, ...]:
+        """Stop-line loops, for the interface whose controllers count vehicles."""
+        if not self._counts_loops:
+            return ()
+        path = self.outputs.folder / "loops.add.xml"
+        return (write_stop_line_loops(path, self.state.approach_lanes, self.inputs.end_s),)
 
     def _sumo_seed(self) -> int:
         if self._episode == 0 and self._seed <= _SUMO_SEED_MAX:

@@ -1,8 +1,9 @@
-"""Action interface `split`: green seconds per stage and an offset, order and cycle kept.
+"""Action interfaces `split` and `cycle`: green seconds per stage and an offset, order kept.
 
 What existing controllers can do: once per cycle the greens of the running plan are set anew. Phase
-order, intergreens and the cycle stay; the cycle is stretched or cut by at most `MAX_SHIFT_S` while
-an offset moves (SCOOT moves offsets by ±4 s; R. D. Bretherton et al., Traffic Eng. Control 1981).
+order and intergreens stay. Under `split` the cycle stays too: it is stretched or cut by at most
+`MAX_SHIFT_S` while an offset moves (SCOOT moves offsets by ±4 s; P. B. Hunt et al., "SCOOT",
+TRRL LR 1014, 1981). Under `cycle` the greens are taken as they are and set the cycle.
 """
 
 from __future__ import annotations
@@ -70,19 +71,23 @@ class CyclePlan:
         on = self.stages >= 0
         return np.bincount(self.stages[on], self.durations_s[on], n_stages).astype(np.float64)
 
-    def with_greens(self, wanted_s: FloatArray, longer_s: float) -> FloatArray:
+    def with_greens(
+        self, wanted_s: FloatArray, longer_s: float, *, keep_cycle: bool = True
+    ) -> FloatArray:
         """Durations of one cycle, [phases]: whole greens in proportion to what is wanted.
 
         Args:
             wanted_s: green per stage; phases that share a stage divide it as in the plan.
-            longer_s: how much longer than the plan the cycle shall be.
+            longer_s: how much longer than that the cycle shall be.
+            keep_cycle: the greens share out the plan's green; otherwise their sum is granted.
         """
         on = self.stages >= 0
         base = self.green_of_stages(len(wanted_s))[self.stages[on]]
         share = self.durations_s[on] / np.maximum(base, 1e-9)
         wanted = np.maximum(wanted_s, 1e-3)[self.stages[on]] * share
         low = np.ceil(self.low_s[on])
-        total = max(round(self.green_s + longer_s), int(low.sum()))
+        green_s = self.green_s if keep_cycle else float(wanted_s.sum())
+        total = max(round(green_s + longer_s), int(low.sum()))
         durations = self.durations_s.copy()
         durations[on] = whole_seconds(shared_out(wanted, low, float(total)), total)
         return durations
@@ -95,6 +100,7 @@ class _Running:
     plan: CyclePlan
     greens_s: FloatArray
     durations_s: FloatArray
+    keep_cycle: bool = True
     phase: int = 0
     phase_began_s: float = 0.0
     target_s: float = 0.0
@@ -123,8 +129,13 @@ class _Running:
             half = self.plan.cycle_s / 2.0
             missing = (self.target_s - self.shift_s + half) % self.plan.cycle_s - half
             step = float(np.clip(round(missing), -MAX_SHIFT_S, MAX_SHIFT_S))
-            self.durations_s = self.plan.with_greens(self.greens_s, step)
-            self.shift_s += float(self.durations_s.sum()) - self.plan.cycle_s
+            self.durations_s = self.granted(step)
+            cycle_s = self.plan.cycle_s if self.keep_cycle else float(self.granted(0.0).sum())
+            self.shift_s += float(self.durations_s.sum()) - cycle_s
+
+    def granted(self, longer_s: float) -> FloatArray:
+        """Durations of a cycle with the newest greens, [phases]."""
+        return self.plan.with_greens(self.greens_s, longer_s, keep_cycle=self.keep_cycle)
 
     def stage_and_elapsed(self, time_s: float) -> tuple[int, int]:
         """Stage shown or being entered, seconds of its green (negative before it)."""
@@ -147,9 +158,12 @@ class SplitDrive:
     Args:
         timings: of the controllable signals.
         profile: name of the rule profile.
+        keep_cycle: interface `split`; otherwise `cycle`.
     """
 
-    def __init__(self, timings: Sequence[SignalTiming], profile: str) -> None:
+    def __init__(
+        self, timings: Sequence[SignalTiming], profile: str, *, keep_cycle: bool = True
+    ) -> None:
         self._sizes = [len(timing.stage_states) for timing in timings]
         self._running: list[_Running | None] = []
         for timing, size in zip(timings, self._sizes, strict=True):
@@ -157,7 +171,7 @@ class SplitDrive:
             self._running.append(
                 None
                 if plan is None
-                else _Running(plan, plan.green_of_stages(size), plan.durations_s)
+                else _Running(plan, plan.green_of_stages(size), plan.durations_s, keep_cycle)
             )
         cycles = [running.plan.cycle_s for running in self._running if running is not None]
         self.interval_s = math.ceil(max(cycles, default=90.0))
@@ -209,7 +223,7 @@ class SplitDrive:
             wanted = action.box[0, row, :size].astype(np.float64)
             running.greens_s = wanted
             running.target_s = float(action.box[0, row, size])
-            granted = _per_stage(running.plan, running.plan.with_greens(wanted, 0.0), size)
+            granted = _per_stage(running.plan, running.granted(0.0), size)
             executed[0, row, :size], executed[0, row, size] = granted, running.target_s
             changed[row] = bool((np.abs(granted - wanted) > 1.0).any())
         changes = self._changes(self._time_s + seconds)

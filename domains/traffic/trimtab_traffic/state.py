@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.spec import FloatArray, IntArray
 
+from trimtab_traffic.loops import stop_line_loop
 from trimtab_traffic.signals import VEHICLE_SPACE_M, TrafficNetwork
 from trimtab_traffic.simulation import getter
 
@@ -115,6 +116,15 @@ class TrafficState:
     def occupancy(self) -> FloatArray:
         """Share of each lane's length that vehicles cover, [lanes], 0..1."""
         return self._per_lane("getLastStepOccupancy", self.lanes, np.float64)
+
+    def passed_veh(self) -> IntArray:
+        """Vehicles that reached the stop line since the begin, [approach lanes].
+
+        Needs the stop-line loops that interface `cycle` puts in.
+        """
+        count = self._simulation().inductionloop.getIntervalVehicleNumber
+        loops = map(stop_line_loop, self.approach_lanes)
+        return np.fromiter(map(count, loops), np.int64, len(self.approach_lanes))
 
     def free_space_m(self) -> FloatArray:
         """Length left for queued vehicles on each exit lane, [exit lanes]."""

@@ -17,7 +17,7 @@ STATIC: frozenset[Need] = frozenset({"model"})
 
 def entries(problem: SignalsProblem) -> dict[str, Entry]:
     """Every controller offered on a scenario, by public name."""
-    return {**_native(problem), **_rules()}
+    return {**_native(problem), **_rules(problem)}
 
 
 def _native(problem: SignalsProblem) -> dict[str, Entry]:
@@ -81,8 +81,8 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
     }  # fmt: skip
 
 
-def _rules() -> dict[str, Entry]:
-    from trimtab_traffic.controllers import max_pressure, pressure, sotl, stage_score
+def _rules(problem: SignalsProblem) -> dict[str, Entry]:
+    from trimtab_traffic.controllers import max_pressure, pressure, scoot, sotl, stage_score
     from trimtab_traffic.controllers.stages import Score, StageRule
 
     def rule(score: Callable[..., Score], text: str, **defaults: float) -> Entry:
@@ -98,6 +98,14 @@ def _rules() -> dict[str, Entry]:
             needs=OBSERVES,
             interface="stage",
             parameters=sotl.PARAMETERS,
+        ),
+        "scoot": Entry(
+            role="classical",
+            factory=partial(scoot.Scoot, profile=problem.profile),
+            help="splits by degree of saturation, cycle from the critical junction; loops",
+            needs=OBSERVES,
+            interface="cycle",
+            parameters=scoot.PARAMETERS,
         ),
         "longest_queue": Entry(
             role="classical",
