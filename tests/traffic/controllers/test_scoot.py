@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
@@ -42,6 +42,7 @@ def test_a_longer_cycle_gives_its_seconds_to_the_more_saturated_stage():
     assert greens.tolist() == [34.0, 30.0]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0.0, 1.0), min_size=2, max_size=2),
     st.integers(30, 120),
@@ -55,6 +56,7 @@ def test_greens_keep_their_minimum_and_add_up_to_the_cycle(demand, cycle_s, move
     assert greens.sum() + junction.lost_s == cycle_s
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1.0), min_size=2, max_size=2), st.integers(1, 8))
 def test_moving_green_never_raises_the_worst_saturation(demand, moves):
     junction = crossing()

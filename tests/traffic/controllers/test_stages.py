@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trimtab_traffic.controllers import pressure
 from trimtab_traffic.controllers.stages import StageLayout, StageRule, Sum
@@ -75,6 +75,7 @@ def test_a_rule_obeys_the_mask_of_the_observation(junctions, no_obs):
     assert (action.discrete[0, :, 0] == last).all()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.integers(0, 6), st.floats(-5, 5)), min_size=0, max_size=30
