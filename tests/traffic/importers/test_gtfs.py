@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from trimtab.contracts.errors import InputFileError
-from trimtab_traffic.importers.gtfs import NEEDED, check_archive, transit_from_gtfs
+from trimtab_traffic.importers.gtfs import NEEDED, check_archive, first_day, transit_from_gtfs
 
 
 def feed(folder: Path, *names: str, content: bytes = b"x") -> Path:
@@ -59,10 +59,20 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
 def test_network_without_projection_is_refused(grid_net: Path, tmp_path: Path) -> None:
     path = feed(tmp_path, *NEEDED)
     with pytest.raises(InputFileError, match="no geographic projection"):
-        transit_from_gtfs(grid_net, path, "20260131", tmp_path / "work")
+        transit_from_gtfs(grid_net, path, tmp_path / "work", "20260131")
+
+
+def test_first_day_of_service_is_read_from_the_calendar(tmp_path: Path) -> None:
+    path = tmp_path / "feed.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("calendar.txt", "service_id,start_date\na,20260202\nb,20260105\n")
+        archive.writestr("calendar_dates.txt", "service_id,date\na,soon\n")
+    assert first_day(path) == "20260105"
+    with pytest.raises(InputFileError, match="names no day"):
+        first_day(feed(tmp_path, *NEEDED))
 
 
 def test_date_in_another_form_is_refused(grid_net: Path, tmp_path: Path) -> None:
     path = feed(tmp_path, *NEEDED)
     with pytest.raises(InputFileError, match="YYYYMMDD"):
-        transit_from_gtfs(grid_net, path, "31.1.2026", tmp_path / "work")
+        transit_from_gtfs(grid_net, path, tmp_path / "work", "31.1.2026")

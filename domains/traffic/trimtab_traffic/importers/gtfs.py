@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import re
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -13,6 +15,7 @@ from trimtab_traffic.importers.calibrate import DemandFiles
 from trimtab_traffic.safexml import elements
 from trimtab_traffic.toolchain import run_script
 
+_DAY = re.compile(r"\d{8}")
 MAX_FILES = 200
 MAX_BYTES = 1024 * 1024 * 1024
 MAX_RATIO = 100
@@ -21,15 +24,20 @@ NEEDED = ("stops.txt", "routes.txt", "trips.txt", "stop_times.txt")
 
 
 def transit_from_gtfs(
-    net_file: Path, feed: Path, date: str, work: Path, begin_s: float = 0.0, end_s: float = 86400.0
+    net_file: Path,
+    feed: Path,
+    work: Path,
+    date: str | None = None,
+    begin_s: float = 0.0,
+    end_s: float = 86400.0,
 ) -> DemandFiles:
     """Stops and vehicles of one day of a feed.
 
     Args:
         net_file: a network that knows where on earth it lies (made from OpenStreetMap).
         feed: zip archive.
-        date: day of service, ``YYYYMMDD``.
         work: folder for the files made.
+        date: day of service, ``YYYYMMDD``; the first one of the feed's calendar if None.
         begin_s: first departure, s.
         end_s: last departure, s.
 
@@ -38,11 +46,12 @@ def transit_from_gtfs(
         InputFileError: the archive is unsafe or no feed, the network has no projection, the date
             is wrong, or gtfs2pt refuses it.
     """
-    if len(date) != len("20260131") or not date.isdecimal():
+    if date is not None and not _DAY.fullmatch(date):
         msg = f"{feed}: date {date!r}; write the day of service as YYYYMMDD"
         raise InputFileError(msg)
     check_archive(feed)
     check_projection(net_file)
+    date = date or first_day(feed)
     if importlib.util.find_spec("rtree") is None:
         raise MissingDependencyError(package="rtree", extra="gtfs", purpose="reading GTFS")
     work.mkdir(parents=True, exist_ok=True)
@@ -85,6 +94,25 @@ def check_archive(path: Path) -> None:
     if missing:
         msg = f"{path}: no GTFS feed, it lacks {', '.join(missing)}; check the file"
         raise InputFileError(msg)
+
+
+def first_day(feed: Path) -> str:
+    """First day of service, ``YYYYMMDD``.
+
+    Raises:
+        InputFileError: the feed has no calendar.
+    """
+    days: list[str] = []
+    with zipfile.ZipFile(feed) as archive:
+        for name, column in (("calendar.txt", "start_date"), ("calendar_dates.txt", "date")):
+            if name in archive.namelist():
+                text = archive.read(name).decode("utf-8-sig", "replace")
+                days += [row.get(column) or "" for row in csv.DictReader(text.splitlines())]
+    found = sorted(day for day in days if _DAY.fullmatch(day))
+    if not found:
+        msg = f"{feed}: its calendar names no day; check calendar.txt and calendar_dates.txt"
+        raise InputFileError(msg)
+    return found[0]
 
 
 def check_projection(net_file: Path) -> None:

@@ -97,6 +97,17 @@ def read_table(
         raise InputFileError(msg) from None
 
 
+def header_of(path: Path) -> frozenset[str]:
+    """Column names of a table in lower case, or the first line of a text.
+
+    Raises:
+        InputFileError: as `read_table`.
+    """
+    lines = _text(path).splitlines()
+    cells = next(csv.reader(lines[:1], delimiter=_delimiter(lines)), [])
+    return frozenset(cell.strip().lower() for cell in cells)
+
+
 def _cells(cells: list[str], places: Mapping[str, int]) -> dict[str, str]:
     return {name: _unguarded(cells[k].strip()) for name, k in places.items() if k < len(cells)}
 
