@@ -12,7 +12,7 @@ from trimtab.cli.session import Session
 
 
 def validate(scenario: Scenario, set_: Set = None, json_: AsJson = False) -> None:
-    """Check a scenario file; every fault is listed at its line and column."""
+    """Check a scenario file and the files it names; every fault at its line and column."""
     with Session(as_json=json_) as session:
         from trimtab.contracts.errors import ScenarioError
         from trimtab.run.scenario_file import load_scenario
@@ -25,7 +25,7 @@ def validate(scenario: Scenario, set_: Set = None, json_: AsJson = False) -> Non
             faults = [_plain(fault) for fault in error.faults]
             session.document("trimtab/validation/1", valid=False, scenario=scenario, faults=faults)
             raise typer.Exit(2) from None
-        for note in loaded.notes:
+        for note in (*loaded.notes, *loaded.domain.check(loaded.scenario.problem)):
             session.note(f"{scenario}: {note}")
         session.text(f"{scenario}: valid ({loaded.scenario.domain}, {loaded.scenario.name})")
         session.document(

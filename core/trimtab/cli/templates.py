@@ -18,15 +18,26 @@ def init(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="write here; standard output if absent")
     ] = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="PATH", help="make it of this file of yours; repeatable"),
+    ] = None,
     json_: AsJson = False,
 ) -> None:
-    """Write a commented scenario file of a domain."""
+    """Write a commented scenario file of a domain, empty or made of your own files."""
     with Session(as_json=json_) as session:
         from trimtab.contracts.errors import InputFileError
         from trimtab.contracts.registry import load_domain
         from trimtab.run.template import scenario_template
 
-        text = scenario_template(load_domain(domain), "scenario" if file is None else file.stem)
+        if file is not None and file.exists():
+            msg = f"{file}: cannot be written: it is there already"
+            raise InputFileError(msg)
+        name = "scenario" if file is None else file.stem
+        found = load_domain(domain)
+        folder = Path.cwd() if file is None else file.parent
+        imported = found.from_files(from_, folder, name) if from_ else None
+        text = scenario_template(found, name, imported)
         if file is None:
             session.document("trimtab/template/1", domain=domain, text=text)
             session.text(text.rstrip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +46,19 @@ class PluginManifest(StrictModel):
     title: str
     hidden: bool = Field(False, description="left out of listings (test plug-ins)")
     domains: tuple[DomainManifest, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A scenario's problem part made of a user's files.
+
+    Attributes:
+        problem: as it stands in a scenario file, paths relative to its folder where possible.
+        notes: one line per thing that was mended or that a reader should know.
+    """
+
+    problem: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 class Domain(ABC):
@@ -117,6 +131,28 @@ class Domain(ABC):
     def data_files(self, problem: Any) -> tuple[Path, ...]:
         """Input files whose content is part of a job's identity."""
         return ()
+
+    def check(self, problem: Any) -> tuple[str, ...]:
+        """Read the user's own files that a scenario names, without a simulator; notes on them.
+
+        Raises:
+            TrimtabError: a file is missing, unreadable or inconsistent with the others.
+        """
+        return ()
+
+    def from_files(self, files: Sequence[Path], folder: Path, name: str) -> Imported:
+        """Make a scenario's problem part of a user's files, told apart by their content.
+
+        Args:
+            files: in any order.
+            folder: where the scenario file will lie; converted files go below it.
+            name: of the scenario.
+
+        Raises:
+            TrimtabError: a file is wrong, or this domain imports none. Nothing is left behind.
+        """
+        msg = f"{self.name} imports no files: leave --from out and fill in the template"
+        raise TrimtabError(msg)
 
     def notes(self, problem: Any) -> tuple[str, ...]:
         """One-line notes for the reader of a run: data licences, what was not modelled."""

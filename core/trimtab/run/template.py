@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from trimtab.contracts.domain import Domain
+from trimtab.contracts.domain import Domain, Imported
 from trimtab.contracts.registry import manifests
 from trimtab.run.diagnostics import options_of
 from trimtab.run.scenario_file import SCHEMA, SCHEMA_NUMBER
@@ -20,17 +20,19 @@ from trimtab.run.yaml_document import decode, parse
 _LIMITS = (("ge", "≥ {}"), ("gt", "> {}"), ("le", "≤ {}"), ("lt", "< {}"))
 
 
-def scenario_template(domain: Domain, name: str) -> str:
+def scenario_template(domain: Domain, name: str, imported: Imported | None = None) -> str:
     """Text of a scenario file of `domain` that is valid as it is where the domain ships one.
 
-    Values are those of the domain's first shipped scenario; every other key is there as a
-    comment with its default.
+    Values are those of the domain's first shipped scenario, or what was imported from a user's
+    files, with the notes on it; every other key is there as a comment with its default.
     """
-    data = _shipped(domain.name)
-    problem = data.get("problem", {})
+    given = _shipped(domain.name).get("problem", {}) if imported is None else imported.problem
+    problem = dict(given)
+    notes = () if imported is None else imported.notes
     clean = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "scenario"
     lines = [
         f"# {domain.title}. Check it with `trimtab validate`, run it with `trimtab run`.",
+        *(f"# note: {' '.join(note.split())}" for note in notes),
         f"schema: {SCHEMA}{SCHEMA_NUMBER}",
         f"name: {clean}",
         f"domain: {domain.name}",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.contracts.controller import Entry
-from trimtab.contracts.domain import Domain
+from trimtab.contracts.domain import Domain, Imported
 from trimtab.contracts.figure import Figure
 from trimtab.contracts.problem import Bound, ControlProblem
 from trimtab.contracts.records import EpisodeRecord
@@ -97,6 +97,20 @@ class SignalsDomain(Domain):
 
         inputs = resolve(problem)
         return (inputs.net, *inputs.routes, *inputs.additional)
+
+    def check(self, problem: SignalsProblem) -> tuple[str, ...]:
+        """Repairs of and notes on the user's own network and demand."""
+        if problem.network.generated is not None:
+            return ()
+        from trimtab_traffic.inputs import resolve
+
+        return resolve(problem).notes
+
+    def from_files(self, files: Sequence[Path], folder: Path, name: str) -> Imported:
+        """Network and demand of files of any kind that `readers` knows."""
+        from trimtab_traffic.readers import problem_from_files
+
+        return problem_from_files(files, folder, name)
 
     def notes(self, problem: SignalsProblem) -> tuple[str, ...]:
         """Data licence, and what was mended or should be known about the input."""

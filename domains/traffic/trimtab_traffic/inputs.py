@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-
-from trimtab.contracts.errors import InputFileError
 
 from trimtab_traffic.generated import generate
 from trimtab_traffic.importers.checks import check_files
 from trimtab_traffic.importers.files import TrafficFiles
 from trimtab_traffic.importers.sumocfg import read_config
 from trimtab_traffic.network import compile_network
-from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.readers import problem_files
+from trimtab_traffic.scenario import NetworkSource, SignalsProblem
 from trimtab_traffic.signals import TrafficNetwork
 
 
@@ -106,24 +105,35 @@ def resolve_inputs(problem: SignalsProblem, work: Path) -> Inputs:
 
 def _files(problem: SignalsProblem, work: Path) -> tuple[TrafficFiles, tuple[str, ...]]:
     network = problem.network
-    if network.source is not None:
-        source = network.source
-        shipped = TrafficFiles(
-            source.net_file,
-            source.route_files,
-            source.additional_files,
-            begin_s=source.begin_s,
-            end_s=source.end_s,
-        )
-        return shipped, tuple(note for note in (f"data: {source.licence}", source.note) if note)
-    if network.sumocfg is not None:
-        return check_files(read_config(network.sumocfg), work), ()
-    if network.net is not None:
-        files = TrafficFiles(
-            network.net, network.routes, network.additional, begin_s=problem.begin_s
-        )
-        return check_files(files, work), ()
     if network.generated is not None:
         return generate(network.generated, work), ()
-    msg = "osm networks: convert them to SUMO files first"
-    raise InputFileError(msg)
+    if network.source is None:
+        return check_files(_in_period(problem, _named(network, work)), work), ()
+    source = network.source
+    shipped = TrafficFiles(
+        source.net_file,
+        source.route_files,
+        source.additional_files,
+        begin_s=source.begin_s,
+        end_s=source.end_s,
+    )
+    if problem.begin_s is not None:
+        check_files(_in_period(problem, shipped), work)
+    return shipped, tuple(note for note in (f"data: {source.licence}", source.note) if note)
+
+
+def _in_period(problem: SignalsProblem, files: TrafficFiles) -> TrafficFiles:
+    """The files with the period that the scenario evaluates, as far as it is known."""
+    begin_s = files.begin_s if problem.begin_s is None else problem.begin_s
+    end_s = None if begin_s is None else begin_s + problem.horizon_s
+    return replace(files, begin_s=begin_s, end_s=end_s)
+
+
+def _named(network: NetworkSource, work: Path) -> TrafficFiles:
+    """The user's own files, as the scenario names them."""
+    if network.sumocfg is not None:
+        return read_config(network.sumocfg)
+    if network.net is not None:
+        return TrafficFiles(network.net, network.routes, network.additional)
+    given = (*network.routes, *network.additional)
+    return problem_files([path for path in (network.osm, *given) if path is not None], work)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from trimtab.contracts.domain import Imported
 from trimtab.contracts.errors import InputFileError
 
 from trimtab_traffic.importers.atspm import counts_of_events, read_channels, read_events
@@ -60,19 +61,6 @@ _LOG_CODES = frozenset({"code", "eventcode", "event_code", "eventid", "event_id"
 _ORIGINS = frozenset({"from", "origin", "o", "from_zone"})
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """A scenario's problem part made of a user's files.
-
-    Attributes:
-        problem: as it stands in a scenario file; paths relative to its folder where possible.
-        notes: one line per repair and per thing to know.
-    """
-
-    problem: Mapping[str, Any]
-    notes: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class _Sorted:
     """The user's files by kind."""
@@ -113,10 +101,15 @@ def problem_from_files(paths: Sequence[Path], folder: Path, name: str = "scenari
     target = folder.resolve() / f"{name}-files"
     with tempfile.TemporaryDirectory(prefix="trimtab-import-") as scratch:
         made = Path(scratch) / "made"
-        files = check_files(_assemble(_sort(paths), made), made)
-        used = {p for p in (files.net_file, *files.route_files, *files.additional_files)}
-        kept = _keep(sorted(p for p in used if p.is_relative_to(made)), target)
-    network = _network(files, kept, folder.resolve())
+        given = _sort(paths)
+        config = given.one("config")
+        files = check_files(_assemble(given, made), made)
+        used = {files.net_file, *files.route_files, *files.additional_files}
+        kept = {}
+        if config is None:
+            kept = _keep(sorted(p for p in used if p.is_relative_to(made)), target)
+    base = folder.resolve()
+    network = {"sumocfg": _shown(config, base)} if config else _network(files, kept, base)
     begin_s, end_s = files.begin_s or 0.0, files.end_s or 3600.0
     problem = {
         "network": network,
@@ -144,10 +137,15 @@ def _keep(made: Sequence[Path], target: Path) -> dict[Path, Path]:
     return {path: target / path.name for path in made}
 
 
+def _shown(path: Path, folder: Path) -> str:
+    """A path as the scenario file names it."""
+    place = path.resolve()
+    return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
+
+
 def _network(files: TrafficFiles, kept: Mapping[Path, Path], folder: Path) -> dict[str, Any]:
     def shown(path: Path) -> str:
-        place = kept.get(path, path).resolve()
-        return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
+        return _shown(kept.get(path, path), folder)
 
     network: dict[str, Any] = {
         "net": shown(files.net_file),
@@ -204,6 +202,15 @@ def _table_kind(path: Path) -> Kind:
     if header & _LOG_CODES:
         return "log"
     return "matrix" if header & _ORIGINS and "edge" not in header else "counts"
+
+
+def problem_files(paths: Sequence[Path], work: Path) -> TrafficFiles:
+    """Network and demand of a set of files, converted into `work`, not yet checked.
+
+    Raises:
+        TrimtabError: see `problem_from_files`.
+    """
+    return _assemble(_sort(paths), work)
 
 
 def _sort(paths: Sequence[Path]) -> _Sorted:
@@ -304,7 +311,26 @@ def _counts_of(given: _Sorted) -> Counts | None:
     return counts_of_events(log, read_events(log), read_channels(channels), COUNT_INTERVAL_S)
 
 
+def scenario_from_files(paths: Sequence[Path], folder: Path | None = None) -> str:
+    """Text of a commented scenario file of a user's files.
+
+    Args:
+        paths: see `problem_from_files`.
+        folder: where the scenario file will lie; the current folder if None.
+
+    Raises:
+        TrimtabError: see `problem_from_files`.
+    """
+    from trimtab.run.template import scenario_template
+
+    from trimtab_traffic.domain import DOMAIN
+
+    name = scenario_name(paths[0]) if paths else "scenario"
+    made = problem_from_files(paths, folder or Path.cwd(), name)
+    return scenario_template(DOMAIN, name, made)
+
+
 def scenario_name(path: Path) -> str:
     """A legal scenario name of a file's name."""
     clean = re.sub(r"[^a-z0-9]+", "-", path.name.partition(".")[0].lower()).strip("-")
-    return clean[:64] or "scenario"
+    return clean[:64].strip("-") or "scenario"

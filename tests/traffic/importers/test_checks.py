@@ -81,9 +81,9 @@ def test_green_that_gives_way_is_no_conflict(two_streets: Callable[..., Path]) -
 
 
 def test_state_positions_that_control_nothing_are_noted(two_streets: Callable[..., Path]) -> None:
-    phases = ('<phase duration="30" state="Gru"/>', '<phase duration="30" state="rGr"/>')
+    phases = ('<phase duration="30" state="Grr"/>', '<phase duration="30" state="rGr"/>')
     notes = check_files(files_of(two_streets(phases))).notes
-    assert any("positions [2] of its states control no connection" in note for note in notes)
+    assert any("positions [2] of its states control nothing" in note for note in notes)
 
 
 def test_vehicles_before_the_period_are_noted(two_streets: Callable[..., Path]) -> None:

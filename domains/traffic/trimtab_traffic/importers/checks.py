@@ -36,10 +36,8 @@ def check_files(files: TrafficFiles, work: Path | None = None) -> TrafficFiles:
         InputFileError: something is wrong that cannot be mended without guessing.
     """
     network = compile_network(files.net_file, files.additional_files)
-    notes = list(network.warnings)
     for signal in network.signals:
         check_program(files, signal)
-        notes += _unused(signal)
     begin_s = files.begin_s or 0.0
     end_s = files.end_s or begin_s + _DAY_S
     edges = network_edges(files.net_file)
@@ -47,7 +45,7 @@ def check_files(files: TrafficFiles, work: Path | None = None) -> TrafficFiles:
     if demand.unsorted:
         files = _sorted_copies(files, demand, work)
     files = _with_period(files, demand)
-    return files.with_notes(*notes, *_demand_notes(demand))
+    return files.with_notes(*network.warnings, *_demand_notes(demand))
 
 
 def check_program(files: TrafficFiles, signal: Signal) -> None:
@@ -84,15 +82,6 @@ def _phase_line(files: TrafficFiles, signal: str, program: Program, phase: int) 
             if same and element.attributes.get("programID", "") == program.id:
                 where = list(element.find_all("phase"))[phase].where
     return where
-
-
-def _unused(signal: Signal) -> Iterator[str]:
-    unused = [k for k, connections in enumerate(signal.link_connections) if not connections]
-    if unused:
-        yield (
-            f"signal {signal.id!r}: positions {unused} of its states control no connection; "
-            "netconvert -s removes them"
-        )
 
 
 def _with_period(files: TrafficFiles, demand: DemandScan) -> TrafficFiles:
