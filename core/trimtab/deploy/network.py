@@ -229,9 +229,12 @@ def encode(
         if net.input_dim:
             query = _layer(params, f"{side}.query.{block}", obs, ops)
             parts.append(_attention_pool(query, entities, mask, ops))
-    hidden = ops.concat(parts) if len(parts) > 1 else obs
+    joined = ops.concat(parts) if len(parts) > 1 else obs
+    flat = joined.reshape(joined.shape[0], -1, joined.shape[-1])
     for i in range(len(net.hidden)):
-        hidden = ops.tanh(_layer(params, f"{side}.trunk.{i}", hidden, ops))
+        name = f"{side}.trunk.{i}"
+        flat = ops.tanh(ops.affine(flat, params[f"{name}.w"], params[f"{name}.b"]))
+    hidden = flat.reshape(*joined.shape[:-1], net.hidden[-1])
     for i in range(net.rounds):
         hidden = _message_round(params, side, i, hidden, inputs, ops)
     return hidden, embedded

@@ -40,6 +40,44 @@ class Episode:
     metrics: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Finals:
+    """Last observations of M truncated episodes, grouped by training seed.
+
+    Attributes:
+        inputs: raw network inputs [S, W, A, ...], padded to the seed with most of them.
+        seed: [M].
+        place: [M] row in W.
+        t: [M] decision after which the episode was cut.
+        copy: [M] row in N.
+    """
+
+    inputs: dict[str, Array]
+    seed: IntArray
+    place: IntArray
+    t: IntArray
+    copy: IntArray
+
+
+def _grouped(
+    cut: list[tuple[int, IntArray, dict[str, Array]]], seeds: int, n: int
+) -> Finals | None:
+    """From (t, rows, inputs [1, rows, ...]) of each step with truncated episodes."""
+    if not cut:
+        return None
+    t = np.concatenate([np.full(len(rows), t) for t, rows, _ in cut])
+    rows = np.concatenate([rows for _, rows, _ in cut])
+    order = np.argsort(rows // n, kind="stable")
+    seed = rows[order] // n
+    place = np.arange(len(order)) - np.searchsorted(seed, seed)
+    inputs: dict[str, Array] = {}
+    for name in cut[0][2]:
+        x = np.concatenate([part[name][0] for _, _, part in cut])
+        inputs[name] = np.zeros((seeds, int(place.max()) + 1, *x.shape[1:]), dtype=x.dtype)
+        inputs[name][seed, place] = x[order]
+    return Finals(inputs, seed, place, t[order], rows[order] % n)
+
+
 @dataclass(slots=True)
 class Rollout:
     """What T decisions of S training seeds × N copies left; valid until the next `collect`.
@@ -49,7 +87,7 @@ class Rollout:
         alive: [S, T + 1, N, A] bool.
         arrays: `discrete`, `raw`, `logits`, `mean`, `reward`, `cost`, `terminated`, `truncated`,
             `elapsed` (in units of dt_s), `guided`, and teacher labels; [S, T, N, ...].
-        finals: (t, rows [M], raw inputs [1, M, ...]) of truncated episodes.
+        finals: last observations of truncated episodes, or None.
         guided_success: [S, T, N] bool, guided decisions of episodes that ended in success.
         episodes: those that ended.
     """
@@ -57,29 +95,34 @@ class Rollout:
     inputs: dict[str, Array]
     alive: Array
     arrays: dict[str, Array]
-    finals: list[tuple[int, IntArray, dict[str, Array]]]
+    finals: Finals | None
     guided_success: NDArray[np.bool_]
     episodes: list[Episode]
 
 
 @dataclass(slots=True)
 class _Buffers:
-    """Arrays [S, T, N, ...] that are allocated once and written step by step."""
+    """Arrays [T, ...] that are allocated once and written step by step."""
 
-    seeds: int
     length: int
     arrays: dict[str, Array] = field(default_factory=dict)
 
     def write(self, t: int, name: str, x: Array) -> None:
-        """Store x [S, N, ...] of step t."""
+        """Store x as that of step t."""
         if name not in self.arrays:
-            shape = (self.seeds, self.length, *x.shape[1:])
-            self.arrays[name] = np.zeros(shape, dtype=x.dtype)
-        self.arrays[name][:, t] = x
+            self.arrays[name] = np.zeros((self.length, *x.shape), dtype=x.dtype)
+        self.arrays[name][t] = x
 
-    def write_rows(self, t: int, name: str, x: Array) -> None:
-        """Store x [S·N, ...] of step t."""
-        self.write(t, name, x.reshape(self.seeds, x.shape[0] // self.seeds, *x.shape[1:]))
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Rows whose episodes ended at step t, as the problem and the scenario source saw it."""
+
+    t: int
+    rows: IntArray
+    length: IntArray
+    success: NDArray[np.bool_]
+    metrics: Mapping[str, Array]
 
 
 class Collector:
@@ -123,13 +166,13 @@ class Collector:
             [(stream[1].generate_state(n, np.uint64) >> 1).astype(np.int64) for stream in streams]
         )
         self.source = source or FreshSeeds(np.random.default_rng(streams[0][2]))
-        self._inputs = _Buffers(self.seeds, 0)
-        self._rest = _Buffers(self.seeds, 0)
+        self._inputs, self._rest = _Buffers(0), _Buffers(0)
+        self._cut: list[tuple[int, IntArray, dict[str, Array]]] = []
+        self._ends: list[_End] = []
         self.obs = self._start()
         spec = problem.spec
-        self._reward = np.zeros((problem.copies, len(spec.rewards)))
-        self._cost = np.zeros((problem.copies, len(spec.costs)))
-        self._length = np.zeros(problem.copies, dtype=np.int64)
+        self._sums = np.zeros((problem.copies, len(spec.rewards) + len(spec.costs)))
+        self._decision = np.zeros(problem.copies, dtype=np.int64)
 
     def _start(self) -> Obs:
         seeds, contexts = self._copy_seeds, None
@@ -149,7 +192,7 @@ class Collector:
         snapshot = self.problem.snapshot(rows)
         arrays = {f"problem.{name}": np.asarray(x) for name, x in snapshot.items()}
         arrays |= {f"obs.{name}": x for name, x in _obs_arrays(self.obs).items()}
-        arrays |= {"reward": self._reward, "cost": self._cost, "length": self._length}
+        arrays |= {"sums": self._sums, "decision": self._decision}
         generators = [g.bit_generator.state for g in self.noise]
         copies = {name: np.array(x) for name, x in arrays.items()}
         return copies, {"generators": generators, "source": self.source.state()}
@@ -162,8 +205,7 @@ class Collector:
 
         self.problem.restore(part("problem."), np.arange(self.problem.copies))
         self.obs = _obs_from(part("obs."))
-        for own, name in ((self._reward, "reward"), (self._cost, "cost"), (self._length, "length")):
-            own[:] = arrays[name]
+        self._sums[:], self._decision[:] = arrays["sums"], arrays["decision"]
         for generator, state in zip(self.noise, plain["generators"], strict=True):
             generator.bit_generator.state = state
         self.source.load(plain["source"])
@@ -180,33 +222,46 @@ class Collector:
             teacher_plays: all decisions are the teacher's.
         """
         if self._rest.length != steps:
-            self._inputs = _Buffers(self.seeds, steps + 1)
-            self._rest = _Buffers(self.seeds, steps)
-        rollout = Rollout({}, None, {}, [], np.zeros(0, bool), [])
-        shape = (self.seeds, steps, self.problem.copies // self.seeds)
-        rollout.guided_success = np.zeros(shape, dtype=bool)
+            self._inputs, self._rest = _Buffers(steps + 1), _Buffers(steps)
+        if "guided" in self._rest.arrays:
+            self._rest.arrays["guided"].fill(False)
+        self._cut, self._ends = [], []
         noise = self._draw_noise(policy, steps)
+        everyone = np.ones(self.problem.copies, dtype=bool)
         for t in range(steps):
             inputs = self._see(t)
-            guided = self.source.guided(self._length)
-            if teacher_plays:
-                guided = np.ones_like(guided)
-            self._rest.write_rows(t, "guided", guided)
+            guided = everyone if teacher_plays else self.source.guided(self._decision)
             out = policy.forward(inputs, self.interface)
             step = self._play(t, out, noise, guided, labels=labels)
-            self._account(t, step, rollout)
+            self._account(t, step)
         self._see(steps)
-        rollout.inputs = {k: x for k, x in self._inputs.arrays.items() if k != "alive"}
-        rollout.alive = self._inputs.arrays["alive"]
-        rollout.arrays = self._rest.arrays
-        return rollout
+        return self._rollout(steps)
+
+    def _rollout(self, steps: int) -> Rollout:
+        """Seed-first views of the buffers, and what is computed once per rollout."""
+        n = self.problem.copies // self.seeds
+        inputs = {name: np.moveaxis(x, 0, 1) for name, x in self._inputs.arrays.items()}
+        rest = self._rest.arrays
+        if "guided" not in rest:
+            rest["guided"] = np.zeros((steps, self.problem.copies), dtype=bool)
+        arrays = {
+            name: np.moveaxis(x.reshape(steps, self.seeds, n, *x.shape[_ROWS[name] :]), 0, 1)
+            for name, x in rest.items()
+        }
+        arrays["elapsed"] = (arrays["elapsed"] / self.problem.spec.dt_s).astype(np.float32)
+        success = np.zeros((self.seeds, steps, n), dtype=bool)
+        episodes = self._episodes(success)
+        alive = inputs.pop("alive")
+        return Rollout(inputs, alive, arrays, _grouped(self._cut, self.seeds, n), success, episodes)
 
     def _see(self, t: int) -> dict[str, Array]:
         """Record the present observation as that of step t; returns its raw inputs."""
         inputs = self.interface.inputs(self.obs, self.seeds)
         for name, x in inputs.items():
             self._inputs.write(t, name, x)
-        self._inputs.write_rows(t, "alive", self.obs.alive)
+        alive = self.obs.alive
+        shape = (self.seeds, alive.shape[0] // self.seeds, alive.shape[1])
+        self._inputs.write(t, "alive", alive.reshape(shape))
         return inputs
 
     def _draw_noise(self, policy: Policy, steps: int) -> dict[str, Array]:
@@ -225,7 +280,13 @@ class Collector:
         return noise
 
     def _play(
-        self, t: int, out: ActorOutput, noise: Mapping[str, Array], guided: Array, *, labels: bool
+        self,
+        t: int,
+        out: ActorOutput,
+        noise: Mapping[str, Array],
+        guided: NDArray[np.bool_] | None,
+        *,
+        labels: bool,
     ) -> Step:
         """Draw, let the teacher override guided rows, record, and step the problem."""
         chosen: dict[str, Array] = {}
@@ -235,7 +296,9 @@ class Collector:
         if out.mean is not None and out.log_std is not None:
             chosen["raw"] = out.mean + np.exp(out.log_std) * noise["normal"][t]
             self._rest.write(t, "mean", out.mean)
-        if labels or guided.any():
+        if guided is not None:
+            self._rest.write(t, "guided", guided)
+        if labels or (guided is not None and guided.any()):
             self._override(t, chosen, guided)
         for name, x in chosen.items():
             self._rest.write(t, name, x)
@@ -243,53 +306,47 @@ class Collector:
         action = self.interface.to_action(joint.get("discrete"), joint.get("raw"), self.obs)
         return self.problem.step(action)
 
-    def _override(self, t: int, chosen: dict[str, Array], guided: Array) -> None:
+    def _override(self, t: int, chosen: dict[str, Array], guided: NDArray[np.bool_] | None) -> None:
         if self.teacher is None:
             msg = "guidance and labels need a teacher: pass one to the learner"
             raise ContractError(msg)
         labels = self.teacher.labels(self.obs, self.seeds)
         for name, x in as_arrays(labels).items():
             self._rest.write(t, name, x)
+        if guided is None:
+            return
         rows = guided.reshape(self.seeds, -1, 1, 1)
         for name, label in (("discrete", labels.discrete), ("raw", labels.raw)):
             if label is not None:
                 chosen[name] = np.where(rows, label, chosen[name])
 
-    def _account(self, t: int, step: Step, rollout: Rollout) -> None:
+    def _account(self, t: int, step: Step) -> None:
         """Record what the step led to, and start the next episodes where one ended."""
-        elapsed = (step.elapsed_s / self.problem.spec.dt_s).astype(np.float32)
-        record = (
-            ("reward", step.reward),
-            ("cost", step.cost),
-            ("terminated", step.terminated),
-            ("truncated", step.truncated),
-            ("elapsed", elapsed),
-        )
-        for name, x in record:
-            self._rest.write_rows(t, name, x)
-        alive = self.obs.alive
-        live = alive.any(axis=1)
-        self._reward += np.where(alive[..., None], step.reward, 0.0).mean(axis=1)
-        self._cost += step.cost
-        self._length += live
+        write = self._rest.write
+        write(t, "reward", step.reward)
+        write(t, "cost", step.cost)
+        write(t, "terminated", step.terminated)
+        write(t, "truncated", step.truncated)
+        write(t, "elapsed", step.elapsed_s)
+        self._decision += 1
         self.obs = step.obs
         done = step.terminated | step.truncated
         if done.any():
-            self._end(t, step, np.flatnonzero(done), rollout)
+            self._end(t, step, np.flatnonzero(done))
 
-    def _end(self, t: int, step: Step, rows: IntArray, rollout: Rollout) -> None:
-        """Keep final observations, report episodes, restart rows if the problem does not."""
+    def _end(self, t: int, step: Step, rows: IntArray) -> None:
+        """Keep final observations, ask for verdicts, restart rows if the problem does not."""
         cut = np.flatnonzero(step.truncated & ~step.terminated)
         if len(cut):
             final = step.obs if step.final_obs is None else step.final_obs
             ended = np.arange(self.problem.copies) if step.final_rows is None else step.final_rows
             where = np.searchsorted(ended, cut)
             inputs = self.interface.inputs(final)
-            rollout.finals.append((t, cut, {k: x[:, where] for k, x in inputs.items()}))
+            self._cut.append((t, cut, {k: x[:, where] for k, x in inputs.items()}))
         metrics = {name: x[rows] for name, x in step.metrics.items()}
         success = self.source.finished(rows, metrics)
-        self._report(t, rows, metrics, success, rollout)
-        self._reward[rows], self._cost[rows], self._length[rows] = 0.0, 0.0, 0
+        self._ends.append(_End(t, rows, self._decision[rows], success, metrics))
+        self._decision[rows] = 0
         seeds, contexts = self._copy_seeds[rows], None
         if not self.problem.autoreset:
             seeds, contexts = self.source.draw(rows)
@@ -297,34 +354,35 @@ class Collector:
         if self.teacher is not None:
             self.teacher.reset(seeds, contexts, rows)
 
-    def _report(
-        self,
-        t: int,
-        rows: IntArray,
-        metrics: Mapping[str, Array],
-        success: NDArray[np.bool_],
-        rollout: Rollout,
-    ) -> None:
-        n = self.problem.copies // self.seeds
-        for i, row in enumerate(rows):
-            seed, copy = divmod(int(row), n)
-            length = int(self._length[row])
-            rollout.episodes.append(
-                Episode(
-                    seed,
-                    self._reward[row].copy(),
-                    self._cost[row].copy(),
-                    length,
-                    bool(success[i]),
-                    {name: float(x[i]) for name, x in metrics.items()},
-                )
-            )
-            if success[i]:
-                first = max(0, t + 1 - length)
-                guided = self._rest.arrays["guided"][seed, first : t + 1, copy]
-                rollout.guided_success[seed, first : t + 1, copy] = guided
+    def _episodes(self, guided_success: NDArray[np.bool_]) -> list[Episode]:
+        """Sums of the episodes that ended; marks their guided decisions where they succeeded."""
+        rest, copies = self._rest.arrays, self.problem.copies
+        alive = self._inputs.arrays["alive"][:-1].reshape(*rest["reward"].shape[:3])
+        reward = np.where(alive[..., None], rest["reward"], 0.0).mean(axis=2, dtype=np.float64)
+        joined = np.concatenate([reward, rest["cost"]], axis=-1)
+        running = np.concatenate([np.zeros_like(joined[:1]), joined.cumsum(axis=0)])
+        start, n, found = np.zeros(copies, np.int64), copies // self.seeds, list[Episode]()
+        for end in self._ends:
+            total = self._sums[end.rows] + running[end.t + 1, end.rows]
+            total -= running[start[end.rows], end.rows]
+            for i, row in enumerate(end.rows):
+                seed, copy = divmod(int(row), n)
+                metrics = {name: float(x[i]) for name, x in end.metrics.items()}
+                own = np.split(total[i], [reward.shape[-1]])
+                good = bool(end.success[i])
+                found.append(Episode(seed, own[0], own[1], int(end.length[i]), good, metrics))
+                if good:
+                    played = slice(max(0, end.t + 1 - int(end.length[i])), end.t + 1)
+                    guided_success[seed, played, copy] = rest["guided"][played, row]
+            self._sums[end.rows], start[end.rows] = 0.0, end.t + 1
+        self._sums += running[-1] - running[start, np.arange(copies)]
+        return found
 
 
+# Leading axes that stand for the S·N rows: [T, S·N, ...] as problems give them, [T, S, N, ...]
+# as networks do.
+_ROWS = dict.fromkeys(("reward", "cost", "terminated", "truncated", "elapsed", "guided"), 2)
+_ROWS |= dict.fromkeys(("logits", "mean", "discrete", "raw", "teacher_probs", "teacher_raw"), 3)
 _PARTS = ("obs", "alive", "edges", "edge_mask", "action_mask", "box_low", "box_high", "state")
 
 

@@ -34,7 +34,7 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import CheckpointError, ContractError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.deploy.arrays import Array
-from trimtab.deploy.network import NetSpec, actor, critic
+from trimtab.deploy.network import ActorOutput, NetSpec, actor, critic
 from trimtab.deploy.policy import Interface, Normaliser, Policy
 from trimtab.learn.collect import Collector, Episode, Rollout
 from trimtab.learn.curriculum import ScenarioSource
@@ -311,7 +311,12 @@ class PPO:
 
     @torch.inference_mode()
     def _old_log_prob(self, batch: Tensors, arrays: Mapping[str, Array]) -> torch.Tensor:
-        out = actor(self.net, self.learner.tensors(), batch, _OPS)
+        """Log-probability of what was proposed, from the distribution it was drawn from."""
+        drawn = {k: torch.from_numpy(_join(arrays[k])) for k in ("logits", "mean") if k in arrays}
+        log_std = None
+        if self.net.box:
+            log_std = self.learner.tensors()["actor.log_std"][:, None]
+        out = ActorOutput(drawn.get("logits"), drawn.get("mean"), log_std)
         return log_prob_and_entropy(self.net, out, batch, self.interface.discrete)[0].clone()
 
     def _reward_scale(self, rollout: Rollout) -> NDArray[np.float32]:
@@ -359,27 +364,11 @@ class PPO:
         return np.ascontiguousarray(np.moveaxis(found, 0, 1))
 
     def _final_values(self, policy: Policy, rollout: Rollout, like: Array) -> Array:
-        """V(final observation) where an episode was truncated, 0 elsewhere; [S, T, N, A, K + C].
-
-        Finals of different seeds are evaluated together, padded to the largest number.
-        """
-        final = np.zeros_like(like)
-        if not rollout.finals:
-            return final
-        seeds, n = len(self.seeds), like.shape[2]
-        times = np.concatenate([np.full(len(rows), t) for t, rows, _ in rollout.finals])
-        rows = np.concatenate([rows for _, rows, _ in rollout.finals])
-        order = np.argsort(rows // n, kind="stable")
-        seed = rows[order] // n
-        place = np.arange(len(order)) - np.searchsorted(seed, seed)
-        width = int(place.max()) + 1
-        padded: dict[str, Array] = {}
-        for name in rollout.finals[0][2]:
-            x = np.concatenate([inputs[name][0] for _, _, inputs in rollout.finals])
-            padded[name] = np.zeros((seeds, width, *x.shape[1:]), dtype=x.dtype)
-            padded[name][seed, place] = x[order]
-        value = self._values(policy.normaliser.apply(padded, self.interface))
-        final[seed, times[order], rows[order] % n] = value[seed, place]
+        """V(final observation) where an episode was truncated, 0 elsewhere; [S, T, N, A, K + C]."""
+        final, ends = np.zeros_like(like), rollout.finals
+        if ends is not None:
+            value = self._values(policy.normaliser.apply(ends.inputs, self.interface))
+            final[ends.seed, ends.t, ends.copy] = value[ends.seed, ends.place]
         return final
 
     def _scalarised(

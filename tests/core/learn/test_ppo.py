@@ -194,8 +194,8 @@ def test_finals_are_those_of_the_old_episode() -> None:
         collector: Collector = ppo.collector
         collector.obs = problem.reset(np.array([3, 4]))
         rollout = collector.collect(ppo.policy(), 25, teacher_plays=True)
-        ((t, rows, inputs),) = rollout.finals
-        assert (t, rows.tolist()) == (24, [0, 1])
-        finals.append(inputs["obs"])
-        assert (rollout.inputs["obs"][0, 25] != inputs["obs"][0]).any()
+        ends = rollout.finals
+        assert (ends.t.tolist(), ends.copy.tolist()) == ([24, 24], [0, 1])
+        finals.append(ends.inputs["obs"])
+        assert (rollout.inputs["obs"][0, 25] != ends.inputs["obs"][0]).any()
     assert np.array_equal(finals[0], finals[1])
