@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from trimtab.contracts.spec import IntArray
+from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.run.runner import Decision
 
 from trimtab_traffic.problem import SignalControl
@@ -70,7 +70,7 @@ class DecisionLog:
             state.stage(),
         )
 
-    def _per_signal(self, lanes: IntArray) -> IntArray:
+    def _per_signal(self, lanes: FloatArray | IntArray) -> IntArray:
         column = {lane: k for k, lane in enumerate(self.control.state.lanes)}
         return np.array(
             [

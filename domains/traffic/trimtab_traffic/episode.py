@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from trimtab.contracts.spec import IntArray, Metric
+from numpy.typing import NDArray
+from trimtab.contracts.spec import Metric
 
 from trimtab_traffic.delay import trip_metrics
 from trimtab_traffic.demand import Demand
@@ -47,7 +48,7 @@ class EpisodeFigures:
         self._state, self._demand = state, demand
         self._begin_s, self._end_s = begin_s, end_s
         self._next_sample_s = begin_s
-        self._queues: list[IntArray] = []
+        self._queues: list[NDArray[Any]] = []
         self._times_s: list[float] = []
 
     def begin(self, time_s: float) -> None:

@@ -36,6 +36,7 @@ from trimtab_traffic.loops import write_stop_line_loops
 from trimtab_traffic.plans import write_programs
 from trimtab_traffic.requests import RequestReader
 from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.sensors import SensedState
 from trimtab_traffic.shield import (
     ShieldInputs,
     ShieldState,
@@ -88,13 +89,21 @@ class SignalControl(ControlProblem):
         self.shield_inputs: ShieldInputs | None = None
         self.copies, self.autoreset = 1, autoreset
         self.session = Session(model.backend)
-        self.state = TrafficState(self.network, self._simulation)
+        true = self.state = TrafficState(self.network, self._simulation)
+        if model.sensors.kind != "perfect" or model.sensors.faults:
+            self.state = SensedState(true, model.sensors, self.inputs.begin_s)
         demand = read_demand(
             (*self.inputs.additional, *self.inputs.routes), self.inputs.start_s, self.inputs.end_s
         )
-        self._figures = EpisodeFigures(self.state, demand, self.inputs.begin_s, self.inputs.end_s)
+        self._figures = EpisodeFigures(true, demand, self.inputs.begin_s, self.inputs.end_s)
         self._requests = RequestReader(
-            self.network, self.profile, model.priority, demand.bus_ids, self.state, self._simulation
+            self.network,
+            self.profile,
+            model.priority,
+            demand.bus_ids,
+            true,
+            self._simulation,
+            self._sensed if model.sensors.faults else None,
         )
         self._stages = StageDrive(compile_shield(self.network, self.profile))
         self._drive: Drive = self._stages
@@ -139,6 +148,10 @@ class SignalControl(ControlProblem):
         return tuple(
             RewardChannel(name, units[name], "min", weights.get(name, 0.0)) for name in REWARDS
         )
+
+    @property
+    def _sensed(self) -> SensedState | None:
+        return self.state if isinstance(self.state, SensedState) else None
 
     @property
     def signal_shield(self) -> SignalShield:
@@ -246,6 +259,8 @@ class SignalControl(ControlProblem):
         if self._features is not None:
             self._features.reset()
         self.state.refresh(self.inputs.start_s, self._drive.stage(), self._drive.elapsed_s())
+        if self._sensed is not None:
+            self._sensed.begin(self._seed, self._episode)
 
     def _simulation(self) -> Any:
         """The running simulation, started when first looked at."""
@@ -280,11 +295,15 @@ class SignalControl(ControlProblem):
         )
 
     def _loops(self) -> tuple[Path, ...]:
-        """Stop-line loops, for the interface whose controllers count vehicles."""
-        if not self._counts_loops:
-            return ()
-        path = self.outputs.folder / "loops.add.xml"
-        return (write_stop_line_loops(path, self.state.approach_lanes, self.inputs.end_s),)
+        """Loops of the sensor model, and those of the interface whose controllers count."""
+        folder, files = self.outputs.folder, []
+        if self._counts_loops:
+            path = folder / "stop-lines.add.xml"
+            lanes = self.state.approach_lanes
+            files.append(write_stop_line_loops(path, lanes, self.inputs.end_s))
+        if self._sensed is not None and self._sensed.loops is not None:
+            files.append(self._sensed.loops.write(folder / "loops.add.xml", self.interval_s))
+        return tuple(files)
 
     def _sumo_seed(self) -> int:
         if self._episode == 0 and self._seed <= _SUMO_SEED_MAX:
@@ -312,6 +331,8 @@ class SignalControl(ControlProblem):
     def _observe(self) -> Obs:
         alive = np.full((1, len(self.signal_ids)), self._alive)
         mask = None
+        if self._sensed is not None and self._sensed.has_memory and self._alive:
+            self._sensed.read()
         if self._drive is self._stages:
             if self._alive and not self._native and self._requests.needed:
                 self.shield_inputs = self._requests.read()

@@ -11,6 +11,7 @@ from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 
 from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.scenario import Priority
+from trimtab_traffic.sensors import SensedState
 from trimtab_traffic.shield import ShieldInputs
 from trimtab_traffic.signals import TrafficNetwork
 from trimtab_traffic.state import TrafficState
@@ -31,6 +32,7 @@ class RequestReader:
         bus_ids: planned buses.
         state: read without sensor error: emergency calls and exit loops are equipment of their own.
         simulation: gives the simulation (for persons).
+        sensed: what detectors report, for the watchdog, where there are faults.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class RequestReader:
         bus_ids: frozenset[str],
         state: TrafficState,
         simulation: Callable[[], Any],
+        sensed: SensedState | None = None,
     ) -> None:
         signals = network.controllable
         rules = [profile.for_signal(signal.id) for signal in signals]
         self._state, self._bus_ids, self._simulation = state, bus_ids, simulation
+        self._sensed = sensed
         self._guards = any(rule.spillback_guard for rule in rules)
         self._emergency = priority.emergency_every_s is not None
         self._buses = priority.bus and bool(bus_ids)
@@ -58,7 +62,8 @@ class RequestReader:
     @property
     def needed(self) -> bool:
         """Whether anything is read at all."""
-        return bool(self._guards or self._emergency or self._buses or self._crossings)
+        watched = self._sensed is not None
+        return bool(self._guards or self._emergency or self._buses or self._crossings or watched)
 
     def read(self) -> ShieldInputs | None:
         """Inputs at this decision, or None when nothing is needed."""
@@ -69,6 +74,7 @@ class RequestReader:
             preemption=self._asked_by(_is_emergency) if self._emergency else None,
             bus=self._asked_by(self._bus_ids.__contains__) if self._buses else None,
             pedestrian_call=self._calls() if self._crossings else None,
+            stale_s=None if self._sensed is None else self._sensed.stale_s(),
             time_s=self._state.time_s,
         )
 

@@ -31,11 +31,13 @@ class Sightings:
     Attributes:
         links: [vehicles] column of that link.
         distance_m: [vehicles].
+        lanes: [vehicles] column of the lane they are on, -1 before the approach lanes.
         vehicles: their ids.
     """
 
     links: IntArray
     distance_m: FloatArray
+    lanes: IntArray
     vehicles: tuple[str, ...]
 
 
@@ -51,6 +53,7 @@ class TrafficState:
         exit_lanes: ids of the columns of `free_space_m`.
         first_link: [signals + 1] first column of each signal's links.
         time_s: time of the decision.
+        simulation: gives the simulation.
     """
 
     def __init__(self, network: TrafficNetwork, simulation: Callable[[], Any]) -> None:
@@ -65,14 +68,15 @@ class TrafficState:
         column = {lane: k for k, lane in enumerate(self.lanes)}
         self.exit_columns = np.array([column[lane] for lane in self.exit_lanes], dtype=np.int64)
         self.lane_length_m = np.array([network.lanes[lane].length_m for lane in self.lanes])
+        self.lane_speed_limit_mps = np.array([network.lanes[x].speed_mps for x in self.lanes])
         self.time_s = 0.0
         self._offsets = {s.id: int(k) for s, k in zip(signals, self.first_link, strict=False)}
         self._arrives = {
             network.lanes[lane].edge: k for k, s in enumerate(signals) for lane in s.approach_lanes
         }
-        self._zones: dict[float, tuple[tuple[str, bool], ...]] = {}
+        self._zones: dict[float, tuple[tuple[str, int], ...]] = {}
         self._cache: dict[Any, Any] = {}
-        self._simulation = simulation
+        self.simulation = simulation
         self._stage = np.zeros(len(signals), dtype=np.int64)
         self._stage_elapsed_s = np.zeros(len(signals), dtype=np.int64)
 
@@ -97,15 +101,15 @@ class TrafficState:
         """Seconds of green of that stage, negative while its transition runs, [signals]."""
         return self._stage_elapsed_s
 
-    def lane_vehicles(self) -> IntArray:
+    def lane_vehicles(self) -> FloatArray | IntArray:
         """V: vehicles per lane, [lanes]."""
         return self._per_lane("getLastStepVehicleNumber", self.lanes, np.int64)
 
-    def lane_halting(self) -> IntArray:
+    def lane_halting(self) -> FloatArray | IntArray:
         """H: vehicles slower than 0.1 m/s per lane, [lanes]."""
         return self._per_lane("getLastStepHaltingNumber", self.lanes, np.int64)
 
-    def approach_halting(self) -> IntArray:
+    def approach_halting(self) -> FloatArray | IntArray:
         """H of approach lanes only, [approach lanes]."""
         return self._per_lane("getLastStepHaltingNumber", self.approach_lanes, np.int64)
 
@@ -122,7 +126,7 @@ class TrafficState:
 
         Needs the stop-line loops that interface `cycle` puts in.
         """
-        count = self._simulation().inductionloop.getIntervalVehicleNumber
+        count = self.simulation().inductionloop.getIntervalVehicleNumber
         loops = map(stop_line_loop, self.approach_lanes)
         return np.fromiter(map(count, loops), np.int64, len(self.approach_lanes))
 
@@ -132,7 +136,7 @@ class TrafficState:
         free: FloatArray = self.lane_length_m[self.exit_columns] - VEHICLE_SPACE_M * vehicles
         return np.maximum(free, 0.0)
 
-    def approach_count(self, radius_m: float) -> IntArray:
+    def approach_count(self, radius_m: float) -> FloatArray | IntArray:
         """n_j(R): vehicles whose next signalled link is j, at most `radius_m` away, [links]."""
         seen = self.sightings(radius_m)
         near = seen.links[seen.distance_m <= radius_m]
@@ -143,7 +147,7 @@ class TrafficState:
         seen = self.sightings(SIGHT_M)
         waits = np.zeros(int(self.first_link[-1]))
         links, first = np.unique(seen.links, return_index=True)
-        wait_of = getter(self._simulation(), "vehicle", "getWaitingTime")
+        wait_of = getter(self.simulation(), "vehicle", "getWaitingTime")
         for link, vehicle in zip(links, first, strict=True):
             waits[link] = wait_of(seen.vehicles[vehicle])
         return waits
@@ -158,7 +162,7 @@ class TrafficState:
     def speeds_mps(self, radius_m: float) -> FloatArray:
         """Speed of each vehicle of `sightings(radius_m)`, [vehicles]."""
         seen = self.sightings(radius_m)
-        speed_of = getter(self._simulation(), "vehicle", "getSpeed")
+        speed_of = getter(self.simulation(), "vehicle", "getSpeed")
         speeds: FloatArray = self._cached(
             ("speeds", len(seen.vehicles)),
             lambda: np.fromiter(map(speed_of, seen.vehicles), np.float64, len(seen.vehicles)),
@@ -168,7 +172,7 @@ class TrafficState:
     def waiting_outside(self) -> FloatArray:
         """Vehicles not yet let into the network, at the first signal of their route, [signals]."""
         counts = np.zeros(len(self._stage))
-        api = self._simulation()
+        api = self.simulation()
         for vehicle in api.simulation.getPendingVehicles():
             route = api.vehicle.getRoute(vehicle)
             first = next((self._arrives[e] for e in route if e in self._arrives), None)
@@ -177,43 +181,44 @@ class TrafficState:
         return counts
 
     def _look(self, radius_m: float) -> Sightings:
-        api = self._simulation()
+        api = self.simulation()
         ids_of = getter(api, "lane", "getLastStepVehicleIDs")
         next_signals = getter(api, "vehicle", "getNextTLS")
         offset_of = self._offsets.get
-        rows: list[tuple[float, int, str]] = []
-        for lane, ends_at_signal in self._zone(radius_m):
+        rows: list[tuple[float, int, int, str]] = []
+        for lane, column in self._zone(radius_m):
             for vehicle in reversed(ids_of(lane)):
                 ahead = next_signals(vehicle)
                 if not ahead:
                     continue
                 signal, link, distance_m, _ = ahead[0]
                 if distance_m > radius_m:
-                    if ends_at_signal:
+                    if column >= 0:
                         break  # vehicles come in order: those behind are further away
                     continue
                 offset = offset_of(signal)
                 if offset is not None:
-                    rows.append((distance_m, offset + link, vehicle))
+                    rows.append((distance_m, offset + link, column, vehicle))
         rows.sort()
         return Sightings(
             links=np.array([row[1] for row in rows], dtype=np.int64),
             distance_m=np.array([row[0] for row in rows], dtype=np.float64),
-            vehicles=tuple(row[2] for row in rows),
+            lanes=np.array([row[2] for row in rows], dtype=np.int64),
+            vehicles=tuple(row[3] for row in rows),
         )
 
-    def _zone(self, radius_m: float) -> tuple[tuple[str, bool], ...]:
-        """Lanes with points at most `radius_m` before a stop line, and whether they end there."""
+    def _zone(self, radius_m: float) -> tuple[tuple[str, int], ...]:
+        """Lanes with points at most `radius_m` before a stop line; column, -1 if further up."""
         if radius_m not in self._zones:
-            approach = dict.fromkeys(self.approach_lanes, True)
-            further = _upstream(self._simulation(), self.network, self.approach_lanes, radius_m)
+            approach = {lane: column for column, lane in enumerate(self.approach_lanes)}
+            further = _upstream(self.simulation(), self.network, self.approach_lanes, radius_m)
             self._zones[radius_m] = tuple(
-                (approach | {lane: False for lane in further if lane not in approach}).items()
+                (approach | {lane: -1 for lane in further if lane not in approach}).items()
             )
         return self._zones[radius_m]
 
     def _per_lane(self, name: str, lanes: tuple[str, ...], dtype: type[np.generic]) -> NDArray[Any]:
-        get = getter(self._simulation(), "lane", name)
+        get = getter(self.simulation(), "lane", name)
         key = (name, len(lanes))
         values: NDArray[Any] = self._cached(
             key, lambda: np.fromiter(map(get, lanes), dtype, len(lanes))
