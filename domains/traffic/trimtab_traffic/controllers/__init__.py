@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
+from typing import Any
 
 from trimtab.contracts.controller import Entry
 from trimtab.contracts.problem import Need
@@ -17,7 +19,19 @@ STATIC: frozenset[Need] = frozenset({"model"})
 
 def entries(problem: SignalsProblem) -> dict[str, Entry]:
     """Every controller offered on a scenario, by public name."""
-    return {**_native(problem), **_rules(problem)}
+    from trimtab_traffic.controllers.tuned_parameters import with_shipped_parameters
+
+    untuned = {**_native(problem), **_rules(problem)}
+    return {
+        name: with_shipped_parameters(name, entry, problem.rules.profile)
+        for name, entry in untuned.items()
+    }
+
+
+def _defaults(function: Callable[..., object], space: Space) -> dict[str, Any]:
+    """Default arguments of a controller, for the parameters that tuning searches."""
+    arguments = signature(function).parameters
+    return {p.name: arguments[p.name].default for p in space.parameters}
 
 
 def _native(problem: SignalsProblem) -> dict[str, Entry]:
@@ -76,6 +90,7 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
             needs=STATIC,
             interface="native",
             parameters=nema.PARAMETERS,
+            defaults=_defaults(nema.Nema, nema.PARAMETERS),
             shielded=False,
         ),
     }  # fmt: skip
@@ -98,6 +113,7 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             needs=OBSERVES,
             interface="stage",
             parameters=sotl.PARAMETERS,
+            defaults=_defaults(sotl.Sotl, sotl.PARAMETERS),
         ),
         "scoot": Entry(
             role="classical",
@@ -106,6 +122,7 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             needs=OBSERVES,
             interface="cycle",
             parameters=scoot.PARAMETERS,
+            defaults=_defaults(scoot.Scoot, scoot.PARAMETERS),
         ),
         "longest_queue": Entry(
             role="classical",
@@ -114,6 +131,7 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             needs=OBSERVES,
             interface="stage",
             parameters=advantage,
+            defaults=_defaults(pressure.longest_queue, advantage),
         ),
         "max_pressure": Entry(
             role="classical",
@@ -122,6 +140,7 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             needs=OBSERVES,
             interface="stage",
             parameters=max_pressure.PARAMETERS,
+            defaults=_defaults(max_pressure.MaxPressure, max_pressure.PARAMETERS),
         ),
         "mp_move": rule(
             pressure.movement_pressure, "movement max-pressure; knows each vehicle's next link"
