@@ -99,8 +99,9 @@ class SignalsDomain(Domain):
         return (inputs.net, *inputs.routes, *inputs.additional)
 
     def check(self, problem: SignalsProblem) -> tuple[str, ...]:
-        """Repairs of and notes on the user's own network and demand."""
-        if problem.network.generated is not None:
+        """Repairs of and notes on the user's own network and demand; ours need no check."""
+        network = problem.network
+        if network.generated is not None or (network.wheel and problem.begin_s is None):
             return ()
         from trimtab_traffic.inputs import resolve
 

@@ -16,6 +16,7 @@ from trimtab_traffic.network import compile_network
 from trimtab_traffic.readers import problem_files
 from trimtab_traffic.scenario import NetworkSource, SignalsProblem
 from trimtab_traffic.signals import TrafficNetwork
+from trimtab_traffic.toolchain import sumo_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def resolve_inputs(problem: SignalsProblem, work: Path) -> Inputs:
     Raises:
         TrimtabError: a file is missing or inconsistent.
     """
+    sumo_version()  # mixed packages are said before anything is run with them
     files, notes = _files(problem, work)
     begin_s = problem.begin_s if problem.begin_s is not None else files.begin_s or 0.0
     return Inputs(

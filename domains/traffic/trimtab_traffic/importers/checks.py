@@ -38,6 +38,12 @@ def check_files(files: TrafficFiles, work: Path | None = None) -> TrafficFiles:
     network = compile_network(files.net_file, files.additional_files)
     for signal in network.signals:
         check_program(files, signal)
+    if not network.controllable:
+        msg = (
+            f"{files.net_file}: none of its {len(network.signals)} signals has two stages to "
+            "choose between; give a program a second green phase"
+        )
+        raise InputFileError(msg)
     begin_s = files.begin_s or 0.0
     end_s = files.end_s or begin_s + _DAY_S
     edges = network_edges(files.net_file)
@@ -101,7 +107,7 @@ def _with_period(files: TrafficFiles, demand: DemandScan) -> TrafficFiles:
         hour = 3600.0 * (demand.first_s // 3600.0)
         msg = (
             f"{_names(files)}: nothing departs in {period}: the demand runs from "
-            f"{demand.first_s:g} to {demand.last_s:g} s; set begin_s: {hour:g} and a later end_s"
+            f"{demand.first_s:g} to {demand.last_s:g} s; set begin_s: {hour:g}"
         )
         raise InputFileError(msg)
     repaired = files
