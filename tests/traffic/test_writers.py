@@ -12,6 +12,7 @@ from trimtab_traffic.importers.tables import read_table
 from trimtab_traffic.plans import read_plan_tables, read_programs
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.runconfig import raw_true_delay_s
+from trimtab_traffic.safexml import read_tree
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.writers import export
 
@@ -66,9 +67,23 @@ def test_export_keeps_parameters_and_covers_every_signal(tmp_path: Path) -> None
     assert 33.0 in limits
 
 
+def test_time_of_day_plan_holds_in_the_period_and_the_shipped_one_around_it(
+    tmp_path: Path,
+) -> None:
+    problem = SignalsProblem.model_validate(COLOGNE)
+    _, day, *_ = export(problem, "actuated", {}, tmp_path)
+    root = read_tree(day, "additional")
+    wauts = list(root.find_all("WAUT"))
+    assert len(wauts) == 8
+    switches = [(s.number("time"), s.text("to")) for s in wauts[0].children]
+    assert [time_s for time_s, _ in switches] == [25200.0, 25500.0]
+    types = {p.text("programID"): p.text("type") for p in root.find_all("tlLogic")}
+    assert [types[name] for _, name in switches] == ["actuated", "static"]
+
+
 def test_tables_of_a_plan_say_what_the_programs_say(tmp_path: Path) -> None:
     problem = SignalsProblem.model_validate(GENERATED)
-    plan, _, stages, intergreens = export(problem, "fixed", {}, tmp_path)
+    plan, _, _, stages, intergreens = export(problem, "fixed", {}, tmp_path)
     tables = read_plan_tables(stages, intergreens)
     for signal, (program,) in read_programs(plan).items():
         assert sorted((p.state, p.duration_s) for p in tables[signal].phases) == sorted(

@@ -1,7 +1,8 @@
 """Takes a controller out of Python: signal programs, tables, and a configuration for raw `sumo`.
 
 - A program that runs inside SUMO (fixed, actuated, delay-based, NEMA, Webster) is written as it is
-  installed: ``plan.add.xml``.
+  installed (``plan.add.xml``), and as a time-of-day plan that holds in the period it was judged on
+  (``day.add.xml``).
 - Any other controller is played once, and what its signals showed is written as programs that show
   it again (``replay.add.xml``), beside a table of its decisions and the tables of its stages and
   intergreens.
@@ -27,8 +28,11 @@ from trimtab_traffic.decisions import DECISION_COLUMNS, DecisionLog
 from trimtab_traffic.filewrite import write_csv
 from trimtab_traffic.plans import (
     INTERGREEN_COLUMNS,
+    DayPlan,
+    Programs,
     is_stage,
     read_programs,
+    write_day_plans,
     write_plan_tables,
     write_programs,
 )
@@ -90,7 +94,17 @@ def _export_programs(control: SignalControl, out: Path) -> tuple[Path, ...]:
         programs |= {name: found[-1] for name, found in read_programs(path).items()}
     plan = write_programs(out / "plan.add.xml", programs)
     cycles = {name: program for name, program in programs.items() if _is_cycle(program)}
-    return (plan, _write_run(control, options, plan), *write_plan_tables(out, cycles))
+    day = _write_day(control, programs, out)
+    return (plan, day, _write_run(control, options, plan), *write_plan_tables(out, cycles))
+
+
+def _write_day(control: SignalControl, programs: Programs, out: Path) -> Path:
+    """The exported programs in the period they were judged on, the shipped ones around it."""
+    shipped = {signal.id: signal.program for signal in control.network.signals}
+    begin_s, end_s = control.inputs.begin_s, control.inputs.end_s
+    before = [DayPlan(0.0, shipped)] if begin_s > 0 else []
+    plans = [*before, DayPlan(begin_s, programs), DayPlan(end_s, shipped)]
+    return write_day_plans(out / "day.add.xml", plans)
 
 
 def _renamed(program: Program, suffix: str) -> Program:
