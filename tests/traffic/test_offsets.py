@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from trimtab_traffic.corridors import band_offsets
 from trimtab_traffic.floor import Turn
 from trimtab_traffic.offsets import FINE_STEPS, PlanClimber
 from trimtab_traffic.plan_design import CycleTemplate, SplitDesigner
@@ -56,6 +57,11 @@ def two_stages(green_s=27, offset_s=0.0, first="Gr", second="rG"):
         Phase(second.replace("G", "y"), 3.0),
     )
     return Program("plan", "static", offset_s, phases, ())
+
+
+def climber_of(queues, **programs):
+    templates = dict.fromkeys(programs, template())
+    return PlanClimber(queues, templates, programs, 0, 2000, steady=True)
 
 
 def template():
@@ -124,12 +130,7 @@ def test_changing_one_program_changes_only_its_rows():
 
 def test_climbed_offsets_are_as_good_as_trying_every_second():
     queues = network_of([(0, 0, 0.15), (1, 0, 0.0), (1, 1, 0.02)], [(0, 1, 1.0, 23.0)])
-    climber = PlanClimber(
-        queues,
-        {"A": template(), "B": template()},
-        {"A": two_stages(), "B": two_stages()},
-        0,
-    )
+    climber = climber_of(queues, A=two_stages(), B=two_stages())
     climber.climb_offsets(FINE_STEPS)
     steady = {"steady_s": (240, 120)}
     every = [
@@ -143,7 +144,7 @@ def test_climbed_offsets_are_as_good_as_trying_every_second():
 
 def test_climbed_splits_are_as_good_as_trying_every_second():
     queues = network_of([(0, 0, 0.22), (0, 1, 0.08)])
-    climber = PlanClimber(queues, {"A": template()}, {"A": two_stages()}, 0)
+    climber = climber_of(queues, A=two_stages())
     climber.climb_splits()
     every = [
         model_delay(
@@ -156,12 +157,7 @@ def test_climbed_splits_are_as_good_as_trying_every_second():
 
 def test_climbing_never_makes_a_plan_worse():
     queues = network_of([(0, 0, 0.22), (0, 1, 0.2), (1, 0, 0.1)], [(0, 2, 0.5, 31.0)])
-    climber = PlanClimber(
-        queues,
-        {"A": template(), "B": template()},
-        {"A": two_stages(), "B": two_stages()},
-        0,
-    )
+    climber = climber_of(queues, A=two_stages(), B=two_stages())
     before = climber.delay_veh_s
     climber.climb_splits()
     climber.climb_offsets(FINE_STEPS)
@@ -179,3 +175,18 @@ def test_designed_splits_give_the_busier_stage_more_green_and_fill_the_cycle():
 def test_a_cycle_too_short_for_the_minimum_greens_has_no_design():
     queues = network_of([(0, 0, 0.2), (0, 1, 0.1)])
     assert SplitDesigner(queues, "A", template()).program(15, 0.0) is None
+
+
+def test_climbing_stops_when_its_trials_are_spent():
+    queues = network_of([(0, 0, 0.22), (0, 1, 0.08)])
+    climber = PlanClimber(queues, {"A": template()}, {"A": two_stages()}, 0, 0, steady=False)
+    climber.climb_splits()
+    assert climber.programs == {"A": two_stages()}
+
+
+def test_bands_let_the_platoon_of_a_one_way_road_pass():
+    queues = network_of([(0, 0, 0.15), (1, 0, 0.0)], [(0, 1, 1.0, 20.0)])
+    start = {"A": two_stages(offset_s=5.0), "B": two_stages(offset_s=31.0)}
+    banded = band_offsets(queues, start)
+    assert (banded["B"].offset_s - banded["A"].offset_s) % CYCLE_S == pytest.approx(20, abs=1)
+    assert queued(queues, banded)[1] < 0.3 * queued(queues, start)[1]

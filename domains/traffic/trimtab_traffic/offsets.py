@@ -32,12 +32,15 @@ class PlanClimber:
     Args:
         queues: the network with its traffic.
         templates: cycles by signal id; other signals are left alone.
-        programs: start, by signal id; all of one cycle.
+        programs: start, by signal id.
         begin_s: absolute time at which the horizon begins.
+        most_trials: model runs after which climbing ends.
+        steady: judge by a few cycles with mean flows (all programs must have one cycle), not by the
+            whole horizon.
 
     Attributes:
         programs: the best programs found so far.
-        delay_veh_s: their delay in the model, steady state.
+        delay_veh_s: their delay in the model.
     """
 
     def __init__(
@@ -46,8 +49,12 @@ class PlanClimber:
         templates: Mapping[str, CycleTemplate],
         programs: Mapping[str, Program],
         begin_s: int,
+        most_trials: int,
+        *,
+        steady: bool,
     ) -> None:
         self._queues, self._templates, self._begin_s = queues, templates, begin_s
+        self._trials_left = most_trials
         self.programs: Programs = dict(programs)
         self._plan = timetable(queues, self.programs)
         volume = np.bincount(
@@ -57,7 +64,7 @@ class PlanClimber:
             queues.signals[k] for k in np.argsort(-volume) if queues.signals[k] in templates
         ]
         cycle = round(max(program.cycle_s for program in programs.values()))
-        self._steady_s = (WARM_UP_S, EVALUATED_CYCLES * cycle)
+        self._steady_s = (WARM_UP_S, EVALUATED_CYCLES * cycle) if steady else (0, 0)
         self.delay_veh_s = self._delay(self._plan)
 
     def climb_offsets(self, steps: tuple[float, ...]) -> None:
@@ -93,8 +100,9 @@ class PlanClimber:
 
     def _try(self, name: str, program: Program | None) -> bool:
         """Keep the program if the network's delay falls."""
-        if program is None:
+        if program is None or self._trials_left <= 0:
             return False
+        self._trials_left -= 1
         plan = timetable(self._queues, {name: program}, self._plan)
         delay = self._delay(plan)
         if delay >= self.delay_veh_s * (1.0 - _LEAST_GAIN):

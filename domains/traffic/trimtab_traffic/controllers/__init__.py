@@ -35,7 +35,7 @@ def _defaults(function: Callable[..., object], space: Space) -> dict[str, Any]:
 
 
 def _native(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import native, nema
+    from trimtab_traffic.controllers import native, nema, webster
 
     profile = problem.profile
     actuated = partial(native.Actuated, profile=profile)
@@ -91,6 +91,16 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
             interface="native",
             parameters=nema.PARAMETERS,
             defaults=_defaults(nema.Nema, nema.PARAMETERS),
+            shielded=False,
+        ),
+        "webster": Entry(
+            role="classical",
+            factory=partial(webster.Webster, model=problem),
+            help="Webster's cycle and splits, offsets climbed on a platoon model; knows the demand",
+            needs=STATIC,
+            interface="native",
+            parameters=webster.PARAMETERS,
+            defaults={"offsets": "platoon"},
             shielded=False,
         ),
     }  # fmt: skip

@@ -1,0 +1,35 @@
+"""Webster's plan with coordinated offsets, as a fixed-time program that runs inside SUMO."""
+
+from __future__ import annotations
+
+from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.space import Categorical, Space
+
+from trimtab_traffic.controllers.native import Fixed, SignalPrograms
+from trimtab_traffic.plan_choice import OffsetMethod, chosen_plan
+from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.signals import Program, Signal
+
+PARAMETERS = Space((Categorical("offsets", ("platoon", "maxband")),))
+
+
+class Webster(SignalPrograms):
+    """Fixed-time plan: Webster's cycle and splits, offsets climbed on a platoon model.
+
+    The plan is designed for the demand of the scenario's files and is proved in the simulator, on
+    seeds of its own, to be no worse than the plan of `fixed`; otherwise it is that plan.
+
+    Args:
+        problem: the control problem.
+        model: the scenario the plan is for.
+        offsets: `platoon` (hill climb after TRANSYT) or `maxband` (widest two-way bands).
+    """
+
+    def __init__(
+        self, problem: ControlProblem, model: SignalsProblem, offsets: OffsetMethod = "platoon"
+    ) -> None:
+        super().__init__(problem, model.profile)
+        self._plan = chosen_plan(model, Fixed(problem, model.profile).programs(), offsets)
+
+    def _program(self, signal: Signal) -> Program | None:
+        return self._plan.get(signal.id)
