@@ -38,11 +38,15 @@ TRIP_METRICS = (
     Metric("never_inserted_veh", "veh", "min", "demand that never entered the network"),
     Metric("los", "A=1..F=6", "min", "HCM level of service of the true delay"),
     Metric("bus_delay_s", "s", "min", "mean delay of buses"),
+    Metric("emergency_delay_s", "s", "min", "mean delay of inserted emergency vehicles"),
+    Metric("emergency_stops", "1/veh", "min", "mean number of halts of emergency vehicles"),
     Metric("pedestrian_delay_s", "s", "min", "mean time lost per person on foot"),
     Metric("co2_g", "g/veh", "min", "mean CO2 per inserted vehicle"),
     Metric("nox_g", "g/veh", "min", "mean NOx per inserted vehicle"),
     Metric("fuel_g", "g/veh", "min", "mean fuel per inserted vehicle"),
 )
+EMERGENCY_PREFIX = "emergency."
+"""Begin of the ids of the emergency vehicles a scenario adds."""
 LOS_LIMITS_S = (10.0, 20.0, 35.0, 55.0, 80.0)  # HCM 2010, signalized intersections: A..E
 
 
@@ -127,6 +131,7 @@ def trip_metrics(trips: Trips, demand: Demand, begin_s: float, end_s: float) -> 
     buses = _buses(trips, demand, delay.never, counted)
     if buses:
         metrics["bus_delay_s"] = float(np.mean(buses))
+    metrics |= _emergencies(trips)
     if len(trips.person_loss_s):
         metrics["pedestrian_delay_s"] = _average(trips.person_loss_s)
     return metrics
@@ -142,6 +147,14 @@ def _buses(
         if trips.vtypes[i].partition("@")[0] in demand.bus_types
     ]
     return driven + [wait for name, wait in never.items() if name in demand.bus_ids]
+
+
+def _emergencies(trips: Trips) -> dict[str, float]:
+    served = [k for k, name in enumerate(trips.ids) if name.startswith(EMERGENCY_PREFIX)]
+    if not served:
+        return {}
+    loss = trips.time_loss_s[served] + trips.depart_delay_s[served]
+    return {"emergency_delay_s": _average(loss), "emergency_stops": _average(trips.stops[served])}
 
 
 def _resco_never(trips: Trips, demand: Demand, begin_s: float, end_s: float) -> list[float]:

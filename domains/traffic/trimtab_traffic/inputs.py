@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from trimtab_traffic.disturbances import Disturbed, Period, disturb
 from trimtab_traffic.generated import generate
 from trimtab_traffic.importers.checks import check_files
 from trimtab_traffic.importers.files import TrafficFiles
@@ -93,15 +94,26 @@ def resolve_inputs(problem: SignalsProblem, work: Path) -> Inputs:
     sumo_version()  # mixed packages are said before anything is run with them
     files, notes = _files(problem, work)
     begin_s = problem.begin_s if problem.begin_s is not None else files.begin_s or 0.0
+    period = Period(max(0.0, begin_s - problem.warm_up_s), begin_s, begin_s + problem.horizon_s)
+    disturbed = disturb(
+        problem,
+        compiled_network(files.net_file, files.additional_files),
+        Disturbed(files.route_files, files.additional_files, ()),
+        period,
+        work,
+    )
+    options = dict(files.options)
+    if problem.closures:  # who has no way round waits before the closed lane
+        options["ignore-route-errors"] = "true"
     return Inputs(
         net=files.net_file,
-        routes=files.route_files,
-        additional=files.additional_files,
+        routes=disturbed.routes,
+        additional=disturbed.additional,
         begin_s=begin_s,
-        start_s=max(0.0, begin_s - problem.warm_up_s),
-        end_s=begin_s + problem.horizon_s,
-        options=tuple(word for name, value in files.options for word in (f"--{name}", value)),
-        notes=notes + files.repairs + files.notes,
+        start_s=period.start_s,
+        end_s=period.end_s,
+        options=tuple(word for name, value in options.items() for word in (f"--{name}", value)),
+        notes=notes + files.repairs + files.notes + disturbed.notes,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 
+from trimtab_traffic.delay import EMERGENCY_PREFIX
 from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.scenario import Priority
 from trimtab_traffic.sensors import SensedState
@@ -18,8 +19,6 @@ from trimtab_traffic.state import TrafficState
 
 REQUEST_RADIUS_M = 200.0
 """Distance from which emergency vehicles and buses ask for green, m."""
-EMERGENCY_PREFIX = "emergency."
-"""Begin of the ids of the emergency vehicles a scenario adds."""
 
 
 class RequestReader:

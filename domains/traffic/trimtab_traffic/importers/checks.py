@@ -158,9 +158,10 @@ def _sorted_copy(path: Path, work: Path, begin_s: float) -> Path:
     root = next(stream)
     ordered = sorted(stream, key=key)
     name = path.name.removesuffix(".gz")
-    return write_xml(work / f"sorted-{name}", root.name, (_lines(e) for e in ordered))
+    return write_xml(work / f"sorted-{name}", root.name, (element_lines(e) for e in ordered))
 
 
-def _lines(element: XmlElement) -> Iterator[str]:
-    children = [_lines(child) for child in element.children]
+def element_lines(element: XmlElement) -> Iterator[str]:
+    """An element that was read, as lines to be written."""
+    children = [element_lines(child) for child in element.children]
     return xml_lines(element.name, element.attributes, children)
