@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,22 @@ class SignalsDomain(Domain):
         from trimtab_traffic.writers import export
 
         return export(problem, controller, parameters, out)
+
+    def train(
+        self,
+        problem: SignalsProblem,
+        controller: str,
+        seed: int,
+        out: Path,
+        cpu_s: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Mapping[str, Any]:
+        """Fine-tune the graph policy on this network, or train the shipped weights anew."""
+        if controller != "graph":
+            return super().train(problem, controller, seed, out, cpu_s, progress)
+        from trimtab_traffic.training import train
+
+        return train(problem, seed, out, cpu_s, progress)
 
 
 DOMAIN = SignalsDomain()

@@ -22,10 +22,11 @@ def entries(problem: SignalsProblem) -> dict[str, Entry]:
     from trimtab_traffic.controllers.tuned_parameters import with_shipped_parameters
 
     untuned = {**_native(problem), **_rules(problem)}
-    return {
+    tuned = {
         name: with_shipped_parameters(name, entry, problem.rules.profile)
         for name, entry in untuned.items()
     }
+    return tuned | _learned()
 
 
 def _defaults(function: Callable[..., object], space: Space) -> dict[str, Any]:
@@ -172,11 +173,27 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             needs=OBSERVES,
             interface="graph",
             parameters=stage_score.PARAMETERS,
-            defaults=stage_score.WAVE,
+            defaults=stage_score.TUNED,
         ),
         "wave_50": rule(
             pressure.wave,
             "most vehicles within 50 m of the stop line; knows each vehicle's next link",
             radius_m=50.0,
+        ),
+    }
+
+
+def _learned() -> dict[str, Entry]:
+    from trimtab_traffic.controllers import learned
+
+    return {
+        "graph": Entry(
+            role="learned",
+            factory=learned.graph,
+            help="graph policy trained on generated networks only; plays any network unseen",
+            needs=OBSERVES,
+            interface="graph",
+            files=(learned.GRAPH, learned.GRAPH.with_suffix(".json")),
+            trained=learned.training_budget(learned.GRAPH),
         ),
     }

@@ -6,6 +6,8 @@ is tuned by CMA-ES (`trimtab tune`) and serves as the teacher of the graph polic
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,10 @@ from trimtab_traffic.features import STAGE_FEATURES
 
 WAVE = {name: float(name == "n_50") for name in STAGE_FEATURES}
 """Weights under which the rule is `wave_50`."""
+TUNED: dict[str, float] = json.loads(
+    (Path(__file__).parent.parent / "tuned/stage_score.json").read_text(encoding="utf-8")
+)["parameters"]
+"""Weights tuned on generated networks; the file says how."""
 PARAMETERS = Space(tuple(Float(name, -2.0, 2.0) for name in STAGE_FEATURES))
 _KEEP = 1e-6  # ties keep the stage shown
 

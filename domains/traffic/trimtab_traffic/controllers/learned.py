@@ -1,0 +1,40 @@
+"""Learned stage controllers: shipped or user-trained weights, played by NumPy without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from trimtab.contracts.controller import Controller
+from trimtab.contracts.errors import InputFileError
+from trimtab.contracts.problem import Budget, ControlProblem
+from trimtab.deploy.policy import PolicyController
+from trimtab.deploy.weights import load_policy
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+GRAPH = WEIGHTS / "graph.safetensors"
+
+
+def graph(problem: ControlProblem, weights: str | None = None) -> Controller:
+    """The graph policy on any network.
+
+    Args:
+        problem: with interface `graph`.
+        weights: a `.safetensors` file, by default the shipped one.
+
+    Raises:
+        InputFileError: the file is not there.
+        CheckpointError: it is damaged or no policy.
+        SpecMismatchError: it is a policy for something else.
+    """
+    path = GRAPH if weights is None else Path(weights)
+    if not path.is_file():
+        msg = f"{path}: no such weights; run `trimtab train` first or mend the path"
+        raise InputFileError(msg)
+    return PolicyController(problem, load_policy(path, problem.spec, exact=False))
+
+
+def training_budget(path: Path) -> Budget:
+    """What the manifest beside a weights file says that its training cost."""
+    notes = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["notes"]
+    return Budget(env_steps=notes["env_steps"], cpu_s=notes["cpu_s"])
