@@ -96,6 +96,11 @@ class CmaEs(Optimizer):
         values, self._axes = np.linalg.eigh(self._c)
         self._scales = np.sqrt(np.maximum(values, 1e-300))
 
+    @property
+    def mean(self) -> FloatArray:
+        """Mean of the search distribution inside the cube: what noisy searches return."""
+        return _reflect(self._mean)
+
     def ask(self, n: int) -> FloatArray:
         """See `Optimizer.ask`; any batch size, the generation closes when λ are told."""
         steps = self._rng.standard_normal((n, self._n)) * self._scales @ self._axes.T

@@ -24,7 +24,7 @@ TUNED: dict[str, float] = json.loads(
     (Path(__file__).parent.parent / "tuned/stage_score.json").read_text(encoding="utf-8")
 )["parameters"]
 """Weights tuned on generated networks; the file says how."""
-PARAMETERS = Space(tuple(Float(name, -2.0, 2.0) for name in STAGE_FEATURES))
+PARAMETERS = Space(tuple(Float(name, -5.0, 5.0) for name in STAGE_FEATURES))
 _KEEP = 1e-6  # ties keep the stage shown
 
 
