@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class ControlProblem(ABC):
     def close(self) -> None:
         """Release simulators and files; calling it twice is harmless."""
 
-    def __enter__(self) -> ControlProblem:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
