@@ -98,8 +98,8 @@ class CmaEs(Optimizer):
 
     @property
     def mean(self) -> FloatArray:
-        """Mean of the search distribution inside the cube: what noisy searches return."""
-        return _reflect(self._mean)
+        """Mean of the search distribution; it may lie outside the cube, whose faces mirror."""
+        return self._mean.copy()
 
     def ask(self, n: int) -> FloatArray:
         """See `Optimizer.ask`; any batch size, the generation closes when λ are told."""

@@ -2,7 +2,9 @@
 
 `train_graph` uses generated networks only, so the weights ship; `fine_tune` continues on one
 network, the user's own. Both follow the same path: DAgger from the best classical rule, a critic
-warmed on the frozen student, PPO with a decaying divergence from the student, the last policy kept.
+warmed on the frozen student, PPO with a decaying divergence from the student. The last policy
+replaces its start only if a paired test on episodes of networks and seeds not trained on shows it
+better; otherwise the start is kept and the manifest says so.
 """
 
 from __future__ import annotations
@@ -15,20 +17,25 @@ from typing import Any
 
 import numpy as np
 from trimtab.deploy.network import NetSpec
-from trimtab.deploy.policy import Policy
+from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import load_policy, save_policy
+from trimtab.evidence.bootstrap import paired_difference
 from trimtab.learn.curriculum import FreshSeeds
-from trimtab.learn.ppo import PPO, PPOConfig
+from trimtab.learn.ppo import PPO, PPOConfig, Report
 from trimtab.learn.teach import DaggerConfig, dagger
 from trimtab.run.runner import evaluate
 
 from trimtab_traffic.controllers import stage_score
 from trimtab_traffic.controllers.learned import GRAPH, WEIGHTS
 from trimtab_traffic.controllers.stage_score import StageScore
+from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.towns import Towns
 
 Progress = Callable[[str], None]
+SIGNIFICANCE = 0.05
+JUDGE_SEEDS = (901, 902, 903)
+"""Demand seeds of the acceptance test; training draws its own from 63 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +50,12 @@ class Recipe:
         leash: weight of the divergence from the student at the start.
     """
 
-    dagger_rounds: int = 4
+    dagger_rounds: int = 6
     dagger_steps: int = 960
-    steps: int = 96_000
+    steps: int = 19_200
     rollout: int = 960
-    learning_rate: float = 3e-4
-    leash: float = 0.3
+    learning_rate: float = 1e-4
+    leash: float = 1.0
 
 
 def town(
@@ -81,23 +88,68 @@ def training_towns() -> tuple[SignalsProblem, ...]:
     )
 
 
-def train_graph(
+def held_out_towns() -> tuple[SignalsProblem, ...]:
+    """Networks that accept or refuse a trained policy; none is trained on."""
+    return (
+        town("grid", 3, 2, 2000, 31, lanes=1),
+        town("town", 3, 3, 1300, 32, lanes=1),
+        town("arterial", 5, 1, 1900, 33),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Outcome of the paired test of a trained policy against its start.
+
+    Attributes:
+        accepted: the 95 % interval of the relative difference lies below 0, and p < 0.05.
+        change: mean of delay / delay of the start, minus 1.
+        low, high: its interval.
+    """
+
+    accepted: bool
+    change: float
+    low: float
+    high: float
+
+
+def judge(
+    models: Sequence[SignalsProblem], candidate: Policy, start: Policy, seeds: Sequence[int]
+) -> Verdict:
+    """Compare two policies on the same networks and seeds."""
+    relative = [
+        [_delay_s(model, candidate, s) / _delay_s(model, start, s) - 1.0 for s in seeds]
+        for model in models
+    ]
+    zeros = [[0.0] * len(seeds) for _ in models]
+    found = paired_difference(relative, zeros, np.random.default_rng(0))
+    low, high = (found.interval.low, found.interval.high) if found.interval else (-np.inf, np.inf)
+    shown = high < 0.0 and found.p_value is not None and found.p_value < SIGNIFICANCE
+    return Verdict(shown, found.mean, low, high)
+
+
+def _delay_s(model: SignalsProblem, policy: Policy, seed: int) -> float:
+    with SignalControl(model, "graph") as problem:
+        record = evaluate(problem, PolicyController(problem, policy), [seed])[0]
+    return float(record.metrics["true_delay_s"])
+
+
+def imitate(
     models: Sequence[SignalsProblem],
     teacher: Mapping[str, float],
     seed: int,
-    recipe: Recipe | None = None,
+    recipe: Recipe,
     progress: Progress | None = None,
 ) -> Policy:
-    """Train one policy on several networks.
+    """A student of the stage score, by DAgger on several networks.
 
     Args:
         models: training networks.
         teacher: weights of the `StageScore` to imitate.
         seed: of weights, exploration and demand order.
-        recipe: lengths; None for the shipped ones.
-        progress: called with one line per PPO iteration.
+        recipe: lengths.
+        progress: called with one line at the end.
     """
-    recipe = recipe or Recipe()
     with Towns(models) as towns:
         net = NetSpec.for_problem(
             towns.spec, action_block="stages", rounds=1, hidden=(32, 32), embed=16
@@ -115,19 +167,7 @@ def train_graph(
         if progress is not None:
             agreement = ", ".join(f"{100 * a:.0f} %" for a in student.agreement[:, 0])
             progress(f"student agrees with its teacher in {agreement} of decisions")
-        return _improve(towns, student.policy, seed, recipe, progress)
-
-
-def fine_tune(
-    model: SignalsProblem,
-    initial: Policy,
-    seed: int,
-    recipe: Recipe,
-    progress: Progress | None = None,
-) -> Policy:
-    """Continue training on one network, on a leash to where it started."""
-    with Towns([model]) as towns:
-        return _improve(towns, initial, seed, recipe, progress)
+        return student.policy
 
 
 def train(
@@ -154,9 +194,17 @@ def train(
     begun = time.process_time()
     recipe = Recipe() if cpu_s is None else _within(cpu_s, models, seed)
     if anew:
-        policy = train_graph(models, stage_score.TUNED, seed, recipe, progress)
+        start = imitate(models, stage_score.TUNED, seed, recipe, progress)
     else:
-        policy = fine_tune(model, load_policy(GRAPH), seed, recipe, progress)
+        start = load_policy(GRAPH)
+    last = improve(models, start, seed, recipe, progress)
+    verdict = judge(held_out_towns() if anew else models, last, start, JUDGE_SEEDS)
+    if progress is not None:
+        progress(
+            f"PPO changed the delay by {100 * verdict.change:+.1f} % "
+            f"[{100 * verdict.low:+.1f}, {100 * verdict.high:+.1f}]: "
+            f"{'accepted' if verdict.accepted else 'refused, the start is kept'}"
+        )
     notes = {
         "seed": seed,
         "env_steps": recipe.steps + anew * recipe.dagger_rounds * recipe.dagger_steps,
@@ -164,10 +212,11 @@ def train(
         "networks": [m.network.model_dump(mode="json", exclude_defaults=True) for m in models],
         "recipe": asdict(recipe),
         "start": "student of the tuned stage score" if anew else "shipped weights",
+        "verdict": asdict(verdict),
     }
     path = out / GRAPH.name
     with Towns(models) as towns:
-        save_policy(path, policy, towns.spec, notes)
+        save_policy(path, last if verdict.accepted else start, towns.spec, notes)
     return {"weights": str(path)}
 
 
@@ -185,9 +234,22 @@ def _within(cpu_s: float, models: Sequence[SignalsProblem], seed: int) -> Recipe
     return replace(plain, steps=iterations * plain.rollout)
 
 
-def _improve(
-    towns: Towns, start: Policy, seed: int, recipe: Recipe, progress: Progress | None
+def improve(
+    models: Sequence[SignalsProblem],
+    start: Policy,
+    seed: int,
+    recipe: Recipe,
+    progress: Progress | None = None,
 ) -> Policy:
+    """PPO from `start`, on a leash to it; returns the last policy.
+
+    Args:
+        models: training networks.
+        start: where it starts, and what the leash pulls back to.
+        seed: of exploration and demand order.
+        recipe: lengths.
+        progress: called with one line per iteration.
+    """
     config = PPOConfig(
         steps=recipe.steps,
         rollout=recipe.rollout,
@@ -204,14 +266,18 @@ def _improve(
         compiled=False,
     )
     source = FreshSeeds(np.random.default_rng([seed, 2]))
-    ppo = PPO(towns, start.net, config, (seed,), teacher=start, initial=start, source=source)
     begun = time.process_time()
-    for report in ppo.train():
-        if progress is not None and report.episodes:
-            delays = [episode.metrics["true_delay_s"] for episode in report.episodes]
-            progress(
-                f"{int(report.env_steps[0])} decisions, {time.process_time() - begun:.0f} CPU-s, "
-                f"mean delay {np.mean(delays):.1f} s, divergence "
-                f"{float(report.diagnostics['teacher_loss'][0]):.3f}"
-            )
-    return ppo.policy().seed(0)
+    with Towns(models) as towns:
+        ppo = PPO(towns, start.net, config, (seed,), teacher=start, initial=start, source=source)
+        for report in ppo.train():
+            if progress is not None and report.episodes:
+                progress(_line(report, time.process_time() - begun))
+        return ppo.policy().seed(0)
+
+
+def _line(report: Report, cpu_s: float) -> str:
+    delays = [episode.metrics["true_delay_s"] for episode in report.episodes]
+    return (
+        f"{int(report.env_steps[0])} decisions, {cpu_s:.0f} CPU-s, mean delay "
+        f"{np.mean(delays):.1f} s, divergence {float(report.diagnostics['teacher_loss'][0]):.3f}"
+    )

@@ -2,7 +2,9 @@
 
 CMA-ES on the mean of (delay / delay of the wave rule) over three towns a generation, drawn anew
 with a new demand seed each time; the candidates of a generation share towns and seeds. The final
-mean of the search distribution is kept, never the best candidate.
+mean of the search distribution is kept, never the best candidate. The search is noisy: the same
+search over a range of 10 gave weights that are worse on held-out towns, so the result of a retuning
+must be compared there before it ships.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from trimtab_traffic.scenario import SignalsProblem
 
 POPULATION, TOWNS_A_GENERATION, GENERATIONS = 10, 3, 24
 FIRST_DEMAND_SEED = 1000
-RANGE = 10.0
+RANGE = 4.0
 """Width of the unit cube in weights, centred on the wave rule."""
 WORST = 3.0
 """A candidate counts as at most so many times as bad as the wave rule, so jams do not dominate."""
@@ -46,7 +48,7 @@ def tune_stage_score(
         generations: of CMA-ES, `POPULATION` candidates each.
         progress: called with one line per generation.
     """
-    search = CmaEs(len(STAGE_FEATURES), seed, sigma=0.032, population=POPULATION)
+    search = CmaEs(len(STAGE_FEATURES), seed, sigma=0.08, population=POPULATION)
     draw = np.random.default_rng(seed)
     towns = [SignalControl(model, "graph") for model in models]
     for generation in range(generations):
@@ -106,4 +108,4 @@ def _weights(point: FloatArray) -> dict[str, float]:
     """Unit-cube point → weight per stage feature."""
     wave = np.array([float(name == "n_50") for name in STAGE_FEATURES])
     values = (point - 0.5) * RANGE + wave
-    return dict(zip(STAGE_FEATURES, values.round(6).tolist(), strict=True))
+    return dict(zip(STAGE_FEATURES, values.tolist(), strict=True))

@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trimtab.deploy.policy import PolicyController
+from trimtab.deploy.weights import load_policy
+from trimtab_traffic.controllers import learned
+from trimtab_traffic.controllers.stage_score import TUNED, StageScore
+from trimtab_traffic.domain import DOMAIN
+from trimtab_traffic.problem import SignalControl
+from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.training import Recipe, held_out_towns, imitate, judge, training_towns
+
+JUNCTION = SignalsProblem.model_validate(
+    {
+        "network": {"generated": {"columns": 1, "rows": 1, "vehicles_per_h": 900, "lanes": 1}},
+        "rules": {"profile": "resco"},
+        "horizon_s": 200,
+    }
+)
+SHORT = Recipe(dagger_rounds=2, dagger_steps=40, steps=80, rollout=40)
+
+
+def test_training_and_judging_networks_are_disjoint_and_our_own() -> None:
+    train = {m.network.generated for m in training_towns()}
+    held_out = {m.network.generated for m in held_out_towns()}
+    assert None not in train | held_out
+    assert not train & held_out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_student_mostly_does_what_its_teacher_does_and_training_is_reproducible() -> None:
+    first, second = (imitate([JUNCTION], TUNED, 3, SHORT) for _ in range(2))
+    assert all(np.array_equal(first.params[k], second.params[k]) for k in first.params)
+    with SignalControl(JUNCTION, "graph") as problem:
+        teacher, student = StageScore(problem, **TUNED), PolicyController(problem, first)
+        obs = problem.reset(np.array([9]))
+        student.reset(np.array([9]))
+        same = []
+        while obs.alive.any():
+            same.append(teacher.act(obs).discrete == student.act(obs).discrete)
+            obs = problem.step(teacher.act(obs)).obs
+    assert np.mean(same) > 0.7
+
+
+def test_a_policy_is_not_judged_better_than_itself() -> None:
+    policy = load_policy(learned.GRAPH)
+    verdict = judge([JUNCTION], policy, policy, (1, 2, 3))
+    assert (verdict.accepted, verdict.change) == (False, 0.0)
+
+
+def test_fine_tuning_leaves_weights_that_play_and_a_manifest(tmp_path: Path) -> None:
+    short = JUNCTION.model_copy(update={"horizon_s": 60})
+    parameters = DOMAIN.train(short, "graph", 1, tmp_path, cpu_s=1.0)
+    notes = json.loads((tmp_path / "graph.json").read_text())["notes"]
+    assert notes["start"] == "shipped weights"
+    assert {"accepted", "change", "low", "high"} == notes["verdict"].keys()
+    with SignalControl(short, "graph") as problem:
+        controller = learned.graph(problem, **parameters)
+        assert controller.act(problem.reset(np.array([1]))).discrete is not None
+
+
+def test_shipped_weights_come_from_our_own_networks_and_say_so() -> None:
+    notes = json.loads(learned.GRAPH.with_suffix(".json").read_text())["notes"]
+    assert notes["networks"]
+    assert all(set(network) == {"generated"} for network in notes["networks"])
+    assert notes["cpu_s"] > 0
