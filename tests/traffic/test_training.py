@@ -12,9 +12,9 @@ from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.training import Recipe, held_out_towns, imitate, judge, training_towns
 
-JUNCTION = SignalsProblem.model_validate(
+PAIR = SignalsProblem.model_validate(
     {
-        "network": {"generated": {"columns": 1, "rows": 1, "vehicles_per_h": 900, "lanes": 1}},
+        "network": {"generated": {"columns": 2, "rows": 1, "vehicles_per_h": 900, "lanes": 1}},
         "rules": {"profile": "resco"},
         "horizon_s": 200,
     }
@@ -31,9 +31,9 @@ def test_training_and_judging_networks_are_disjoint_and_our_own() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_student_mostly_does_what_its_teacher_does_and_training_is_reproducible() -> None:
-    first, second = (imitate([JUNCTION], TUNED, 3, SHORT) for _ in range(2))
+    first, second = (imitate([PAIR], TUNED, 3, SHORT) for _ in range(2))
     assert all(np.array_equal(first.params[k], second.params[k]) for k in first.params)
-    with SignalControl(JUNCTION, "graph") as problem:
+    with SignalControl(PAIR, "graph") as problem:
         teacher, student = StageScore(problem, **TUNED), PolicyController(problem, first)
         obs = problem.reset(np.array([9]))
         student.reset(np.array([9]))
@@ -46,12 +46,12 @@ def test_a_student_mostly_does_what_its_teacher_does_and_training_is_reproducibl
 
 def test_a_policy_is_not_judged_better_than_itself() -> None:
     policy = load_policy(learned.GRAPH)
-    verdict = judge([JUNCTION], policy, policy, (1, 2, 3))
+    verdict = judge([PAIR], policy, policy, (1, 2, 3))
     assert (verdict.accepted, verdict.change) == (False, 0.0)
 
 
 def test_fine_tuning_leaves_weights_that_play_and_a_manifest(tmp_path: Path) -> None:
-    short = JUNCTION.model_copy(update={"horizon_s": 60})
+    short = PAIR.model_copy(update={"horizon_s": 60})
     parameters = DOMAIN.train(short, "graph", 1, tmp_path, cpu_s=1.0)
     notes = json.loads((tmp_path / "graph.json").read_text())["notes"]
     assert notes["start"] == "shipped weights"

@@ -46,6 +46,6 @@ def test_the_manifest_of_the_shipped_weights_says_how_they_came_about() -> None:
 
     import trimtab_traffic.controllers.stage_score as module
 
-    path = Path(module.__file__).parent.parent / "tuned/stage_score.json"
+    path = Path(module.__file__).parent / "tuned/resco/stage_score.json"
     manifest = json.loads(path.read_text())["manifest"]
-    assert {"command", "seed", "generations", "cpu_s"} <= manifest.keys()
+    assert {"command", "seed", "generations", "networks", "budget"} <= manifest.keys()

@@ -9,13 +9,13 @@ must be compared there before it ships.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from trimtab.contracts.spec import FloatArray
+from trimtab.run.parameter_file import write_parameters
 from trimtab.run.runner import evaluate
 from trimtab.search.cmaes import CmaEs
 
@@ -65,12 +65,6 @@ def tune_stage_score(
     return _weights(search.mean)
 
 
-def write_tuned(path: Path, weights: Weights, about: Mapping[str, object]) -> None:
-    """Write tuned weights with how they came about."""
-    document = {"parameters": dict(weights), "manifest": dict(about)}
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-
-
 def retune(
     models: Sequence[SignalsProblem],
     seed: int,
@@ -80,14 +74,15 @@ def retune(
     """Tune, write the result with its manifest, and return the weights."""
     begun = time.process_time()
     weights = tune_stage_score(models, seed, progress=progress)
+    episodes = GENERATIONS * (POPULATION + 1) * TOWNS_A_GENERATION
     about = {
         "command": "make retrain",
         "seed": seed,
         "generations": GENERATIONS,
-        "cpu_s": round(time.process_time() - begun, 1),
         "networks": [m.network.model_dump(mode="json", exclude_defaults=True) for m in models],
+        "budget": {"evaluations": episodes, "cpu_s": round(time.process_time() - begun, 1)},
     }
-    write_tuned(path, weights, about)
+    write_parameters(path, "stage_score", weights, about)
     return weights
 
 

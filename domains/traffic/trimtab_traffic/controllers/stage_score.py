@@ -21,7 +21,7 @@ from trimtab_traffic.features import STAGE_FEATURES
 WAVE = {name: float(name == "n_50") for name in STAGE_FEATURES}
 """Weights under which the rule is `wave_50`."""
 TUNED: dict[str, float] = json.loads(
-    (Path(__file__).parent.parent / "tuned/stage_score.json").read_text(encoding="utf-8")
+    (Path(__file__).parent / "tuned/resco/stage_score.json").read_text(encoding="utf-8")
 )["parameters"]
 """Weights tuned on generated networks; the file says how."""
 PARAMETERS = Space(tuple(Float(name, -5.0, 5.0) for name in STAGE_FEATURES))
