@@ -77,6 +77,7 @@ def retune(
     episodes = GENERATIONS * (POPULATION + 1) * TOWNS_A_GENERATION
     about = {
         "command": "make retrain",
+        "scenario": f"generated-towns, {len(models)} networks of training.training_towns",
         "seed": seed,
         "generations": GENERATIONS,
         "networks": [m.network.model_dump(mode="json", exclude_defaults=True) for m in models],
