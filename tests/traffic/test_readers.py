@@ -8,7 +8,7 @@ from trimtab.contracts.errors import InputFileError, TrimtabError
 from trimtab.run.scenario_file import load_scenario
 from trimtab_traffic.inputs import Inputs, resolve_inputs
 from trimtab_traffic.plans import write_plan_tables
-from trimtab_traffic.readers import kind_of, problem_from_files, scenario_from_files
+from trimtab_traffic.readers import kind_of, problem_files, problem_from_files, scenario_from_files
 from trimtab_traffic.signals import Phase, Program
 
 TRIPS = """<routes>
@@ -111,6 +111,15 @@ def test_scenario_may_name_a_map_itself(tmp_path: Path) -> None:
         "problem: {network: {osm: town.osm}, horizon_s: 600}\n"
     )
     assert loaded(tmp_path, text).routes[0].name == "random.trips.xml"
+
+
+def test_converted_files_are_the_same_bytes_every_time(tmp_path: Path) -> None:
+    source = tmp_path / "town.osm"
+    source.write_text(OSM)
+    first, second = (problem_files([source], tmp_path / name) for name in ("a", "b"))
+    for one, other in zip(first.route_files, second.route_files, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert first.net_file.read_bytes() == second.net_file.read_bytes()
 
 
 def test_plan_tables_replace_the_plan_of_the_network(

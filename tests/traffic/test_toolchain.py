@@ -43,7 +43,7 @@ def test_refusal_of_a_tool_names_the_users_file_and_the_reason(tmp_path: Path) -
 
 def test_tool_that_hangs_is_ended(tmp_path: Path) -> None:
     with pytest.raises(SimulatorError, match=r"did not finish in 0\.01 s"):
-        run_script("randomTrips.py", ["--help"], source=tmp_path, timeout_s=0.01)
+        run_script("randomTrips.py", ["--help"], source=tmp_path, work=tmp_path, timeout_s=0.01)
 
 
 def test_tool_may_not_eat_all_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

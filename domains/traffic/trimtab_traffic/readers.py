@@ -18,6 +18,7 @@ from typing import Any, Literal
 from trimtab.contracts.domain import Imported
 from trimtab.contracts.errors import InputFileError
 
+from trimtab_traffic.filewrite import copy_without_comments
 from trimtab_traffic.importers.atspm import counts_of_events, read_channels, read_events
 from trimtab_traffic.importers.calibrate import DemandFiles, demand_from_counts
 from trimtab_traffic.importers.checks import check_files
@@ -101,9 +102,8 @@ def problem_from_files(paths: Sequence[Path], folder: Path, name: str = "scenari
     target = folder.resolve() / f"{name}-files"
     with tempfile.TemporaryDirectory(prefix="trimtab-import-") as scratch:
         made = Path(scratch) / "made"
-        given = _sort(paths)
-        config = given.one("config")
-        files = check_files(_assemble(given, made), made)
+        config = _sort(paths).one("config")
+        files = check_files(problem_files(paths, made), made)
         used = {files.net_file, *files.route_files, *files.additional_files}
         kept = {}
         if config is None:
@@ -207,10 +207,26 @@ def _table_kind(path: Path) -> Kind:
 def problem_files(paths: Sequence[Path], work: Path) -> TrafficFiles:
     """Network and demand of a set of files, converted into `work`, not yet checked.
 
+    The same files give the same bytes, and each result appears whole, so that several processes
+    may ask for them at once.
+
     Raises:
         TrimtabError: see `problem_from_files`.
     """
-    return _assemble(_sort(paths), work)
+    with tempfile.TemporaryDirectory(prefix="trimtab-import-") as scratch:
+        made = Path(scratch)
+        files = _assemble(_sort(paths), made)
+
+        def settled(path: Path) -> Path:
+            inside = path.is_relative_to(made)
+            return copy_without_comments(path, work / path.name) if inside else path
+
+        return replace(
+            files,
+            net_file=settled(files.net_file),
+            route_files=tuple(map(settled, files.route_files)),
+            additional_files=tuple(map(settled, files.additional_files)),
+        )
 
 
 def _sort(paths: Sequence[Path]) -> _Sorted:

@@ -127,18 +127,33 @@ def run_binary(
 
 
 def run_script(
-    relative: str, arguments: Sequence[str], *, source: Path, timeout_s: float = TIMEOUT_S
+    relative: str,
+    arguments: Sequence[str],
+    *,
+    source: Path,
+    work: Path,
+    timeout_s: float = TIMEOUT_S,
 ) -> ToolRun:
-    """Run a Python tool below ``SUMO_HOME/tools``; same errors as `run_binary`."""
+    """Run a Python tool below ``SUMO_HOME/tools``; same errors as `run_binary`.
+
+    Args:
+        relative: the tool, relative to that folder.
+        arguments: command line; paths in it absolute.
+        source: the user's file that the tool works on, named in errors.
+        work: folder the tool runs in, since some tools leave files where they stand.
+        timeout_s: wall-clock limit, s.
+    """
     command = [sys.executable, str(sumo_home() / "tools" / relative), *arguments]
-    return _run(Path(relative).stem, command, source, timeout_s)
+    return _run(Path(relative).stem, command, source, timeout_s, work)
 
 
 def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def _run(name: str, command: list[str], source: Path, timeout_s: float) -> ToolRun:
+def _run(
+    name: str, command: list[str], source: Path, timeout_s: float, work: Path | None = None
+) -> ToolRun:
     try:
         done = subprocess.run(  # noqa: S603 - list form, fixed program
             command,
@@ -147,6 +162,7 @@ def _run(name: str, command: list[str], source: Path, timeout_s: float) -> ToolR
             errors="replace",
             timeout=timeout_s,
             env=sumo_environment(),
+            cwd=work,
             preexec_fn=_limit_memory,  # noqa: PLW1509 - single-threaded caller
             check=False,
         )

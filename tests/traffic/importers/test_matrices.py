@@ -82,3 +82,11 @@ def test_random_demand_has_the_asked_rate_and_says_that_it_is_made_up(
     demand = random_demand(grid_net, tmp_path, 600.0, 600.0)
     assert sum(trips(demand.route_files[0]).values()) == pytest.approx(100, abs=2)
     assert "results say nothing about the real place" in demand.notes[0]
+
+
+def test_tools_leave_nothing_in_the_users_folder(
+    grid_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random_demand(grid_net, Path("work"), 600.0, 60.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]

@@ -65,6 +65,8 @@ def demand_from_counts(
         InputFileError: an edge or detector is unknown, or the tool refuses its input.
     """
     work.mkdir(parents=True, exist_ok=True)
+    net_file, work = net_file.resolve(), work.resolve()
+    candidates = None if candidates is None else candidates.resolve()
     places = detectors or {}
     per_edge = on_edges(counts, places)
     _check_edges(net_file, per_edge)
@@ -102,7 +104,7 @@ def _route_sampler(
     arguments = ["-r", str(candidates), "--edgedata-files", str(measured)]
     arguments += ["--edgedata-attribute", "entered", "-o", str(demand), "--seed", str(seed)]
     arguments += ["--begin", shortest(begin_s), "--end", shortest(end_s)]
-    run = run_script("routeSampler.py", arguments, source=counts.file)
+    run = run_script("routeSampler.py", arguments, source=counts.file, work=work)
     fit = _FIT.search(run.output)
     note = "routeSampler did not say how well the counts are met; check the demand"
     if fit:
@@ -119,7 +121,7 @@ def _candidate_routes(net_file: Path, total: float, work: Path, seed: int) -> Pa
     arguments = ["-n", str(net_file), "-o", str(work / "candidates.trips.xml"), "-r", str(routes)]
     arguments += ["-b", "0", "-e", str(number), "-p", "1", "--seed", str(seed)]
     arguments += ["--fringe-factor", "10", "--threads", "1"]
-    run_script("randomTrips.py", arguments, source=net_file)
+    run_script("randomTrips.py", arguments, source=net_file, work=work)
     return routes
 
 
@@ -157,7 +159,7 @@ def _detector_router(
     if method == "flowrouter":
         arguments = [*common, "-o", str(routes), "-e", str(vehicles)]
         arguments += ["-i", shortest(interval_s / 60.0)]
-        run_script("detector/flowrouter.py", arguments, source=source)
+        run_script("detector/flowrouter.py", arguments, source=source, work=work)
     else:
         arguments = [*common, "-o", str(routes), "--emitters-output", str(vehicles), "--vtype"]
         arguments += ["--time-step", shortest(interval_s), "--keep-unfinished-routes"]

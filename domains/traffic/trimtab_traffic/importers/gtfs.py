@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import re
+import shutil
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,12 @@ MAX_FILES = 200
 MAX_BYTES = 1024 * 1024 * 1024
 MAX_RATIO = 100
 _RATIO_FLOOR = 8 * 1024 * 1024
+CALENDARS = {
+    "calendar.txt": "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,"
+    "start_date,end_date\n",
+    "calendar_dates.txt": "service_id,date,exception_type\n",
+}
+"""GTFS wants one of these, gtfs2pt both."""
 NEEDED = ("stops.txt", "routes.txt", "trips.txt", "stop_times.txt")
 
 
@@ -42,7 +49,7 @@ def transit_from_gtfs(
         end_s: last departure, s.
 
     Raises:
-        MissingDependencyError: rtree is not installed.
+        MissingDependencyError: rtree or pyproj is not installed.
         InputFileError: the archive is unsafe or no feed, the network has no projection, the date
             is wrong, or gtfs2pt refuses it.
     """
@@ -52,16 +59,19 @@ def transit_from_gtfs(
     check_archive(feed)
     check_projection(net_file)
     date = date or first_day(feed)
-    if importlib.util.find_spec("rtree") is None:
-        raise MissingDependencyError(package="rtree", extra="gtfs", purpose="reading GTFS")
+    for package in ("rtree", "pyproj"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingDependencyError(package=package, extra="gtfs", purpose="reading GTFS")
     work.mkdir(parents=True, exist_ok=True)
+    net_file, feed, work = net_file.resolve(), feed.resolve(), work.resolve()
     stops, vehicles, types = (work / f"transit.{k}.xml" for k in ("stops", "rou", "types"))
-    arguments = ["-n", str(net_file), "--gtfs", str(feed), "--date", date, "--modes", "bus,tram"]
+    whole = _with_calendars(feed, work)
+    arguments = ["-n", str(net_file), "--gtfs", str(whole), "--date", date, "--modes", "bus,tram"]
     arguments += ["--route-output", str(vehicles), "--additional-output", str(stops)]
     arguments += ["--vtype-output", str(types), "--map-output", str(work / "map")]
     arguments += ["--fcd", str(work / "fcd"), "--warning-output", str(work / "missing.xml")]
     arguments += ["--begin", f"{begin_s:g}", "--end", f"{end_s:g}", "--sort", "--skip-access"]
-    run_script("import/gtfs/gtfs2pt.py", arguments, source=feed)
+    run_script("import/gtfs/gtfs2pt.py", arguments, source=feed, work=work)
     note = f"{feed.name}: public transport of {date} by gtfs2pt"
     return DemandFiles((vehicles,), begin_s, end_s, (types, stops), (note,))
 
@@ -94,6 +104,19 @@ def check_archive(path: Path) -> None:
     if missing:
         msg = f"{path}: no GTFS feed, it lacks {', '.join(missing)}; check the file"
         raise InputFileError(msg)
+
+
+def _with_calendars(feed: Path, work: Path) -> Path:
+    """The feed, or a copy of it with an empty calendar where it has only the other one."""
+    with zipfile.ZipFile(feed) as archive:
+        missing = CALENDARS.keys() - set(archive.namelist())
+    if not missing:
+        return feed
+    copy = Path(shutil.copy2(feed, work / "feed.zip"))
+    with zipfile.ZipFile(copy, "a") as archive:
+        for name in sorted(missing):
+            archive.writestr(name, CALENDARS[name])
+    return copy
 
 
 def first_day(feed: Path) -> str:

@@ -96,11 +96,12 @@ def random_demand(
 ) -> DemandFiles:
     """Random trips, for a network whose demand nobody knows; the note says so."""
     work.mkdir(parents=True, exist_ok=True)
+    net_file, work = net_file.resolve(), work.resolve()
     trips = work / "random.trips.xml"
     arguments = ["-n", str(net_file), "-o", str(trips), "-b", "0", "-e", shortest(duration_s)]
     arguments += ["--insertion-rate", shortest(vehicles_per_h), "--seed", str(seed)]
     arguments += ["--fringe-factor", "10", "--validate", "--threads", "1"]
-    run_script("randomTrips.py", arguments, source=net_file)
+    run_script("randomTrips.py", arguments, source=net_file, work=work)
     note = (
         f"no demand given: {vehicles_per_h:g} random trips per hour, most from edge to edge of the "
         "area; results say nothing about the real place"
