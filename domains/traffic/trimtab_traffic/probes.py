@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from trimtab.contracts.spec import FloatArray
+from trimtab.contracts.spec import FloatArray, IntArray
 
 from trimtab_traffic.signals import VEHICLE_SPACE_M
 from trimtab_traffic.simulation import getter
@@ -27,6 +27,21 @@ GREEN_MEMORY_S = 180.0
 def is_probe(vehicle: str, penetration: float) -> bool:
     """Whether a vehicle is a probe: fixed by its id, so all controllers meet the same ones."""
     return zlib.crc32(f"probe {vehicle}".encode()) < penetration * 2**32
+
+
+def probe_queue_veh(
+    delay_s: FloatArray, lanes: FloatArray | IntArray, length_m: FloatArray, green_share: FloatArray
+) -> FloatArray:
+    """Queue from the delay of probes, vehicles; all arguments broadcast.
+
+    Args:
+        delay_s: d, mean delay of a probe on the approach.
+        lanes: n.
+        length_m: L, where a queue longer than the approach is cut.
+        green_share: g / C.
+    """
+    storage = lanes * length_m / VEHICLE_SPACE_M
+    return np.asarray(np.minimum(storage, delay_s * lanes / HEADWAY_S * green_share))
 
 
 class ProbeQueues:
@@ -81,9 +96,7 @@ class ProbeQueues:
 
     def queue_veh(self) -> FloatArray:
         """Queue of each approach road, held since its last probe, [roads]."""
-        flow = self._n_lanes / HEADWAY_S * self._share
-        room = self._n_lanes * self._length_m / VEHICLE_SPACE_M
-        return np.asarray(np.minimum(room, self._delay_s * flow))
+        return probe_queue_veh(self._delay_s, self._n_lanes, self._length_m, self._share)
 
     def age_s(self) -> FloatArray:
         """Time since a probe last left each approach road, [roads]."""

@@ -34,6 +34,7 @@ from trimtab_traffic.features import REWARDS, SIGNAL_FEATURES, StageFeatures
 from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.loops import write_stop_line_loops
 from trimtab_traffic.plans import write_programs
+from trimtab_traffic.probe_fleet import ProbeFleet
 from trimtab_traffic.requests import RequestReader
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sensors import SensedState
@@ -92,6 +93,7 @@ class SignalControl(ControlProblem):
         true = self.state = TrafficState(self.network, self._simulation)
         if model.sensors.kind != "perfect" or model.sensors.faults:
             self.state = SensedState(true, model.sensors, self.inputs.begin_s)
+        self.state.fleet = ProbeFleet(self.network, model.sensors.penetration)
         demand = read_demand(
             (*self.inputs.additional, *self.inputs.routes), self.inputs.start_s, self.inputs.end_s
         )
@@ -215,16 +217,24 @@ class SignalControl(ControlProblem):
         """Advance to `until_s`, changing what the signals show on the way."""
         began_s = self.session.time_s
         if action is None:
-            self.session.advance(until_s)
+            self._advance(until_s)
             n = len(self.signal_ids)
             return Played(None, np.zeros(n, bool), np.zeros(n, np.int16), ())
         played = self._drive.play(action, self.shield_inputs, until_s - began_s)
         show = self.session.api.trafficlight.setRedYellowGreenState
         for second, row, state in played.changes:
-            self.session.advance(began_s + second)
+            self._advance(began_s + second)
             show(self.signal_ids[row], state)
-        self.session.advance(until_s)
+        self._advance(until_s)
         return played
+
+    def _advance(self, until_s: float) -> None:
+        """Simulate up to `until_s`; the probe fleet reports on the way, if anybody reads it."""
+        fleet = self.state.fleet
+        while fleet.watched and fleet.next_ping_s <= until_s:
+            self.session.advance(fleet.next_ping_s)
+            fleet.ping(self.session.api, self.session.time_s)
+        self.session.advance(until_s)
 
     def plan(self, row: int) -> CyclePlan | None:
         """Plan that the `split` interface sets the greens of, None where there is no such plan."""
@@ -256,6 +266,7 @@ class SignalControl(ControlProblem):
         self._alive = True
         self._drive.begin(self.inputs.start_s)
         self.shield_inputs = None
+        self.state.fleet.begin(self.inputs.start_s)
         if self._features is not None:
             self._features.reset()
         self.state.refresh(self.inputs.start_s, self._drive.stage(), self._drive.elapsed_s())

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trimtab.contracts.spec import FloatArray, IntArray
 
 from trimtab_traffic.loops import stop_line_loop
+from trimtab_traffic.probe_fleet import ProbeFleet
 from trimtab_traffic.signals import VEHICLE_SPACE_M, TrafficNetwork
 from trimtab_traffic.simulation import getter
 
@@ -52,6 +53,7 @@ class TrafficState:
         lanes: ids of the columns of lane quantities.
         exit_lanes: ids of the columns of `free_space_m`.
         first_link: [signals + 1] first column of each signal's links.
+        fleet: probe vehicles, read between decisions once somebody sets its `watched`.
         time_s: time of the decision.
         simulation: gives the simulation.
     """
@@ -61,6 +63,7 @@ class TrafficState:
         approach = dict.fromkeys(lane for s in signals for lane in s.approach_lanes)
         exits = dict.fromkeys(lane for s in signals for lane in s.exit_lanes)
         self.network = network
+        self.fleet = ProbeFleet(network, 1.0)
         self.approach_lanes = tuple(approach)
         self.exit_lanes = tuple(exits)
         self.lanes = tuple(approach | exits)

@@ -26,7 +26,7 @@ def entries(problem: SignalsProblem) -> dict[str, Entry]:
         name: with_shipped_parameters(name, entry, problem.rules.profile)
         for name, entry in untuned.items()
     }
-    return tuned | _learned()
+    return tuned | _learned(problem)
 
 
 def _defaults(function: Callable[..., object], space: Space) -> dict[str, Any]:
@@ -183,9 +183,10 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
     }
 
 
-def _learned() -> dict[str, Entry]:
-    from trimtab_traffic.controllers import learned
+def _learned(problem: SignalsProblem) -> dict[str, Entry]:
+    from trimtab_traffic.controllers import learned, regional
 
+    defaults, trained = regional.shipped()
     return {
         "graph": Entry(
             role="learned",
@@ -195,5 +196,17 @@ def _learned() -> dict[str, Entry]:
             interface="graph",
             files=(learned.GRAPH, learned.GRAPH.with_suffix(".json")),
             trained=learned.training_budget(learned.GRAPH),
+        ),
+        "regional": Entry(
+            role="learned",
+            factory=partial(regional.RegionalBalancer, profile=problem.profile),
+            help="one centre moves splits by probe queues, cycle and order kept; a classical "
+            "balancer with parameters searched on generated networks",
+            needs=OBSERVES,
+            interface="split",
+            parameters=regional.PARAMETERS,
+            defaults=defaults,
+            files=(regional.TUNED,),
+            trained=trained,
         ),
     }
