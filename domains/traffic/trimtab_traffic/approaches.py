@@ -50,7 +50,11 @@ class ApproachGroups:
         width = max((len(s.stage_states) for s in signals), default=0)
         first = np.cumsum([0, *(s.n_links for s in signals)])
         of_link = np.full(int(first[-1]), -1, dtype=np.int64)
-        rows, served, lanes_of, edges_of, ways_out = [], [], [], [], []
+        rows: list[int] = []
+        served: list[list[bool]] = []
+        lanes_of: list[set[str]] = []
+        edges_of: list[str] = []
+        ways_out: list[list[str]] = []
         for row, signal in enumerate(signals):
             for (edge, pattern), connections in _groups(network, signal).items():
                 of_link[first[row] + np.array([c.link for c in connections])] = len(rows)
@@ -77,7 +81,7 @@ class ApproachGroups:
         return len(self.signal)
 
     def green_share(self, greens_s: FloatArray, cycle_s: FloatArray) -> FloatArray:
-        """G / C of each group, [groups], from greens [signals, stages] and cycles [signals]."""
+        """Green share g / C of each group, [groups], from greens [signals, stages] and cycles [signals]."""
         green = (self.served * greens_s[self.signal]).sum(axis=1)
         return np.asarray(green / cycle_s[self.signal])
 
@@ -103,9 +107,9 @@ def _downstream(
     for group, edge in enumerate(edges_of):
         groups_on[edge].append(group)
     leaving: dict[str, list[str]] = defaultdict(list)
-    for edge in network.edges.values():
-        if edge.carries_cars:
-            leaving[edge.from_junction].append(edge.id)
+    for road in network.edges.values():
+        if road.carries_cars:
+            leaving[road.from_junction].append(road.id)
     matrix = np.zeros((len(edges_of), len(edges_of)))
     for group, outs in enumerate(ways_out):
         for out in outs:
@@ -172,7 +176,7 @@ class ProbeEstimates:
         use = group >= 0
         return (
             np.bincount(group[use], minlength=n).astype(np.float64),
-            np.bincount(group[use], values[use], n),
+            np.bincount(group[use], values[use], n).astype(np.float64),
         )
 
     def _blend(self, held: FloatArray, count: FloatArray, total: FloatArray) -> None:

@@ -141,7 +141,8 @@ def _search(
         optimizer.tell(points, score)
         if progress is not None:
             progress(f"generation {generation}: median {np.median(score):.3f} of the plan's delay")
-    return dict(space.designs(space.decode(optimizer.mean[None]))[0])
+    inside = np.abs((optimizer.mean + 1.0) % 2.0 - 1.0)  # mirrored at the faces of the cube
+    return dict(space.designs(space.decode(inside[None]))[0])
 
 
 def _episodes(
