@@ -40,7 +40,6 @@ class Job:
     controller: str
     penetration: float
     seed: int
-    demand: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,6 @@ def play(job: Job) -> Outcome:
         {
             "network": {"wheel": job.net},
             "rules": {"profile": "resco"},
-            "demand": {"scale": job.demand},
             "sensors": {"penetration": job.penetration},
         }
     )
@@ -80,10 +78,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", default="ingolstadt21w")
     parser.add_argument("--seeds", nargs="+", type=int, default=[101, 102, 103, 104, 105])
-    parser.add_argument("--demand", type=float, default=1.0, help="factor on the demand")
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
-    print(f"{chosen.net}, profile resco, demand x {chosen.demand:g}, seeds {chosen.seeds}")
+    print(f"{chosen.net}, profile resco, seeds {chosen.seeds}")
     print(
         f"{'controller':16s} {'probes':>6s} {'mean s':>8s} {'worst s':>8s} {'never':>6s} "
         f"{'grid':>5s} {'vs plan':>8s} {'CPU-s':>7s}"
@@ -92,7 +89,7 @@ def main() -> None:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(chosen.workers, spawn, max_tasks_per_child=1) as pool:
         for name, share in ROWS:
-            jobs = [Job(chosen.net, name, share, seed, chosen.demand) for seed in chosen.seeds]
+            jobs = [Job(chosen.net, name, share, seed) for seed in chosen.seeds]
             found = list(pool.map(play, jobs))
             mean = fmean(outcome.delay_s for outcome in found)
             plan_s = mean if name == "fixed" else plan_s

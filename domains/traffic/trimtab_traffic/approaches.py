@@ -81,7 +81,12 @@ class ApproachGroups:
         return len(self.signal)
 
     def green_share(self, greens_s: FloatArray, cycle_s: FloatArray) -> FloatArray:
-        """Green share g / C of each group, [groups], from greens [signals, stages] and cycles [signals]."""
+        """Green share g / C of each group, [groups].
+
+        Args:
+            greens_s: [signals, stages].
+            cycle_s: [signals].
+        """
         green = (self.served * greens_s[self.signal]).sum(axis=1)
         return np.asarray(green / cycle_s[self.signal])
 

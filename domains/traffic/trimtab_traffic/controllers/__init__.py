@@ -201,7 +201,7 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
             role="learned",
             factory=partial(regional.RegionalBalancer, profile=problem.profile),
             help="one centre moves splits by probe queues, cycle and order kept; a classical "
-            "balancer with parameters searched on generated networks",
+            "balancer in form, parameters as its manifest tells",
             needs=OBSERVES,
             interface="split",
             parameters=regional.PARAMETERS,
