@@ -92,15 +92,16 @@ def _judge(outcome: RunOutcome) -> Result:
     result = compare(matrix)
     return result.model_copy(
         update={
-            "notes": (*result.notes, *_failure_notes(outcome, len(finished), name)),
+            "notes": (*result.notes, *_run_notes(outcome, len(finished), name)),
             "run_id": plan.run_id,
             "run_dir": str(outcome.run_dir),
         }
     )
 
 
-def _failure_notes(outcome: RunOutcome, finished: int, headline: str) -> list[str]:
-    notes = [f"{f.controller}, seed {f.seed} failed: {f.reason}" for f in outcome.failures]
+def _run_notes(outcome: RunOutcome, finished: int, headline: str) -> list[str]:
+    notes = [f"The scenario {note}" for note in outcome.plan.loaded.notes]
+    notes += [f"{f.controller}, seed {f.seed} failed: {f.reason}" for f in outcome.failures]
     if finished < len(outcome.records):
         notes.append(f"{len(outcome.records) - finished} episodes without a finite {headline}")
     return notes

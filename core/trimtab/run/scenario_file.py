@@ -84,6 +84,8 @@ def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> LoadedSc
     for override in overrides:
         apply_override(document, override)
     scenario, domain = _validate(document, path.parent)
+    if scenario.sweep is not None:
+        notes.append("has a sweep, which `run` does not walk: only its base point is run")
     return LoadedScenario(scenario, domain, str(source), path, text, tuple(overrides), tuple(notes))
 
 

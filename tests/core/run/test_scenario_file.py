@@ -38,6 +38,11 @@ def test_a_good_file_gives_the_model_and_its_domain(tmp_path: Path) -> None:
     assert loaded.notes == ()
 
 
+def test_a_sweep_is_said_not_to_be_walked_by_a_run(tmp_path: Path) -> None:
+    loaded = load_scenario(write(tmp_path, GOOD + "sweep: {over: {problem.horizon_h: [6, 12]}}\n"))
+    assert loaded.notes == ("has a sweep, which `run` does not walk: only its base point is run",)
+
+
 def test_shipped_scenarios_are_found_by_id() -> None:
     assert load_scenario("toy/tank-day").scenario.name == "tank-day"
 

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+from trimtab.contracts.errors import ContractError, UnknownNameError
+from trimtab.run.rollouts import Rollouts
+from trimtab.run.scenario_file import LoadedScenario, load_scenario
+from trimtab.run.store import Store
+from trimtab.search.tuning import tune_controller
+
+
+def tanks() -> LoadedScenario:
+    return load_scenario("toy/tank-day", ["problem.horizon_h=12"])
+
+
+def test_candidates_play_the_same_seeds_and_are_cached(tmp_path: Path) -> None:
+    designs = [{"night": 0.2, "day": 0.8}, {"night": 0.5, "day": 0.5}]
+    with Rollouts(tanks(), "tariff", [101, 102], tmp_path, 1) as rollouts:
+        first = rollouts(designs)
+        again = rollouts(designs)
+    assert [[r.seed for r in row] for row in first] == [[101, 102], [101, 102]]
+    assert again == first
+    with Store(tmp_path) as store:
+        attempts = [job.attempt for job in store.jobs(rollouts.run_id)]
+    assert attempts == [1, 1, 1, 1]
+
+
+def test_tuning_finds_parameters_that_beat_the_middle_of_the_space(tmp_path: Path) -> None:
+    loaded = tanks()
+    with Rollouts(loaded, "tariff", [101, 102], tmp_path, 1) as rollouts:
+        tuned = tune_controller(rollouts, "tariff", loaded.domain.headline, 16)
+        ((first, second),) = rollouts([{"night": 0.5, "day": 0.5}])
+        ((one, two),) = rollouts([tuned.parameters])
+    middle = (first.metrics["pumping_cost"] + second.metrics["pumping_cost"]) / 2
+    assert tuned.after < middle
+    assert tuned.after == (one.metrics["pumping_cost"] + two.metrics["pumping_cost"]) / 2
+    assert tuned.budget.evaluations == 16
+    assert list(tuned.trace) == sorted(tuned.trace, reverse=True)
+
+
+def test_an_unknown_controller_and_one_without_parameters_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'tariff'"):
+        Rollouts(tanks(), "tarif", [1], tmp_path)
+    with (
+        Rollouts(tanks(), "level_band", [1], tmp_path) as rollouts,
+        pytest.raises(ContractError, match="no parameters to tune"),
+    ):
+        tune_controller(rollouts, "level_band", tanks().domain.headline, 4)
