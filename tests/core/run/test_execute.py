@@ -1,8 +1,6 @@
 import dataclasses
-import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -249,7 +247,9 @@ execute(loaded, RunOptions(workspace=Path(sys.argv[1]), workers=1),
 """
 
 
-def test_workers_and_simulators_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+def test_workers_and_simulators_end_when_their_parent_is_killed(
+    tmp_path: Path, group_is_gone: Callable[[int], bool]
+) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", SLOW, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -262,32 +262,4 @@ def test_workers_and_simulators_end_when_their_parent_is_killed(tmp_path: Path) 
     group = next(int(job.worker.split(":")[2]) for job in jobs if job.state == "running")
     parent.kill()
     parent.communicate()
-    assert _group_is_gone(group)
-
-
-def _group_is_gone(group: int) -> bool:
-    gone = threading.Event()
-
-    def watch() -> None:
-        while _alive(group):
-            gone.wait(0.02)
-        gone.set()
-
-    threading.Thread(target=watch, daemon=True).start()
-    return gone.wait(20)
-
-
-def _alive(group: int) -> bool:
-    """Whether a process of the group is running (zombies wait for init and count as gone)."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            return True
-    return False
+    assert group_is_gone(group)
