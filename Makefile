@@ -29,7 +29,7 @@ tests:
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
 retrain: $(VENV)/.test
-	$(BIN)/trimtab train traffic/generated-grid --controller graph --retrain
+	$(BIN)/python -m trimtab_traffic.retrain
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

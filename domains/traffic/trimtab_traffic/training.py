@@ -176,6 +176,7 @@ def train(
     out: Path,
     cpu_s: float | None = None,
     progress: Progress | None = None,
+    teacher: Mapping[str, float] = stage_score.TUNED,
 ) -> dict[str, str]:
     """Train the graph policy into folder `out`: see `Domain.train`.
 
@@ -188,15 +189,13 @@ def train(
         out: folder of `graph.safetensors` and its manifest.
         cpu_s: budget in CPU seconds, met within about a quarter; None for the recipe's length.
         progress: called with one line per iteration.
+        teacher: weights of the stage score that training anew imitates.
     """
     anew = out.resolve() == WEIGHTS.resolve()
     models = training_towns() if anew else (model,)
     begun = time.process_time()
     recipe = Recipe() if cpu_s is None else _within(cpu_s, models, seed)
-    if anew:
-        start = imitate(models, stage_score.TUNED, seed, recipe, progress)
-    else:
-        start = load_policy(GRAPH)
+    start = imitate(models, teacher, seed, recipe, progress) if anew else load_policy(GRAPH)
     last = improve(models, start, seed, recipe, progress)
     verdict = judge(held_out_towns() if anew else models, last, start, JUDGE_SEEDS)
     if progress is not None:
