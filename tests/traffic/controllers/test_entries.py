@@ -12,6 +12,7 @@ from trimtab_traffic.scenario import SignalsProblem
 CLASSICAL = {
     "fixed", "actuated", "actuated_5_50", "delay_based", "nema", "sotl", "longest_queue",
     "max_pressure", "mp_move", "mp_split", "mph_split", "greedy", "mp_naive", "wave_50", "scoot",
+    "webster", "mpc",
 }  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
 
 
 def _rules(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import max_pressure, pressure, scoot, sotl, stage_score
+    from trimtab_traffic.controllers import max_pressure, mpc, pressure, scoot, sotl, stage_score
     from trimtab_traffic.controllers.stages import Score, StageRule
 
     def rule(score: Callable[..., Score], text: str, **defaults: float) -> Entry:
@@ -134,6 +134,15 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             interface="cycle",
             parameters=scoot.PARAMETERS,
             defaults=_defaults(scoot.Scoot, scoot.PARAMETERS),
+        ),
+        "mpc": Entry(
+            role="classical",
+            factory=partial(mpc.Mpc, profile=problem.profile),
+            help="rollout MPC: cheapest stage sequence on point queues; knows each next link",
+            needs=OBSERVES,
+            interface="stage",
+            parameters=mpc.PARAMETERS,
+            defaults={"horizon_s": 30, "tail_s": 20.0, "patience_s": 120.0},
         ),
         "longest_queue": Entry(
             role="classical",

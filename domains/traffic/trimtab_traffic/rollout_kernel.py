@@ -1,0 +1,120 @@
+"""Compiled receding-horizon search of one signal's stages on its queue model."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+MOST_CHOICES = 32
+"""Decisions within one horizon."""
+_OPPOSED_VEH = 0.3
+"""Opposing queue from which a permissive green stands still, vehicles."""
+
+
+@njit(cache=True, nogil=True)
+def first_stage(
+    queue: FloatArray,
+    arrivals: FloatArray,
+    rate: FloatArray,
+    lane: IntArray,
+    weight: FloatArray,
+    green: BoolArray,
+    yields: BoolArray,
+    change_s: IntArray,
+    min_green_s: IntArray,
+    legal: BoolArray,
+    present: int,
+    interval_s: int,
+    start_loss_s: int,
+    tail_s: float,
+) -> tuple[int, float]:
+    """First stage of the cheapest sequence of stages over the horizon.
+
+    Args:
+        queue: [links] vehicles at the stop line now.
+        arrivals: [links, horizon] vehicles that reach it per second.
+        rate: [links] discharge of the link's lane, veh/s; 0 where there is no room beyond.
+        lane: [links] lane the link starts on.
+        weight: [links] worth of a second waited.
+        green: [stages, links].
+        yields: [links, links] row gives way to column.
+        change_s: [stages, stages] transition, s; 0 on the diagonal.
+        min_green_s: [stages] s.
+        legal: [stages] allowed now; later every stage is.
+        present: stage shown.
+        interval_s: time between decisions, s.
+        start_loss_s: green in which nothing leaves, s.
+        tail_s: seconds that every vehicle left at the horizon is charged.
+
+    Returns:
+        The stage, and the cost of its sequence in weighted veh·s.
+    """
+    stages, links = green.shape
+    horizon = arrivals.shape[1]
+    held = np.zeros((MOST_CHOICES + 1, links))
+    spent = np.zeros(MOST_CHOICES + 1)
+    time = np.zeros(MOST_CHOICES + 1, dtype=np.int64)
+    shown = np.zeros(MOST_CHOICES + 1, dtype=np.int64)
+    option = np.zeros(MOST_CHOICES + 1, dtype=np.int64)
+    on_lane = np.zeros(lane.max() + 1)
+    held[0] = queue
+    shown[0] = present
+    best, best_stage, depth, first = np.inf, present, 0, present
+    while depth >= 0:
+        if option[depth] >= stages or depth == MOST_CHOICES:
+            depth -= 1
+            continue
+        k = option[depth]
+        option[depth] += 1
+        chosen = shown[depth] if k == 0 else (k - 1 if k <= shown[depth] else k)
+        if depth == 0:
+            first = chosen
+            if not legal[chosen]:
+                continue
+        change = change_s[shown[depth], chosen]
+        length = interval_s
+        if chosen != shown[depth]:
+            blocks = (change + min_green_s[chosen] + interval_s - 1) // interval_s
+            length = max(interval_s, blocks * interval_s)
+        until = min(horizon, time[depth] + length)
+        cost = spent[depth]
+        q = held[depth + 1]
+        q[:] = held[depth]
+        for t in range(time[depth], until):
+            on_lane[:] = 0.0
+            for j in range(links):
+                q[j] += arrivals[j, t]
+                on_lane[lane[j]] += q[j]
+            since = t - time[depth]
+            for j in range(links):
+                if q[j] <= 0.0:
+                    continue
+                kept = green[shown[depth], j]
+                if not green[chosen, j] or (not kept and since < change + start_loss_s):
+                    continue
+                opposed = False
+                for i in range(links):
+                    if yields[j, i] and green[chosen, i] and q[i] > _OPPOSED_VEH:
+                        opposed = True
+                if not opposed:
+                    q[j] -= min(q[j], rate[j] * q[j] / on_lane[lane[j]])
+            for j in range(links):
+                cost += weight[j] * q[j]
+            if cost >= best:
+                break
+        if cost >= best:
+            continue
+        if until >= horizon:
+            for j in range(links):
+                cost += weight[j] * q[j] * tail_s
+            if cost < best:
+                best, best_stage = cost, first
+            continue
+        depth += 1
+        spent[depth], time[depth], shown[depth], option[depth] = cost, until, chosen, 0
+    return best_stage, best
