@@ -216,6 +216,17 @@ class Policy:
             ),
         )
 
+    def repeat(self, seeds: int) -> Policy:
+        """The same policies for `seeds` stacked seeds, a multiple of those it has."""
+        times = seeds // self.seeds
+
+        def wide(arrays: Mapping[str, Float32Array]) -> dict[str, Float32Array]:
+            return {name: np.repeat(x, times, axis=0) for name, x in arrays.items()}
+
+        own = self.normaliser
+        normaliser = Normaliser(wide(own.mean), wide(own.inverse_std))
+        return Policy(self.net, wide(self.params), normaliser)
+
     def forward(self, inputs: Mapping[str, Array], interface: Interface) -> ActorOutput:
         """Action distribution for raw inputs [S, B, A, ...]."""
         return actor(self.net, self.params, self.normaliser.apply(inputs, interface), _NUMPY)

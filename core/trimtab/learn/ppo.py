@@ -157,9 +157,9 @@ class PPO:
         roots = [np.random.SeedSequence(seed, spawn_key=(1,)).spawn(2) for seed in self.seeds]
         self._shuffle = np.random.default_rng(roots[0][1])
         params = init_params(net, [np.random.default_rng(root[0]) for root in roots])
-        if initial is not None:
-            repeat = len(self.seeds) // initial.seeds
-            params = {name: np.repeat(x, repeat, axis=0) for name, x in initial.params.items()}
+        start = None if initial is None else initial.repeat(len(self.seeds))
+        if start is not None:
+            params = dict(start.params)
         rows = config.rollout * (problem.copies // len(self.seeds))
         self.iterations = max(1, config.steps // rows)
         self._batch_rows = rows // config.minibatches
@@ -169,7 +169,7 @@ class PPO:
             params, self._loss, compiled=compiled, max_grad_norm=config.max_grad_norm
         )
         self.normaliser = RunningNormaliser(net, len(self.seeds))
-        self._fixed = _repeat(initial.normaliser, len(self.seeds)) if initial is not None else None
+        self._fixed = None if start is None else start.normaliser
         self._returns = RunningMoments(len(self.seeds), net.values)
         self._running = np.zeros((problem.copies, problem.spec.n_agents, net.values))
         self.multipliers = np.zeros((len(self.seeds), len(problem.spec.costs)))
@@ -496,12 +496,3 @@ def _per_seed(pairs: list[tuple[int, float]], like: Array) -> NDArray[np.float64
         total[seed] += value
         count[seed] += 1
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _repeat(normaliser: Normaliser, seeds: int) -> Normaliser:
-    """One seed's statistics for all seeds."""
-
-    def wide(part: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: np.repeat(x, seeds // x.shape[0], axis=0) for name, x in part.items()}
-
-    return Normaliser(wide(normaliser.mean), wide(normaliser.inverse_std))

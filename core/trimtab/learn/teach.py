@@ -14,7 +14,7 @@ Example, a student of a classical controller, then PPO on a leash from where it 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -86,8 +86,6 @@ def clone(
     seeds: Sequence[int],
 ) -> Student:
     """Behaviour cloning: imitate the teacher on its own trajectories only."""
-    from dataclasses import replace
-
     single = replace(config, rounds=1, updates=config.updates * config.rounds)
     return dagger(problem, teacher, net, single, seeds)
 
@@ -129,17 +127,18 @@ def dagger(
 
     learner = Learner(params, loss, compiled=compiled)
     policy = Policy(net, learner.weights, Normaliser({}, {}))
-    data: list[dict[str, Array]] = []
+    data: dict[str, Array] = {}
     losses, agreements, played = [], [], 0
     for number in range(config.rounds):
         rollout = collector.collect(policy, config.steps, labels=True, teacher_plays=number == 0)
         if number == 0 and config.normalise_obs:
             policy = Policy(net, learner.weights, _fit(net, rollout.inputs, rollout.alive))
-        data.append(_samples(policy, rollout.inputs, rollout.alive, rollout.arrays, interface))
+        fresh = _samples(policy, rollout.inputs, rollout.alive, rollout.arrays, interface)
+        filled = _append(data, fresh, number, config.rounds)
         agreements.append(_agreement(rollout.arrays, rollout.alive))
         played += int(rollout.alive[:, :-1].any(axis=-1).sum())
-        batch = {k: torch.from_numpy(np.concatenate([d[k] for d in data], axis=1)) for k in data[0]}
-        losses.append(_train(learner, batch, config, shuffle))
+        batch = {name: torch.from_numpy(x) for name, x in data.items()}
+        losses.append(_train(learner, batch, filled, config, shuffle))
     final = Policy(net, {k: x.copy() for k, x in learner.weights.items()}, policy.normaliser)
     return Student(final, np.stack(losses), np.stack(agreements), played)
 
@@ -158,17 +157,30 @@ def _samples(
     arrays: dict[str, Array],
     interface: Interface,
 ) -> dict[str, Array]:
-    """Normalised inputs and labels, [S, T·N, A, ...], as copies."""
-    flat = {name: _join(x[:, :-1]).copy() for name, x in inputs.items()}
+    """Normalised inputs and labels, [S, T·N, A, ...]."""
+    flat = {name: _join(x[:, :-1]) for name, x in inputs.items()}
     samples = policy.normaliser.apply(flat, interface)
     samples["alive"] = _join(alive[:, :-1]).astype(np.float32)
     for name in ("teacher_probs", "teacher_raw"):
         if name in arrays:
-            samples[name] = _join(arrays[name]).copy()
+            samples[name] = _join(arrays[name])
     if "teacher_raw" in samples:
         shape = samples["teacher_raw"].shape
         samples["box_used"] = np.broadcast_to(interface.box_used, shape).copy()
     return samples
+
+
+def _append(data: dict[str, Array], fresh: dict[str, Array], number: int, rounds: int) -> int:
+    """Put a round's samples behind those before; returns how many rows are filled.
+
+    Room for all rounds is made at once: shapes that grow would recompile the step each round.
+    """
+    for name, x in fresh.items():
+        rows = x.shape[1]
+        if name not in data:
+            data[name] = np.zeros((x.shape[0], rounds * rows, *x.shape[2:]), dtype=x.dtype)
+        data[name][:, number * rows : (number + 1) * rows] = x
+    return int((number + 1) * fresh["alive"].shape[1])
 
 
 def _agreement(arrays: dict[str, Array], alive: Array) -> NDArray[np.float64]:
@@ -183,11 +195,11 @@ def _agreement(arrays: dict[str, Array], alive: Array) -> NDArray[np.float64]:
 def _train(
     learner: Learner,
     batch: dict[str, torch.Tensor],
+    rows: int,
     config: DaggerConfig,
     shuffle: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """`updates` Adam steps on random minibatches; mean loss [S]."""
-    rows = batch["alive"].shape[1]
+    """`updates` Adam steps on random minibatches of the filled rows; mean loss [S]."""
     size = min(config.batch, rows)
     total = torch.zeros(batch["alive"].shape[0])
     for _ in range(config.updates):
