@@ -62,7 +62,10 @@ def test_a_template_shows_help_and_range_and_is_never_overwritten(
     assert "  # length of an episode, h; ≥ 2, ≤ 8760\n  horizon_h: 24\n" in text
     (tmp_path / "x.yaml").write_text("mine")
     ended = trimtab("init", "--domain", "toy.tank", "x.yaml")
-    assert (ended.code, ended.err) == (2, "trimtab: x.yaml: cannot be written: File exists\n")
+    assert (ended.code, ended.err) == (
+        2,
+        "trimtab: x.yaml: cannot be written: it is there already\n",
+    )
     assert (tmp_path / "x.yaml").read_text() == "mine"
 
 
