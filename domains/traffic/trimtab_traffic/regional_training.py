@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,10 @@ class Recipe:
         acceptance: paired episodes of the acceptance test.
     """
 
-    generations: int = 10
-    population: int = 8
-    networks: int = 3
-    acceptance: int = 10
+    generations: int = 5
+    population: int = 6
+    networks: int = 2
+    acceptance: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ def train(
     manifest = {
         "command": "make retrain",
         "seed": seed,
+        "recipe": asdict(recipe),
         "cpu_s": round(time.process_time() - begun, 1),
         "episodes": recipe.generations * recipe.population * recipe.networks + 2 * len(tried),
         "form": "classical balancer, parameters by CMA-ES",

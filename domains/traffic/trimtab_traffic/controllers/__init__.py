@@ -210,7 +210,7 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
             role="learned",
             factory=partial(regional.RegionalBalancer, profile=problem.profile),
             help="one centre moves splits by probe queues, cycle and order kept; a classical "
-            "balancer in form, parameters as its manifest tells",
+            "balancer whose untuned parameters the search did not beat",
             needs=OBSERVES,
             interface="split",
             parameters=regional.PARAMETERS,
