@@ -13,6 +13,7 @@ from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.network import TrafficNetwork, compile_network
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sources import find_net
+from trimtab_traffic.toolchain import run_binary
 
 TWO_STREETS = """<?xml version="1.0" encoding="UTF-8"?>
 {doctype}<net version="{version}">
@@ -46,6 +47,16 @@ TWO_STREETS = """<?xml version="1.0" encoding="UTF-8"?>
  <connection from=":C_1" to="CN" fromLane="0" toLane="0" dir="s" state="M"/>
 </net>
 """
+
+CROSSING_NODES = """<nodes><node id="W" x="-300" y="0"/><node id="E" x="100" y="0"/>
+<node id="S" x="0" y="-300"/><node id="N" x="0" y="100"/>
+<node id="C" x="0" y="0" type="traffic_light"/></nodes>"""
+CROSSING_EDGES = """<edges><edge id="WC" from="W" to="C" speed="13.89"/>
+<edge id="CE" from="C" to="E"/>
+<edge id="SC" from="S" to="C" speed="13.89"/><edge id="CN" from="C" to="N"/></edges>"""
+CROSSING_CONNECTIONS = """<connections>
+<connection from="WC" to="CE"/><connection from="SC" to="CN"/>
+<delete from="WC" to="CN"/><delete from="SC" to="CE"/></connections>"""
 
 DEFAULT_PHASES = (
     '<phase duration="30" state="Gr"/>',
@@ -148,3 +159,22 @@ def two_street_records(two_street_scenario: SignalsProblem) -> list[EpisodeRecor
             controller = entry.factory(problem, **entry.defaults)
             found += evaluate(problem, controller, [1, 2], name=name)
     return found
+
+
+@pytest.fixture(scope="session")
+def crossing_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two one-way streets that cross at a signal, built by netconvert."""
+    folder = tmp_path_factory.mktemp("crossing")
+    sources = {
+        "node": CROSSING_NODES,
+        "edge": CROSSING_EDGES,
+        "connection": CROSSING_CONNECTIONS,
+    }
+    words = []
+    for kind, text in sources.items():
+        path = folder / f"{kind}.xml"
+        path.write_text(text, encoding="utf-8")
+        words += [f"--{kind}-files", str(path)]
+    net = folder / "crossing.net.xml"
+    run_binary("netconvert", [*words, "-o", str(net)], source=net)
+    return net

@@ -7,15 +7,7 @@ from trimtab.contracts.errors import BoundError
 from trimtab_traffic.bounds import bound, verify
 from trimtab_traffic.rawrun import prepare, simulate_plan
 from trimtab_traffic.scenario import NetworkSource, RuleSettings, SignalsProblem
-from trimtab_traffic.toolchain import run_binary
 
-NODES = """<nodes><node id="W" x="-300" y="0"/><node id="E" x="100" y="0"/>
-<node id="S" x="0" y="-300"/><node id="N" x="0" y="100"/>
-<node id="C" x="0" y="0" type="traffic_light"/></nodes>"""
-EDGES = """<edges><edge id="WC" from="W" to="C" speed="13.89"/><edge id="CE" from="C" to="E"/>
-<edge id="SC" from="S" to="C" speed="13.89"/><edge id="CN" from="C" to="N"/></edges>"""
-CONNECTIONS = """<connections><connection from="WC" to="CE"/><connection from="SC" to="CN"/>
-<delete from="WC" to="CN"/><delete from="SC" to="CE"/></connections>"""
 FLOWS = """<routes>
 <flow id="we" from="WC" to="CE" begin="0" end="600" vehsPerHour="{rate}" departSpeed="max"/>
 <flow id="sn" from="SC" to="CN" begin="0" end="600" vehsPerHour="{rate}" departSpeed="max"/>
@@ -23,21 +15,15 @@ FLOWS = """<routes>
 
 
 @pytest.fixture(scope="module")
-def crossing(tmp_path_factory):
-    """Writer of two one-way streets that cross, with the given flow on each, veh/h."""
-    folder = tmp_path_factory.mktemp("crossing")
-    for name, text in (("n", NODES), ("e", EDGES), ("c", CONNECTIONS)):
-        (folder / f"{name}.xml").write_text(text, encoding="utf-8")
-    net = folder / "cross.net.xml"
-    sources = {"node": "n.xml", "edge": "e.xml", "connection": "c.xml"}
-    words = [w for k, v in sources.items() for w in (f"--{k}-files", str(folder / v))]
-    run_binary("netconvert", [*words, "-o", str(net)], source=net)
+def crossing(crossing_net, tmp_path_factory):
+    """Maker of a scenario with the given flow on each street, veh/h."""
+    folder = tmp_path_factory.mktemp("flows")
 
     def problem(rate: int, horizon_s: int = 600) -> SignalsProblem:
         routes = folder / f"{rate}.rou.xml"
         routes.write_text(FLOWS.format(rate=rate), encoding="utf-8")
         return SignalsProblem(
-            network=NetworkSource(net=net, routes=(routes,)),
+            network=NetworkSource(net=crossing_net, routes=(routes,)),
             rules=RuleSettings(profile="resco"),
             horizon_s=horizon_s,
         )

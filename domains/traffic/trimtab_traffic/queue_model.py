@@ -17,15 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.spec import FloatArray, IntArray
 
+from trimtab_traffic.discharge import START_LOSS_S, TAU_S, saturation_flow_veh_s
 from trimtab_traffic.floor import Passages, Turn
 from trimtab_traffic.queue_kernel import simulate_queues
 from trimtab_traffic.signals import VEHICLE_SPACE_M, Program, TrafficNetwork
 from trimtab_traffic.webster import incremental_delay_s
 
-DISCHARGE_LAG_S = 0.37
-"""Discharge headway in SUMO (Krauss, sigma 0.5) above tau + space / speed, s, as measured."""
-START_LOSS_S = 1
-"""Start of green in which nothing leaves a queue in SUMO, s; yellow is not used by queues."""
 RED, PROTECTED, PERMISSIVE, SNEAKING = 0, 1, 2, 3
 """What a movement may do in a second; after a permissive green those in the junction clear."""
 _STREETS_SPEED_MPS = 13.9
@@ -108,7 +105,7 @@ def build_queue_network(
     network: TrafficNetwork,
     passages: Passages,
     slots: int,
-    tau_s: float = 1.0,
+    tau_s: float = TAU_S,
     space_m: float = VEHICLE_SPACE_M,
     bins: int = 12,
 ) -> QueueNetwork:
@@ -292,7 +289,7 @@ def _saturation(
     rates = []
     for turn, share in zip(turns, shares, strict=True):
         speed = _turning_speed_mps(network, turn)
-        rates.append(sum(share.values()) / (tau_s + space_m / speed + DISCHARGE_LAG_S))
+        rates.append(sum(share.values()) * saturation_flow_veh_s(speed, space_m, tau_s))
     return np.array(rates)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from trimtab_traffic.controllers import entries, tuned_parameters
@@ -63,3 +65,14 @@ def test_shipped_parameters_come_from_generated_networks_only():
         made = json.loads(path.read_text(encoding="utf-8"))["manifest"]
         assert "generated-" in made["scenario"]
         assert "network.wheel" not in made["command"]
+
+
+def test_listing_the_controllers_loads_no_compiler_and_no_solver():
+    code = (
+        "import sys; from trimtab_traffic.controllers import entries;"
+        "from trimtab_traffic.scenario import SignalsProblem;"
+        "entries(SignalsProblem.model_validate({'network': {'wheel': 'cologne8'}}));"
+        "print([m for m in ('numba', 'pyomo', 'torch', 'libsumo') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -15,17 +15,14 @@ from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Float, Integer, Space
 from trimtab.contracts.spec import Action, BoolArray, Float32Array, FloatArray, IntArray, Obs
 
+from trimtab_traffic.discharge import START_LOSS_S, saturation_flow_veh_s
 from trimtab_traffic.profiles import RuleProfile
-from trimtab_traffic.queue_model import DISCHARGE_LAG_S, START_LOSS_S
-from trimtab_traffic.rollout_kernel import MOST_CHOICES, first_stage
 from trimtab_traffic.rules import SignalTiming, intergreen_plan, signal_timing
 from trimtab_traffic.signals import VEHICLE_SPACE_M, Signal, TrafficNetwork
 from trimtab_traffic.state import TrafficState
 
 RADII_M = np.arange(25.0, 201.0, 25.0)
 """Distances at which approaching vehicles are counted, m."""
-TAU_S = 1.0
-"""Time gap of SUMO's default driver, s."""
 PARAMETERS = Space(
     (
         Integer("horizon_s", 15, 40, "s"),
@@ -74,6 +71,9 @@ class Mpc(Controller):
         tail_s: float = 20.0,
         patience_s: float = 120.0,
     ) -> None:
+        from trimtab_traffic.rollout_kernel import MOST_CHOICES, first_stage  # loads Numba
+
+        self._search = first_stage
         network: TrafficNetwork = problem.resource("model")
         self._state: TrafficState = problem.resource("state")
         self._interval_s = round(problem.spec.dt_s)
@@ -122,7 +122,7 @@ class Mpc(Controller):
         seconds = np.minimum(model.delay_s, self._horizon_s - 1)
         np.add.at(arrivals, (np.arange(links)[None, :].repeat(len(own), 0), seconds), own)
         room = np.where(model.exits < 0, True, space_m[model.exits] >= VEHICLE_SPACE_M)
-        stage, _ = first_stage(
+        stage, _ = self._search(
             np.zeros(links),
             arrivals,
             model.rate_veh_s * room,
@@ -157,7 +157,7 @@ def _signal_model(
     middles = (RADII_M - np.diff(RADII_M, prepend=0.0) / 2.0)[:, None]
     return _SignalModel(
         columns=slice(start, start + signal.n_links),
-        rate_veh_s=1.0 / (TAU_S + VEHICLE_SPACE_M / turning + DISCHARGE_LAG_S),
+        rate_veh_s=np.array([saturation_flow_veh_s(v, VEHICLE_SPACE_M) for v in turning]),
         lane=np.array([0 if c is None else lanes.index(c.in_lane) for c in first], dtype=np.int64),
         green=signal.stage_green,
         yields=signal.yields,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Categorical, Space
 
 from trimtab_traffic.controllers.native import Fixed, SignalPrograms
-from trimtab_traffic.plan_choice import OffsetMethod, chosen_plan
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.signals import Program, Signal
+
+if TYPE_CHECKING:
+    from trimtab_traffic.plan_choice import OffsetMethod
 
 PARAMETERS = Space((Categorical("offsets", ("platoon", "maxband")),))
 
@@ -28,6 +32,8 @@ class Webster(SignalPrograms):
     def __init__(
         self, problem: ControlProblem, model: SignalsProblem, offsets: OffsetMethod = "platoon"
     ) -> None:
+        from trimtab_traffic.plan_choice import chosen_plan  # loads Numba
+
         super().__init__(problem, model.profile)
         self._plan = chosen_plan(model, Fixed(problem, model.profile).programs(), offsets)
 
