@@ -3,13 +3,14 @@
     python benchmarks/traffic_speed.py                                   # all of it, some minutes
     python benchmarks/traffic_speed.py --nets cologne8 --repeats 5 --peers none
 
-Part 1, decisions every 5 s: an episode of `mph_split` (reads halting vehicles of every lane) is
-played and its signals are recorded; bare libsumo then runs the recorded programs, so both simulate
-the same trips. Overhead = CPU of ours / CPU of bare - 1, medians over interleaved repeats.
+Part 1, decisions every 5 s: an episode of `mph_split` is played once and its actions and signals
+are recorded. Ours then plays the recorded actions, reading vehicles and halting vehicles of every
+lane at each decision; bare libsumo runs the recorded programs in jumps of 5 s. Both simulate the
+same trips. Overhead = CPU of ours / CPU of bare - 1, medians over interleaved repeats.
 Part 2, shipped plans (`fixed_ts` of sumo-rl), decisions every 5 s: ours reads vehicles and halting
 vehicles of every lane; sumo-rl runs with its defaults over traci and over libsumo.
 Every run is a process of its own; CPU-seconds are user + system, of the process and its children,
-from building the problem to its end, imports left out.
+from reset to the metrics of the episode, imports left out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from trimtab.contracts.spec import Action
 from trimtab_traffic.controllers import entries
 from trimtab_traffic.plans import write_programs
 from trimtab_traffic.problem import SignalControl
@@ -55,33 +57,49 @@ def scenario(net: str) -> SignalsProblem:
     return SignalsProblem.model_validate(raw)
 
 
-def ours_deciding(net: str, programs: str) -> tuple[float, str]:
-    """Part 1: an episode of mph_split; writes what its signals showed to `programs`."""
-    load_libsumo()
+def record(net: str, folder: str) -> tuple[float, str]:
+    """Part 1: play `mph_split`; keep its actions and what its signals showed."""
     model = scenario(net)
     entry = entries(model)["mph_split"]
-    started = cpu_s()
+    actions = []
     with SignalControl(model, "stage") as problem:
         controller = entry.factory(problem, **entry.defaults)
         obs = problem.reset(np.array([1]))
         controller.reset(np.array([1]))
-        step = problem.step(controller.act(obs))
-        while not step.done[0]:
-            step = problem.step(controller.act(step.obs))
-        spent = cpu_s() - started
+        done = False
+        while not done:
+            action = controller.act(obs)
+            actions.append(action.discrete)
+            step = problem.step(action)
+            obs, done = step.obs, bool(step.done[0])
         log = problem.episode_log(0)
         shown = read_signal_log(log["signal_log"])
-        begin_s, end_s = log["begin_s"], log["end_s"]
-        write_programs(Path(programs), replay_programs(shown, begin_s, end_s, "replay"))
-        return spent, trips_digest(problem.outputs.trips)
+        programs = replay_programs(shown, log["begin_s"], log["end_s"], "replay")
+        write_programs(Path(folder) / "replay.add.xml", programs)
+        np.save(Path(folder) / "actions.npy", np.array(actions))
+        return 0.0, trips_digest(problem.outputs.trips)
 
 
-def bare(net: str, programs: str) -> tuple[float, str]:
-    """Part 1: libsumo alone with the recorded programs (or the shipped ones, if none)."""
+def ours_acting(net: str, folder: str) -> tuple[float, str]:
+    """Part 1: an episode of recorded actions, all lanes read at every decision."""
+    load_libsumo()
+    actions = np.load(Path(folder) / "actions.npy")
+    with SignalControl(scenario(net), "stage") as problem:
+        started = cpu_s()
+        problem.reset(np.array([1]))
+        for action in actions:
+            problem.state.lane_vehicles()
+            problem.state.lane_halting()
+            problem.step(Action(discrete=action))
+        return cpu_s() - started, trips_digest(problem.outputs.trips)
+
+
+def bare(net: str, folder: str) -> tuple[float, str]:
+    """Both parts: libsumo alone with the recorded programs (or the shipped ones, if none)."""
     load_libsumo()
     with SignalControl(scenario(net), "native") as problem:
         options = problem.run_options()
-    extra = (Path(programs),) if programs else ()
+    extra = (Path(folder) / "replay.add.xml",) if folder else ()
     plain = type(options)(
         options.net,
         options.routes,
@@ -106,8 +124,8 @@ def bare(net: str, programs: str) -> tuple[float, str]:
 def ours_watching(net: str, _: str) -> tuple[float, str]:
     """Part 2: the shipped plans, all lanes read every decision."""
     load_libsumo()
-    started = cpu_s()
     with SignalControl(scenario(net), "native") as problem:
+        started = cpu_s()
         problem.reset(np.array([1]))
         step = problem.step(None)
         while not step.done[0]:
@@ -162,14 +180,14 @@ def in_fresh_process(run: Run, net: str, argument: str) -> tuple[float, str]:
 def overhead(net: str, repeats: int) -> None:
     """Part 1 for one network."""
     with tempfile.TemporaryDirectory() as folder:
-        programs = str(Path(folder) / "replay.add.xml")
+        _, recorded = in_fresh_process(record, net, folder)
         ours, alone = [], []
         for _ in range(repeats):
-            spent, trips = in_fresh_process(ours_deciding, net, programs)
+            spent, trips = in_fresh_process(ours_acting, net, folder)
             ours.append(spent)
-            spent, same = in_fresh_process(bare, net, programs)
+            spent, same = in_fresh_process(bare, net, folder)
             alone.append(spent)
-            if trips != same:
+            if {trips, same} != {recorded}:
                 print(f"{net}: the replay gave other trips; figures are not comparable")
     ratio = median(a / b for a, b in zip(ours, alone, strict=True))
     best = min(ours) / min(alone)

@@ -7,7 +7,7 @@ from SUMO, and yields timed changes; the problem advances SUMO from one change t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -115,38 +115,36 @@ class StageDrive:
             msg = f"stage interface: action.discrete must have shape (1, {n}, 1)"
             raise ActionError(msg)
         stages = np.array(action.discrete[0, :, 0], dtype=np.int64)
-        if self._free and inputs is None and self._all_legal(stages, None):
-            return self._play_freely(stages, int(seconds))
         changed, reason = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int16)
-        if not self._all_legal(stages, inputs):
+        legal = bool(((stages >= 0) & (stages < self._sizes)).all())
+        if legal and self._free and inputs is None:
+            changes = self._play_freely(stages, int(seconds))
+            return Played(Action(discrete=stages[None, :, None]), changed, reason, changes)
+        if not legal or not self.mask(inputs)[self._rows, stages].all():
             stages, changed, reason = self.shield.project(self.state, stages, inputs)
         changes = self.shield.schedule(self.state, stages, int(seconds))
         self.state = self.shield.advance(self.state, stages, inputs, int(seconds))
         return Played(Action(discrete=stages[None, :, None]), changed, reason, changes)
 
-    def _play_freely(self, stages: IntArray, seconds: int) -> Played:
-        state, n = self.state, len(self._rows)
+    def _play_freely(self, stages: IntArray, seconds: int) -> Sequence[Change]:
+        """Changes of the coming interval where every stage is legal; the clock moves on."""
+        state = self.state
         changed = stages != state.stage
+        previous, elapsed_s = state.previous, state.elapsed_s
         changes: list[Change] = []
-        for row in np.flatnonzero(changed).tolist():
-            automaton = self.shield.automata[row]
-            before, after = int(state.stage[row]), int(stages[row])
-            changes += [(at, row, shown) for at, shown in automaton_steps(automaton, before, after)]
-        lost_s = self._transition_s[self._rows, state.stage, stages]
-        self.state = replace(
-            state,
-            previous=np.where(changed, state.stage, state.previous),
-            stage=stages,
-            elapsed_s=np.where(changed, -lost_s, state.elapsed_s) + seconds,
+        if changed.any():
+            for row in np.flatnonzero(changed).tolist():
+                automaton = self.shield.automata[row]
+                steps = automaton_steps(automaton, int(state.stage[row]), int(stages[row]))
+                changes += [(second, row, shown) for second, shown in steps]
+            changes.sort()
+            previous = np.where(changed, state.stage, previous)
+            lost_s = self._transition_s[self._rows, state.stage, stages]
+            elapsed_s = np.where(changed, -lost_s, elapsed_s)
+        self.state = ShieldState(
+            state.automaton, previous, stages, elapsed_s + seconds, state.age_s, state.bus_s
         )
-        nothing = np.zeros(n, dtype=bool)
-        executed = Action(discrete=stages[None, :, None])
-        return Played(executed, nothing, np.zeros(n, dtype=np.int16), sorted(changes))
-
-    def _all_legal(self, stages: IntArray, inputs: ShieldInputs | None) -> bool:
-        mask = self.mask(inputs)
-        inside = (stages >= 0).all() and (stages < mask.shape[1]).all()
-        return bool(inside and mask[self._rows, stages].all())
+        return changes
 
     def stage(self) -> IntArray:
         """See `Drive.stage`."""
