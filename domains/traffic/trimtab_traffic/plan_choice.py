@@ -48,7 +48,7 @@ FINALISTS = 2
 """Designed plans that are improved on the whole horizon and simulated."""
 MODEL_WORK = 60_000_000
 """Movement-seconds of the queue model that improving one plan may take."""
-VERSION = 1
+VERSION = 2
 """Raised when the planner changes, so that plans made before are made anew."""
 
 

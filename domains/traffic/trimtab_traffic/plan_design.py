@@ -97,40 +97,29 @@ def templates(network: TrafficNetwork, profile: RuleProfile) -> dict[str, CycleT
 
 def _resco(signal: Signal) -> CycleTemplate:
     phases = tuple(replace(p, duration_s=float(round(p.duration_s))) for p in signal.program.phases)
-    return _template(
-        signal.program, phases, [min(SHORTEST_GREEN_S, p.duration_s) for p in phases], None, None
-    )
+    greens = tuple(k for k, phase in enumerate(phases) if is_stage(phase))
+    low = np.array([max(1.0, min(SHORTEST_GREEN_S, phases[k].duration_s)) for k in greens])
+    return CycleTemplate(phases, greens, low, np.full(len(greens), np.inf), None, signal.program)
 
 
 def _field(network: TrafficNetwork, signal: Signal, profile: RuleProfile) -> CycleTemplate:
+    """Greens are known by their place: a step of a transition may look like a stage."""
     timing = signal_timing(network, signal, profile)
-    cycle = stage_cycle(timing)
-    lows = [float(timing.min_green_s[k]) for k in cycle.stages]
-    greens = [Phase(timing.stage_states[k], low) for k, low in zip(cycle.stages, lows, strict=True)]
-    phases = cycle.phases(greens)
-    low_of = {id(green): low for green, low in zip(greens, lows, strict=True)}
-    shipped = replace(signal.program, offset_s=signal.program.offset_s + cycle.start_s)
-    limits = timing.rules
-    return _template(
-        shipped,
-        phases,
-        [low_of.get(id(p), 0.0) for p in phases],
-        limits.max_green_s,
-        limits.max_red_s,
+    cycle, limits = stage_cycle(timing), timing.rules
+    low = timing.min_green_s[list(cycle.stages)].astype(np.float64)
+    greens = [
+        Phase(timing.stage_states[k], green) for k, green in zip(cycle.stages, low, strict=True)
+    ]
+    places = np.cumsum([0, *(1 + len(gap) for gap in cycle.gaps[:-1])])
+    longest = np.inf if limits.max_green_s is None else float(limits.max_green_s)
+    return CycleTemplate(
+        phases=cycle.phases(greens),
+        open_phases=tuple(int(k) for k in places),
+        min_green_s=low,
+        max_green_s=np.maximum(low, longest),
+        max_red_s=limits.max_red_s,
+        shipped=replace(signal.program, offset_s=signal.program.offset_s + cycle.start_s),
     )
-
-
-def _template(
-    shipped: Program,
-    phases: tuple[Phase, ...],
-    lows: Sequence[float],
-    max_green_s: float | None,
-    max_red_s: float | None,
-) -> CycleTemplate:
-    chosen = tuple(k for k, phase in enumerate(phases) if is_stage(phase))
-    low = np.maximum(1.0, np.array([lows[k] for k in chosen]))
-    high = np.full(len(chosen), np.inf if max_green_s is None else float(max_green_s))
-    return CycleTemplate(phases, chosen, low, np.maximum(low, high), max_red_s, shipped)
 
 
 class SplitDesigner:
