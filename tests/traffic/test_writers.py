@@ -9,11 +9,13 @@ from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
 from trimtab_traffic.importers.tables import read_table
+from trimtab_traffic.network import compile_network
 from trimtab_traffic.plans import read_plan_tables, read_programs
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.runconfig import raw_true_delay_s
 from trimtab_traffic.safexml import read_tree
 from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.sources import find_net
 from trimtab_traffic.writers import export
 
 TOLERANCE_S = 1e-9
@@ -98,6 +100,17 @@ def test_decision_table_has_one_row_per_signal_and_decision(tmp_path: Path) -> N
     rows = list(read_table(tmp_path / "decisions.csv", columns, tuple(columns)))
     assert len(rows) == 8 * 30
     assert {row.number("time_s") for row in rows} == {25200.0 + 10 * k for k in range(30)}
+
+
+def test_decision_table_of_a_cycle_controller_lists_its_greens(tmp_path: Path) -> None:
+    problem = SignalsProblem.model_validate(COLOGNE)
+    export(problem, "scoot", {}, tmp_path)
+    columns = dict.fromkeys(("signal", "chosen_greens_s"), ())
+    rows = list(read_table(tmp_path / "decisions.csv", columns, tuple(columns)))
+    assert {row.text("signal") for row in rows} == {
+        signal.id for signal in compile_network(find_net("cologne8").net_file).controllable
+    }
+    assert all(float(cell) >= 0 for row in rows for cell in row.text("chosen_greens_s").split())
 
 
 def test_unknown_controller_is_refused_before_anything_is_written(tmp_path: Path) -> None:

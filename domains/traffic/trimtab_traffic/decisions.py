@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from trimtab.contracts.spec import FloatArray, IntArray
+from trimtab.contracts.spec import Action, FloatArray, IntArray
 from trimtab.run.runner import Decision
 
 from trimtab_traffic.problem import SignalControl
+from trimtab_traffic.signals import Signal
 
 DECISION_COLUMNS = (
     "time_s",
@@ -18,6 +19,7 @@ DECISION_COLUMNS = (
     "stage_shown",
     "stage_chosen",
     "chosen_state",
+    "chosen_greens_s",
     "changed_by_shield",
 )
 
@@ -32,7 +34,7 @@ class DecisionLog:
 
     control: SignalControl
     rows: list[tuple[object, ...]] = field(default_factory=list)
-    _seen: tuple[IntArray, IntArray, IntArray] | None = None
+    _seen: tuple[IntArray, ...] = ()
     _time_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -43,26 +45,17 @@ class DecisionLog:
     def watch(self, decision: Decision) -> None:
         """Add a decision's rows and look at what the next one will see."""
         step = decision.step
-        if step.executed is not None and step.executed.discrete is not None and self._seen:
-            chosen = step.executed.discrete[0, :, 0]
+        if step.executed is not None:
             for row, signal in enumerate(self.control.network.controllable):
-                vehicles, halting, stage = (int(values[row]) for values in self._seen)
-                self.rows.append(
-                    (
-                        float(self._time_s),
-                        signal.id,
-                        vehicles,
-                        halting,
-                        stage,
-                        int(chosen[row]),
-                        signal.stage_states[int(chosen[row])],
-                        int(step.intervened[0, row]),
-                    )
-                )
+                seen = tuple(int(values[row]) for values in self._seen)
+                chosen = _chosen(step.executed, row, signal)
+                changed = int(step.intervened[0, row])
+                self.rows.append((float(self._time_s), signal.id, *seen, *chosen, changed))
         self._time_s += float(step.elapsed_s[0])
-        self._seen = None if step.done[0] else self._look()
+        if not step.done[0]:
+            self._seen = self._look()
 
-    def _look(self) -> tuple[IntArray, IntArray, IntArray]:
+    def _look(self) -> tuple[IntArray, ...]:
         state = self.control.state
         return (
             self._per_signal(state.lane_vehicles()),
@@ -79,3 +72,17 @@ class DecisionLog:
             ],
             dtype=np.int64,
         )
+
+
+def _chosen(action: Action, row: int, signal: Signal) -> tuple[object, object, str]:
+    """Stage and its state, or the greens of the next cycle, whichever the interface chooses."""
+    stage: object = ""
+    state: object = ""
+    greens = ""
+    if action.discrete is not None:
+        stage = int(action.discrete[0, row, 0])
+        state = signal.stage_states[int(action.discrete[0, row, 0])]
+    if action.box is not None:
+        values = action.box[0, row, : len(signal.stage_states)]
+        greens = " ".join(f"{value:.1f}" for value in values)
+    return stage, state, greens
