@@ -1,8 +1,7 @@
-import warnings
-
 import numpy as np
 import pytest
 import torch
+import torch._inductor.utils
 from trimtab.contracts.errors import CheckpointError
 from trimtab.learn.step import Learner
 
@@ -35,12 +34,23 @@ def run(learner: Learner, updates: int, seeds: int = 2, data=None) -> np.ndarray
     return learner.flat.numpy().copy()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_compiled_and_eager_steps_agree_to_a_millionth() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        compiled = run(Learner(params(2), loss, compiled=True), 20)
+    compiled = run(Learner(params(2), loss, compiled=True), 20)
     eager = run(Learner(params(2), loss, compiled=False), 20)
     assert np.abs(compiled - eager).max() < 1e-6
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_without_a_compiler_the_eager_step_takes_over_and_says_so() -> None:
+    learner = Learner(params(2), loss, compiled=True)
+    with (
+        torch._inductor.config.patch({"cpp.cxx": (None, "/nonexistent/g++")}),
+        torch._inductor.utils.fresh_cache(),
+        pytest.warns(RuntimeWarning, match="no compiled learning step, going on in eager mode"),
+    ):
+        got = run(learner, 3)
+    assert np.array_equal(got, run(Learner(params(2), loss, compiled=False), 3))
 
 
 def test_one_step_is_adam_with_a_clip_per_seed() -> None:
