@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pydantic import ValidationError
+from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.scenario import Scenario
 from trimtab_traffic.inputs import resolve_inputs
 from trimtab_traffic.scenario import SignalsProblem
@@ -60,15 +61,27 @@ def test_resco_takes_interval_and_yellow_of_its_network() -> None:
         ({"network": {"net": "a.net.xml"}}, "net without demand"),
         ({"network": {"wheel": "cologne1", "routes": ["a.rou.xml"]}}, "belong to net or osm"),
         ({"rules": {"limits": {"min_green_s": 70}}}, "min_green_s 70 is above max_green_s"),
-        ({"rules": {"limits": {"min_gren_s": 7}}}, "min_gren_s"),
+        ({"rules": {"limits": {"min_gren_s": 7}}}, "Did you mean 'min_green_s'"),
+        ({"rules": {"signals": {"A": {"min_gren_s": 7}}}}, "Did you mean 'min_green_s'"),
+        ({"rules": {"limits": {"name": "resco"}}}, "unknown rule 'name'"),
+        ({"rules": {"limits": {"min_green_s": "long"}}}, "min_green_s: Input should be a valid"),
         ({"weights": {"speed": 1}}, "weights: one or more of"),
-        ({"closures": [{"lane": "a", "start_s": 9, "end_s": 5}]}, "start_s must lie before end_s"),
+        (
+            {"closures": [{"lane": "a", "start_s": 9, "end_s": 5}]},
+            "start_s 9 must lie before end_s 5",
+        ),
         ({"demand": {"surges": [{"start_s": 4000, "end_s": 4100}]}}, "starts after the horizon"),
     ],
 )
 def test_what_is_wrong_is_said(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         problem(**settings)
+
+
+def test_rules_for_a_signal_that_is_not_in_the_network_are_refused(tmp_path: Path) -> None:
+    rules = {"signals": {"no such signal": {"min_green_s": 9}}}
+    with pytest.raises(UnknownNameError, match="unknown signal 'no such signal'"):
+        resolve_inputs(problem(rules=rules), tmp_path)
 
 
 def test_paths_are_relative_to_the_scenario_file(tmp_path: Path) -> None:

@@ -47,6 +47,11 @@ def test_the_same_seed_gives_the_same_trips_and_another_seed_others(
     assert play(session, dataclasses.replace(options, seed=4)) != first
 
 
+def test_the_step_length_of_the_user_wins_over_ours(session: Session, options: RunOptions) -> None:
+    fine = dataclasses.replace(options, extra=("--step-length", "0.5"))
+    assert play(session, fine) != play(session, options)
+
+
 def test_libsumo_and_traci_give_the_same_trips(session: Session, options: RunOptions) -> None:
     other = Session("traci")
     try:

@@ -41,6 +41,8 @@ def seeds_of(text: str, option: str = "--seeds") -> tuple[int, ...]:
     Raises:
         typer.BadParameter: it is neither, a seed comes twice, or there are too many.
     """
+    from trimtab.contracts.scenario import MAX_SEED  # pydantic is slow to import
+
     seeds: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,18})(?:\.\.(\d{1,18}))?\s*", part)
@@ -53,6 +55,9 @@ def seeds_of(text: str, option: str = "--seeds") -> tuple[int, ...]:
             msg = f"{part!r} is no range: write the smaller seed first, at most {MAX_SEEDS} seeds"
             raise typer.BadParameter(msg)
         seeds += range(first, last + 1)
+    if max(seeds) > MAX_SEED:
+        msg = f"{max(seeds)} is no seed: the largest is {MAX_SEED}"
+        raise typer.BadParameter(msg)
     if len(set(seeds)) != len(seeds):
         msg = f"{text!r} names a seed twice: name each once"
         raise typer.BadParameter(msg)

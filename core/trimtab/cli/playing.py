@@ -30,7 +30,9 @@ Controller = Annotated[
 def simulate(
     scenario: Scenario,
     controller: Controller,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the episode")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**31 - 1, help="seed of the episode")
+    ] = 1,
     set_: Set = None,
     parameters: Parameters = None,
     workspace: Workspace = DEFAULT_WORKSPACE,

@@ -18,6 +18,8 @@ from pydantic import (
     field_validator,
 )
 
+MAX_SEED = 2**31 - 1  # what simulators written in C take
+
 
 class StrictModel(BaseModel):
     """Frozen, no unknown keys, no NaN: the base of every scenario model.
@@ -79,8 +81,8 @@ class Scenario(StrictModel, Generic[P]):
     @field_validator("seeds")
     @classmethod
     def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            msg = "seeds must be distinct and not negative"
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) > MAX_SEED:
+            msg = f"seeds must be distinct, not negative and at most {MAX_SEED}"
             raise ValueError(msg)
         return seeds
 

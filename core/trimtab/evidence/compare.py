@@ -123,7 +123,9 @@ def _notes(
 ) -> list[str]:
     notes = []
     if len(matrix.seeds) < MIN_SEEDS_FOR_INTERVAL:
-        notes.append(f"{len(matrix.seeds)} seeds carry no interval: raw values only, add seeds.")
+        count = len(matrix.seeds)
+        carry = "1 seed carries" if count == 1 else f"{count} seeds carry"
+        notes.append(f"{carry} no interval: raw values only, add seeds.")
     if reference is None:
         notes.append("No reference controller ran, so no gap and no paired difference is given.")
     if bound is None:

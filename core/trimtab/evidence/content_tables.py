@@ -191,6 +191,8 @@ def _violation_of(constraint: str) -> Callable[[Row], Cell]:
         seen = row.violations.get(constraint)
         if seen is None:
             return Cell(number(None))
+        if not seen.count and not seen.exposure:
+            return Cell("never due")
         if seen.count or seen.upper95 is None:
             return Cell(f"{number(seen.count)} of {number(seen.exposure)}", tone="bad")
         return Cell(f"0 (≤ {rate_text(seen.upper95)})")

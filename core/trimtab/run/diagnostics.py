@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from trimtab.contracts.errors import Fault, suggestion
 from trimtab.run.yaml_document import Document, Path
 
+_TUPLE = re.compile(r"\b(valid )?tuple\b")  # a file knows lists only
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -55,6 +56,7 @@ def _message(detail: ErrorDetails) -> str:
     got, context = detail["input"], detail.get("ctx", {})
     text = detail["msg"].removeprefix("Value error, ")
     text = text[:1].lower() + text[1:]
+    text = _TUPLE.sub("list", text).replace(" after validation", "")
     shown = "" if isinstance(got, dict | list) else f" (got {_short(got)})"
     known = _QUOTED.findall(str(context.get("expected", context.get("expected_tags", ""))))
     return f"{text}{shown}" + (f".{suggestion(str(got), known)}" if known else "")

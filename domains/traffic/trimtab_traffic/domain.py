@@ -99,9 +99,10 @@ class SignalsDomain(Domain):
         return (inputs.net, *inputs.routes, *inputs.additional)
 
     def check(self, problem: SignalsProblem) -> tuple[str, ...]:
-        """Repairs of and notes on the user's own network and demand; ours need no check."""
+        """Notes on the user's own network and demand; ours are read where something names them."""
         network = problem.network
-        if network.generated is not None or (network.wheel and problem.begin_s is None):
+        ours = network.generated is not None or (network.wheel and problem.begin_s is None)
+        if ours and not problem.closures and not problem.rules.signals:
             return ()
         from trimtab_traffic.inputs import resolve
 

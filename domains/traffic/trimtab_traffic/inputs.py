@@ -93,11 +93,14 @@ def resolve_inputs(problem: SignalsProblem, work: Path) -> Inputs:
     """
     sumo_version()  # mixed packages are said before anything is run with them
     files, notes = _files(problem, work)
+    compiled = compiled_network(files.net_file, files.additional_files)
+    for signal_id in problem.rules.signals:
+        compiled.signal(signal_id)
     begin_s = problem.begin_s if problem.begin_s is not None else files.begin_s or 0.0
     period = Period(max(0.0, begin_s - problem.warm_up_s), begin_s, begin_s + problem.horizon_s)
     disturbed = disturb(
         problem,
-        compiled_network(files.net_file, files.additional_files),
+        compiled,
         Disturbed(files.route_files, files.additional_files, ()),
         period,
         work,

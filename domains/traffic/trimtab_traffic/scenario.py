@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from trimtab.contracts.errors import suggestion
 from trimtab.contracts.scenario import DataFile, StrictModel
 
-from trimtab_traffic.profiles import RuleProfile, field_profile, resco_profile
+from trimtab_traffic.profiles import RuleProfile, Rules, field_profile, resco_profile
 from trimtab_traffic.sources import NetSource, find_net
 
 OBJECTIVES = ("delay", "queue", "max_wait", "stops", "co2", "bus_delay", "pedestrian_wait")
@@ -73,11 +75,23 @@ class NetworkSource(StrictModel):
         return None if self.wheel is None else find_net(self.wheel)
 
 
-class Surge(StrictModel):
+class Window(StrictModel):
+    """A stretch of time that must not be empty."""
+
+    start_s: float = Field(ge=0, description="begin, s")
+    end_s: float = Field(gt=0, description="end, s")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.start_s < self.end_s:
+            msg = f"start_s {self.start_s:g} must lie before end_s {self.end_s:g}"
+            raise ValueError(msg)
+        return self
+
+
+class Surge(Window):
     """Demand multiplied by `factor` in a window; times count from the begin of the horizon."""
 
-    start_s: float = Field(ge=0, description="begin of the surge, s")
-    end_s: float = Field(gt=0, description="end of the surge, s")
     factor: float = Field(default=1.3, gt=0, le=10, description="multiplier on top of demand_scale")
 
 
@@ -86,6 +100,12 @@ class Demand(StrictModel):
 
     scale: float = Field(default=1.0, gt=0, le=10, description="multiplier of all vehicles")
     surges: tuple[Surge, ...] = Field(default=(), description="windows of more or less demand")
+
+
+def _in_words(detail: ErrorDetails) -> str:
+    """A finding on one rule; the rule is no key of the file's model, so it is named here."""
+    text = detail["msg"].removeprefix("Value error, ")
+    return f"{detail['loc'][-1]}: {text}" if detail["loc"] else text
 
 
 class RuleSettings(StrictModel):
@@ -103,9 +123,23 @@ class RuleSettings(StrictModel):
         default={}, description="rules changed per signal id"
     )
 
+    @field_validator("limits", "signals")
+    @classmethod
+    def _known_rules(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        nested = [change for change in changes.values() if isinstance(change, dict)]
+        known = sorted(Rules.model_fields)
+        for name in (name for change in nested or [changes] for name in change):
+            if name not in known:
+                msg = f"unknown rule {name!r}; known: {', '.join(known)}.{suggestion(name, known)}"
+                raise ValueError(msg)
+        return changes
+
     @model_validator(mode="after")
     def _valid_profile(self) -> Self:
-        self.compiled(None)
+        try:
+            self.compiled(None)
+        except ValidationError as error:
+            raise ValueError("; ".join(map(_in_words, error.errors()))) from None
         return self
 
     def compiled(self, source: NetSource | None) -> RuleProfile:
@@ -145,12 +179,10 @@ class Sensors(StrictModel):
     faults: tuple[SensorFault, ...] = ()
 
 
-class LaneClosure(StrictModel):
+class LaneClosure(Window):
     """A lane or a whole edge closed for a time; counted from the begin of the horizon."""
 
     lane: str = Field(min_length=1, description="lane id, or edge id for all its lanes")
-    start_s: float = Field(ge=0, description="begin, s")
-    end_s: float = Field(gt=0, description="end, s")
 
 
 class Priority(StrictModel):
@@ -204,14 +236,11 @@ class SignalsProblem(StrictModel):
 
     @model_validator(mode="after")
     def _windows_within_the_horizon(self) -> Self:
-        windows: tuple[Surge | LaneClosure, ...] = (*self.demand.surges, *self.closures)
-        for window in windows:
-            if not window.start_s < window.end_s:
-                msg = f"{type(window).__name__}: start_s must lie before end_s"
-                raise ValueError(msg)
-            if window.start_s >= self.horizon_s:
-                msg = f"{type(window).__name__}: starts after the horizon of {self.horizon_s} s"
-                raise ValueError(msg)
+        for name, windows in (("demand.surges", self.demand.surges), ("closures", self.closures)):
+            for number, window in enumerate(windows):
+                if window.start_s >= self.horizon_s:
+                    msg = f"{name}[{number}] starts after the horizon of {self.horizon_s} s"
+                    raise ValueError(msg)
         return self
 
     @property

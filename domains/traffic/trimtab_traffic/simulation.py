@@ -42,7 +42,7 @@ class RunOptions:
         signals: TLS ids whose state changes are logged, by SUMO itself.
         edge_data: write the sums per edge (delay map).
         emissions: equip every vehicle with the emission device.
-        extra: further SUMO options, taken as they are.
+        extra: further SUMO options, taken as they are; they win over ours.
     """
 
     net: Path
@@ -231,7 +231,7 @@ def command_line(
     if version >= CURRENT:  # older versions know neither
         pairs |= {"--collision.action": "none", "--tripinfo-output.write-undeparted": "true"}
     flags = ["--tripinfo-output.write-unfinished", "--no-step-log", "--no-warnings"]
-    named = [word for pair in pairs.items() if pair[1] for word in pair]
+    named = [word for k, v in pairs.items() if v and k not in options.extra for word in (k, v)]
     return [*named, *flags, "--duration-log.disable", *options.extra]
 
 

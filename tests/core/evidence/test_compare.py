@@ -198,6 +198,11 @@ def test_a_row_without_a_common_seed_gets_no_difference(make_matrix):
     assert result.row("x").versus_reference is None
 
 
+def test_one_seed_is_said_in_the_singular(make_matrix):
+    result = compare(make_matrix({"fixed": [49.0], "x": [18.0]}))
+    assert "1 seed carries no interval: raw values only, add seeds." in result.notes
+
+
 def test_violations_carry_an_upper_bound_of_their_rate(make_matrix):
     result = compare(
         make_matrix({"fixed": FIXED, "x": WAVE}, {"fixed": {"violations": 2}, "x": {}})

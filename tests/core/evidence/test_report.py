@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trimtab.contracts.figure import Axis, Figure, MapLine, Series
 from trimtab.evidence.compare import compare
+from trimtab.evidence.content_tables import safety
 from trimtab.evidence.csv_tables import csv_text, guard
 from trimtab.evidence.markdown import escape_markdown
 from trimtab.evidence.report import write_report
+from trimtab.evidence.result import ViolationSummary
 
 EVIL = '<img src=x onerror="alert(1)">|=cmd()'
 ROWS = {
@@ -210,3 +212,10 @@ def test_two_candidates_for_the_reference_are_both_printed(make_matrix, tmp_path
     result = compare(make_matrix(ROWS, references=("fixed", "wave_50"), bound=7.5))
     text = write_report(result, (), tmp_path).markdown.read_text("utf-8")
     assert "wave_50, true delay of 18.7 s (best of fixed 49.5 s, wave_50 18.7 s)" in text
+
+
+def test_a_rule_that_was_never_due_is_not_shown_as_broken(result):
+    seen = ViolationSummary(count=0, upper95=None, exposure=0)
+    rows = tuple(row.model_copy(update={"violations": {"walk": seen}}) for row in result.rows)
+    _, table = safety(result.model_copy(update={"rows": rows}))
+    assert {(cells[-1].text, cells[-1].tone) for cells in table.rows} == {("never due", "")}

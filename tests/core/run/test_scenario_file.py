@@ -85,6 +85,9 @@ def test_all_faults_come_at_once_each_at_its_place(tmp_path: Path) -> None:
         ("scenario/1", "scenario/9", "1:9: schema: trimtab/scenario/9 is newer than"),
         ("trimtab/scenario/1", "other/1", "1:9: schema: input should be 'trimtab/scenario/1'"),
         ("seeds: [1, 2]", "seeds: [1, 1]", "7:8: seeds: seeds must be distinct"),
+        ("seeds: [1, 2]", "seeds: [9999999999]", "7:8: seeds: seeds must be distinct"),
+        ("seeds: [1, 2]", "seeds: []", "7:8: seeds: list should have at least 1 item, not 0"),
+        ("seeds: [1, 2]", "seeds: 3", "7:8: seeds: input should be a list (got 3)"),
         ("seeds: [1, 2]", "seeds: [1]\nseeds: [2]", "8:1: seeds: is given twice"),
         (GOOD, "- 1\n", "1:1: must be a mapping"),
         (

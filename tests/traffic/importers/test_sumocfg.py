@@ -71,6 +71,10 @@ def test_path_from_another_machine_is_mended_and_listed(
     ("body", "message"),
     [
         ("", "names no network; add <net-file"),
+        (
+            '<input><net-file value="town.net.xml"/><step-length value="0.3"/></input>',
+            r":1: step-length is '0.3'; write 1 s or a fraction like 0.5",
+        ),
         ('<input><net-file value="gone.net.xml"/></input>', r":1: net-file 'gone.net.xml' is not"),
         (
             '<net-file value="town.net.xml"/><begin value="soon"/>',

@@ -61,6 +61,7 @@ PHYSICS = (
     "device.rerouting.with-taz",
 )
 """Options kept from a user's configuration."""
+_ROUND_OFF = 1e-6
 
 
 def read_config(path: Path) -> TrafficFiles:
@@ -79,6 +80,7 @@ def read_config(path: Path) -> TrafficFiles:
     if not found["net-file"]:
         msg = f"{path}: names no network; add <net-file value='….net.xml'/>"
         raise InputFileError(msg)
+    _check_step(options)
     kept = tuple((n, _value(options[n])) for n in PHYSICS if n in options)
     dropped = sorted(set(options) - set(PHYSICS) - set(FILE_OPTIONS) - {"begin", "end"})
     notes = (f"{path.name}: options not used: {', '.join(dropped)}",) if dropped else ()
@@ -92,6 +94,17 @@ def read_config(path: Path) -> TrafficFiles:
         repairs=tuple(repairs),
         notes=notes,
     )
+
+
+def _check_step(options: dict[str, XmlElement]) -> None:
+    """Signals are controlled every second, so a step must divide one."""
+    if "step-length" not in options:
+        return
+    option = options["step-length"]
+    step_s = parse_seconds(_value(option))
+    if step_s is None or not 0 < step_s <= 1 or abs(round(1 / step_s) * step_s - 1) > _ROUND_OFF:
+        msg = f"{option.where}: step-length is {_value(option)!r}; write 1 s or a fraction like 0.5"
+        raise InputFileError(msg)
 
 
 def _options(root: XmlElement) -> Iterator[tuple[str, XmlElement]]:
