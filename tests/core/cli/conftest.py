@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,9 @@ def trimtab(
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["trimtab", *map(str, arguments)])
         with pytest.raises(SystemExit) as exit_:
-            app([str(a) for a in arguments], prog_name="trimtab")
+            app(prog_name="trimtab")
         captured = capfd.readouterr()
         code = exit_.value.code
         return Ended(code if isinstance(code, int) else 0, captured.out, captured.err)

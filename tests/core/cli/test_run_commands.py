@@ -181,13 +181,23 @@ def test_an_interrupt_has_exit_code_130_and_ends_the_workers(
 ) -> None:
     hanging = ("--set", "problem.hang_at_min=2", "--n-seeds", "1", "--workers", "1")
     command = [sys.executable, "-m", "trimtab.cli", "run", "toy/queue-hour", *hanging]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - a job in the background ignores them
+    )
     group = _running_group(tmp_path / "trimtab-work")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err == "interrupted; finished jobs are kept, run the same command to go on\n"
     assert group_is_gone(group)
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _running_group(workspace: Path) -> int:
