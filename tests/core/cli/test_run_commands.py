@@ -45,7 +45,7 @@ def test_a_run_prints_its_table_and_writes_its_report(trimtab: Command, tmp_path
     assert manifest["command"].startswith("trimtab ")
     assert manifest["run"]["jobs"] == {"computed": 0, "cached": 12, "failed": 0}
 
-    first = (tmp_path / "report" / "report.html").read_bytes()
+    first = (tmp_path / result["report"]).read_bytes()
     rendered = trimtab("report", "latest", "--out", "again", "--json").document
     assert rendered["run_id"] == result["run_id"]
     assert first == (tmp_path / "again" / "report.html").read_bytes()
