@@ -134,3 +134,18 @@ def test_mpc_repeats_itself_on_one_seed(two_street_problem):
             evaluate(problem, controller, [1], name="mpc"),
         )
     assert first[0].metrics == second[0].metrics
+
+
+def test_a_movement_into_a_road_shorter_than_a_vehicle_is_served(two_street_scenario):
+    net = two_street_scenario.network.net
+    text = net.read_text(encoding="utf-8")
+    short = text.replace(
+        'id="CE_0" index="0" speed="13.89" length="200.00"',
+        'id="CE_0" index="0" speed="13.89" length="6.00"',
+    )
+    assert short != text
+    net.write_text(short, encoding="utf-8")
+    entry = entries(two_street_scenario)["mpc"]
+    with DOMAIN.build(two_street_scenario, interface=entry.interface) as problem:
+        record = evaluate(problem, entry.factory(problem, **entry.defaults), [1], name="mpc")
+    assert record[0].metrics["true_delay_s"] < 15

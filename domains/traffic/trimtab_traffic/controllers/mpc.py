@@ -84,6 +84,8 @@ class Mpc(Controller):
             _signal_model(network, signal, profile, int(start), exits)
             for signal, start in zip(network.controllable, self._state.first_link, strict=False)
         ]
+        length_m = self._state.lane_length_m[self._state.exit_columns]
+        self._room_m = np.minimum(VEHICLE_SPACE_M, length_m)  # an empty short lane has room
         self._red_s = np.zeros(int(self._state.first_link[-1]))
 
     def reset(
@@ -96,11 +98,11 @@ class Mpc(Controller):
         """Next stage of every signal, `discrete` [1, signals, 1]."""
         near = [self._state.approach_count(radius) for radius in RADII_M[::-1]][::-1]
         rings = np.diff(np.array(near, dtype=np.float64), axis=0, prepend=0.0)
-        space_m = self._state.free_space_m()
+        has_room = self._state.free_space_m() >= self._room_m
         present = self._state.stage()
         masks = [None] * len(present) if obs.action_mask is None else obs.action_mask[0]
         chosen = [
-            self._stage(model, rings, space_m, int(now), mask)
+            self._stage(model, rings, has_room, int(now), mask)
             for model, now, mask in zip(self._models, present, masks, strict=True)
         ]
         for model, stage in zip(self._models, chosen, strict=True):
@@ -112,7 +114,7 @@ class Mpc(Controller):
         self,
         model: _SignalModel,
         rings: FloatArray,
-        space_m: FloatArray,
+        has_room: BoolArray,
         present: int,
         mask: BoolArray | None,
     ) -> int:
@@ -121,7 +123,7 @@ class Mpc(Controller):
         arrivals = np.zeros((links, self._horizon_s))
         seconds = np.minimum(model.delay_s, self._horizon_s - 1)
         np.add.at(arrivals, (np.arange(links)[None, :].repeat(len(own), 0), seconds), own)
-        room = np.where(model.exits < 0, True, space_m[model.exits] >= VEHICLE_SPACE_M)
+        room = np.where(model.exits < 0, True, has_room[model.exits])
         stage, _ = self._search(
             np.zeros(links),
             arrivals,
