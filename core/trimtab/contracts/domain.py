@@ -93,6 +93,9 @@ class Domain(ABC):
             TrimtabError: the scenario names something that is not there or not consistent.
         """
 
+    def preload(self) -> None:
+        """Import heavy libraries; a worker calls it once, before it forks external episodes."""
+
     def controllers(self, problem: Any) -> Mapping[str, Entry]:
         """Controllers offered on this scenario, by stable public name."""
         return {}

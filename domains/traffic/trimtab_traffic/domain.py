@@ -41,6 +41,12 @@ class SignalsDomain(Domain):
 
         return SignalControl(problem, interface, autoreset=autoreset)
 
+    def preload(self) -> None:
+        """Import SUMO's library, if it is there."""
+        from trimtab_traffic.simulation import preload
+
+        preload()
+
     def controllers(self, problem: SignalsProblem) -> Mapping[str, Entry]:
         """See `Domain.controllers`."""
         from trimtab_traffic.controllers import entries

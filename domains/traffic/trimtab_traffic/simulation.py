@@ -243,6 +243,13 @@ def getter(api: Any, domain: str, name: str) -> Callable[..., Any]:
     return cast("Callable[..., Any]", getattr(getattr(api, domain), name))
 
 
+def preload() -> None:
+    """Import libsumo where it is installed, so that forks of this process need not."""
+    if importlib.util.find_spec("libsumo"):
+        os.environ["SUMO_HOME"] = str(sumo_home())
+        load_libsumo()
+
+
 def load_libsumo() -> Any:
     """Import libsumo with file descriptor 1 on stderr: its import prints a pyarrow warning."""
     if "libsumo" in sys.modules:
