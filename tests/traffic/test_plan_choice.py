@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from trimtab_traffic import plan_choice
 from trimtab_traffic.controllers.rewriting import longest_red_s
 from trimtab_traffic.corridors import corridors
 from trimtab_traffic.inputs import compiled_network, resolve
@@ -8,7 +9,12 @@ from trimtab_traffic.plan_choice import chosen_plan, designed_plans, proved_plan
 from trimtab_traffic.plan_design import templates
 from trimtab_traffic.plans import is_stage
 from trimtab_traffic.rawrun import prepare, simulate_plan
-from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.scenario import (
+    GeneratedNetwork,
+    NetworkSource,
+    RuleSettings,
+    SignalsProblem,
+)
 
 
 @pytest.fixture
@@ -72,6 +78,21 @@ def test_plans_of_the_field_profile_keep_green_and_red_limits(two_street_problem
         assert max(greens) <= limits.max_green_s
         assert longest_red_s(phases) <= limits.max_red_s
         assert all("y" in p.state or "G" not in p.state for p in phases if not is_stage(p))
+
+
+def test_a_signal_whose_program_stays_is_left_to_the_network(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    town = GeneratedNetwork(kind="grid", columns=2, rows=1, lanes=1, vehicles_per_h=1200)
+    problem = SignalsProblem(
+        network=NetworkSource(generated=town), rules=RuleSettings(profile="resco"), horizon_s=300
+    )
+    case = prepare(problem, 1, tmp_path)
+    monkeypatch.setattr(plan_choice, "FINALISTS", 0)
+    monkeypatch.setattr(plan_choice, "MODEL_WORK", 300 * 200)  # a few trials: one signal changes
+    designs = designed_plans(problem, case, {}, "platoon")
+    assert [len(design.programs) for design in designs] == [1]
+    assert simulate_plan(case, designs[0].programs, 1) > 0
 
 
 def test_templates_leave_the_network_as_it_is(two_street_scenario: SignalsProblem):

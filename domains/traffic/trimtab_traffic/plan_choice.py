@@ -20,6 +20,7 @@ from trimtab_traffic.floor import run_floor
 from trimtab_traffic.inputs import cache_folder
 from trimtab_traffic.offsets import COARSE_STEPS, FINE_STEPS, PlanClimber
 from trimtab_traffic.plan_design import (
+    PROGRAM_ID,
     CycleTemplate,
     Programs,
     SplitDesigner,
@@ -116,8 +117,21 @@ def designed_plans(
     if problem.profile.name == "resco" and method == "platoon":
         plans.append(designer.improved(present))
     limit = designer.delay_veh_s(present)
-    better = [plan for plan in plans if plan.delay_veh_s < limit]
+    better = [
+        Candidate(_installable(plan.programs, today), plan.delay_veh_s)
+        for plan in plans
+        if plan.delay_veh_s < limit
+    ]
     return sorted(better, key=lambda plan: plan.delay_veh_s)
+
+
+def _installable(programs: Mapping[str, Program], today: Mapping[str, Program]) -> Programs:
+    """Without the network's own programs, which SUMO refuses to load a second time."""
+    return {
+        name: program
+        for name, program in programs.items()
+        if program.id == PROGRAM_ID or name in today
+    }
 
 
 class PlanDesigner:
