@@ -109,7 +109,7 @@ def test_green_moves_to_the_street_with_more_traffic(
 
 def test_the_shipped_parameters_lie_in_the_searched_space() -> None:
     entry = entries(scenario())["regional"]
-    assert entry.role == "learned"
+    assert entry.role == "classical"
     assert entry.interface == "split"
     coded = PARAMETERS.code([dict(entry.defaults)])
     again = PARAMETERS.designs(PARAMETERS.decode(PARAMETERS.encode(coded)))[0]

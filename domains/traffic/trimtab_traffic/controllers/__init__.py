@@ -207,7 +207,7 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
             trained=learned.training_budget(learned.GRAPH),
         ),
         "regional": Entry(
-            role="learned",
+            role="classical",
             factory=partial(regional.RegionalBalancer, profile=problem.profile),
             help="one centre moves splits by probe queues, cycle and order kept; a classical "
             "balancer whose untuned parameters the search did not beat",
