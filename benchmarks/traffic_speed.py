@@ -215,8 +215,8 @@ def peers(net: str, repeats: int, backends: list[str]) -> None:
 def main() -> None:
     """Print both parts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nets", nargs="+", default=["cologne8", "ingolstadt21w"])
-    parser.add_argument("--peer-nets", nargs="+", default=["cologne8", "arterial4x4"])
+    parser.add_argument("--nets", nargs="*", default=["cologne8", "ingolstadt21w"])
+    parser.add_argument("--peer-nets", nargs="*", default=["cologne8", "arterial4x4"])
     parser.add_argument("--peers", nargs="+", default=["libsumo", "traci"])
     parser.add_argument("--repeats", type=int, default=3)
     chosen = parser.parse_args()
