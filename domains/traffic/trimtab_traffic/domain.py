@@ -54,8 +54,8 @@ class SignalsDomain(Domain):
         return entries(problem)
 
     def reference(self, problem: SignalsProblem) -> tuple[str, ...]:
-        """The shipped plan or tuned actuated control, whichever is better on the run."""
-        return ("fixed", "actuated")
+        """The shipped plan, tuned or untuned actuated control, whichever is best on the run."""
+        return ("fixed", "actuated", "actuated_5_50")
 
     def bound(self, problem: SignalsProblem, seed: int) -> Bound:
         """Conflict-free floor, or the sum of junction optima where that is larger."""
