@@ -19,7 +19,7 @@ NETS = (
     "grid4x4", "arterial4x4", "cologne1", "cologne3", "cologne8",
     "ingolstadt1", "ingolstadt7w", "ingolstadt21w",
 )  # fmt: skip
-CONTROLLERS = ("fixed", "actuated", "mp_move", "wave_50", "stage_score", "graph")
+CONTROLLERS = ("fixed", "actuated", "mp_move", "wave_50", "mpc", "stage_score", "graph")
 
 
 def result(net: str, arguments: argparse.Namespace) -> dict[str, Any]:
