@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.contracts.errors import ContractError
+from trimtab.contracts.errors import ContractError, EmptyMaskError, ObservationError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import IntArray, Obs, Step
 from trimtab.deploy.arrays import Array
@@ -220,6 +220,10 @@ class Collector:
             steps: T.
             labels: record what the teacher would do in every observation.
             teacher_plays: all decisions are the teacher's.
+
+        Raises:
+            ObservationError: a number of a live agent is not finite; names where.
+            EmptyMaskError: a live agent had no legal action.
         """
         if self._rest.length != steps:
             self._inputs, self._rest = _Buffers(steps + 1), _Buffers(steps)
@@ -235,7 +239,39 @@ class Collector:
             step = self._play(t, out, noise, guided, labels=labels)
             self._account(t, step)
         self._see(steps)
+        self._check()
         return self._rollout(steps)
+
+    def _check(self) -> None:
+        """Refuse what would spoil the learner, once per rollout."""
+        seen, rest = self._inputs.arrays, self._rest.arrays
+        alive = seen["alive"].reshape(len(seen["alive"]), self.problem.copies, -1)
+        numbers = {k: x for k, x in seen.items() if x.dtype == np.float32} | {"cost": rest["cost"]}
+        for name, x in numbers.items():
+            if not np.isfinite(x).all():
+                place = np.argwhere(~np.isfinite(x.reshape(len(x), self.problem.copies, -1)))[0]
+                self._refuse(f"{name} is not finite", place[:2])
+        bad = ~np.isfinite(rest["reward"]).all(axis=-1) & alive[:-1]
+        if bad.any():
+            self._refuse("reward is not finite", np.argwhere(bad)[0])
+        if "action_mask" in seen:
+            starts = np.concatenate([[0], np.cumsum(self.interface.discrete)[:-1]]).astype(int)
+            legal = np.logical_or.reduceat(seen["action_mask"], starts, axis=-1).all(axis=-1)
+            if not legal.all():
+                place = np.argwhere(~legal.reshape(alive.shape))[0]
+                self._refuse("every action is masked", place, EmptyMaskError)
+
+    def _refuse(
+        self, what: str, place: IntArray, kind: type[ContractError] = ObservationError
+    ) -> None:
+        """Raise, naming step of the rollout, copy and agent."""
+        names = zip(("step", "copy", "agent"), place.tolist(), strict=False)
+        where = ", ".join(f"{name} {index}" for name, index in names)
+        seed = int(self._copy_seeds[place[1]])
+        msg = (
+            f"{self.problem.spec.name}: {what} at {where} of the rollout (seed of the copy: {seed})"
+        )
+        raise kind(msg)
 
     def _rollout(self, steps: int) -> Rollout:
         """Seed-first views of the buffers, and what is computed once per rollout."""

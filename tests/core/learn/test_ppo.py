@@ -4,8 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trimtab.contracts.errors import CheckpointError, ContractError, SpecMismatchError
-from trimtab.contracts.spec import Composite
+from trimtab.contracts.errors import (
+    CheckpointError,
+    ContractError,
+    EmptyMaskError,
+    ObservationError,
+    SpecMismatchError,
+)
+from trimtab.contracts.spec import Composite, CostChannel
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import PolicyController
 from trimtab.learn.checkpoint import resume, save_checkpoint
@@ -159,6 +165,32 @@ def test_all_zero_reward_weights_are_refused() -> None:
     config = PPOConfig(**{**_plain(SMALL), "reward_weights": (0.0,)})
     with pytest.raises(ContractError, match="all reward weights are zero"):
         build(config=config).iterate()
+
+
+@pytest.mark.parametrize(
+    ("shape", "error", "message"),
+    [
+        (
+            {"reward": lambda t, a: np.full((4, 1), np.nan)},
+            ObservationError,
+            "reward is not finite",
+        ),
+        ({"mask": (False, False)}, EmptyMaskError, "every action is masked"),
+        (
+            {"costs": (CostChannel("wear", "1", 0.0),), "cost": lambda a: np.full(4, np.inf)},
+            ObservationError,
+            "cost is not finite",
+        ),
+    ],
+)
+def test_what_would_spoil_the_learner_is_refused_with_its_place(
+    probe: Callable[..., Any], shape: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    problem = probe(4, **{"reward": lambda t, a: np.ones((4, 1)), **shape})
+    net = NetSpec.for_problem(problem.spec, hidden=(4,))
+    config = PPOConfig(steps=16, rollout=4, normalise_obs=False, compiled=False)
+    with pytest.raises(error, match=rf"probe-1: {message} at step 0, copy 0.*\(seed of the copy: "):
+        PPO(problem, net, config, (0,)).iterate()
 
 
 def test_copies_must_divide_among_the_seeds() -> None:
