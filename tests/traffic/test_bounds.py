@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 from trimtab.contracts.errors import BoundError
+from trimtab.run.runner import evaluate
 from trimtab_traffic.bounds import bound, verify
+from trimtab_traffic.controllers import entries
+from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.rawrun import prepare, simulate_plan
 from trimtab_traffic.scenario import NetworkSource, RuleSettings, SignalsProblem
 
@@ -102,3 +105,27 @@ def test_groups_that_may_move_together_are_refused(saturated):
     same = [found.certificate["junctions"][0]["groups"][0]] * 2
     with pytest.raises(BoundError, match="may move together"):
         verify(problem, 1, with_junction(found, groups=same))
+
+
+@pytest.fixture(scope="module")
+def busy(crossing):
+    """Scenario and bound of a junction near its capacity."""
+    problem = crossing(900, 300)
+    return problem, bound(problem, 1)
+
+
+CLASSICAL = (
+    *("fixed", "actuated", "delay_based", "webster", "nema", "sotl", "longest_queue"),
+    *("max_pressure", "mp_move", "mp_split", "mph_split", "greedy", "mp_naive", "wave_50"),
+    *("scoot", "mpc"),
+)
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_no_controller_beats_the_bound_of_its_seed(busy, name, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    problem, found = busy
+    entry = entries(problem)[name]
+    with DOMAIN.build(problem, interface=entry.interface) as control:
+        record = evaluate(control, entry.factory(control, **entry.defaults), [1], name=name)
+    assert found.value <= record[0].metrics["true_delay_s"]
