@@ -42,7 +42,7 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
-	@echo "Installing (about 0.5 GB to download, once) ..."
+	@echo "Installing (1.5 GB on disk, once) ..."
 	@start=$$(date +%s); $(PIP) -e ".[traffic]" && \
 	  echo "Installed in $$(( $$(date +%s) - start )) s."
 	@touch $@
