@@ -1,0 +1,1 @@
+"""DRAM memory-controller design: parts, traces, engine, spaces."""
