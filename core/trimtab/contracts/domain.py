@@ -14,7 +14,7 @@ from trimtab.contracts.controller import Entry
 from trimtab.contracts.errors import TrimtabError
 from trimtab.contracts.figure import Figure
 from trimtab.contracts.problem import Bound, ControlProblem, DesignProblem
-from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.records import DesignRecord, EpisodeRecord
 from trimtab.contracts.scenario import StrictModel
 from trimtab.contracts.shield import Monitor, Shield
 from trimtab.contracts.spec import Metric
@@ -104,8 +104,19 @@ class Domain(ABC):
         """Controllers practitioners use today; the best of them in a run is C_ref."""
         return ()
 
+    def reference_designs(self, problem: Any) -> Mapping[str, Mapping[str, Any]]:
+        """Design domains: designs in use today by row name; the best of them is C_ref.
+
+        Values are readable ones; `DesignProblem.evaluate_design` must accept them, the space
+        need not hold them.
+        """
+        return {}
+
     def bound(self, problem: Any, seed: int) -> Bound | None:
-        """A computed bound of the headline on one seed, or None."""
+        """A computed bound of the headline on one seed, or None.
+
+        A design domain is asked once, for the simulator's seed 0.
+        """
         return None
 
     def verify(self, problem: Any, seed: int, bound: Bound) -> None:
@@ -165,6 +176,10 @@ class Domain(ABC):
         """Figures for the report and the app."""
         return ()
 
+    def design_views(self, problem: Any, records: Sequence[DesignRecord]) -> tuple[Figure, ...]:
+        """Figures of a design domain, beside those of core (regret, Pareto front)."""
+        return ()
+
     def train(
         self,
         problem: Any,
@@ -197,6 +212,9 @@ class Domain(ABC):
         self, problem: Any, controller: str, parameters: Mapping[str, Any], out: Path
     ) -> tuple[Path, ...]:
         """Write a deployable form of a controller into folder `out`; return the files.
+
+        In a design domain `controller` names the row a design comes from and `parameters` are
+        the design's readable values.
 
         Raises:
             TrimtabError: this controller has no deployable form.

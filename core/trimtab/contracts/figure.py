@@ -47,14 +47,15 @@ class MapLine:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure: line series, bars or a map, never mixed.
+    """One figure: line series, bars, a scatter of points or a map, never mixed.
 
     Attributes:
         alt: text alternative: what a reader who cannot see the figure should know.
-        value_axis: y axis of series and bars, colour scale of a map.
+        value_axis: y axis of series, scatter and bars, colour scale of a map.
+        series: lines, or the groups of points of a scatter.
     """
 
-    kind: Literal["series", "bars", "map"]
+    kind: Literal["series", "bars", "map", "scatter"]
     title: str
     alt: str
     value_axis: Axis

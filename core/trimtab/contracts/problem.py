@@ -10,7 +10,11 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.contracts.errors import NeedNotGrantedError, SnapshotUnsupportedError
+from trimtab.contracts.errors import (
+    NeedNotGrantedError,
+    SnapshotUnsupportedError,
+    UnknownNameError,
+)
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import (
     Action,
@@ -130,13 +134,37 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class DesignSpec:
-    """Static description of a design problem; fidelities go from cheap to full."""
+    """Static description of a design problem; fidelities go from cheap to full.
+
+    Attributes:
+        objectives: the first is the domain's headline, which single-objective searches minimise
+            or maximise; multi-objective ones take them all.
+        front: names of the objectives that span the Pareto front; all of them if empty.
+    """
 
     name: str
     space: Space
     objectives: tuple[Metric, ...]
     constraints: tuple[Constraint, ...] = ()
     fidelities: tuple[str, ...] = ("full",)
+    front: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [objective.name for objective in self.objectives]
+        for name in self.front:
+            if name not in names:
+                raise UnknownNameError(name, f"objective of {self.name}", names)
+
+    @property
+    def front_columns(self) -> tuple[int, ...]:
+        """Columns of the objectives that span the Pareto front."""
+        names = [objective.name for objective in self.objectives]
+        return tuple(names.index(name) for name in self.front or names)
+
+    @property
+    def front_metrics(self) -> tuple[Metric, ...]:
+        """The objectives that span the Pareto front."""
+        return tuple(self.objectives[column] for column in self.front_columns)
 
 
 @dataclass(slots=True)
@@ -173,6 +201,18 @@ class DesignProblem(ABC):
         """Map designs that are physically the same to one coded row."""
         return designs
 
+    def evaluate_design(self, design: Mapping[str, Any], fidelity: str, seed: int) -> Evaluation:
+        """Score one design given in readable values.
+
+        Override it to accept designs that lie outside the space that is searched (a reference
+        that is in use today).
+
+        Raises:
+            ContractError: a parameter is missing or out of range.
+            UnknownNameError: there is no such parameter.
+        """
+        return self.evaluate(self.spec.space.code([design]), fidelity, seed)
+
     def close(self) -> None:
         """Release simulators and files; calling it twice is harmless."""
 
@@ -186,6 +226,8 @@ class Bound:
         kind: `proven`, or `model`, `floor`, `best_known`, in falling strength.
         how: one line on how it was computed.
         certificate: plain data that `Domain.verify` can check, or empty.
+        front: the true Pareto front of a design problem, where known: one point per row, in the
+            order of `DesignSpec.front_metrics`.
     """
 
     value: float
@@ -193,6 +235,7 @@ class Bound:
     how: str
     certificate: Mapping[str, Any] = field(default_factory=dict)
     cpu_s: float = 0.0
+    front: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

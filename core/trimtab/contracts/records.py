@@ -1,9 +1,10 @@
-"""What one evaluated episode leaves behind: the unit that stores keep and evidence compares."""
+"""What an evaluated episode or a finished search leaves behind: what stores keep."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from trimtab.contracts.problem import Budget
 from trimtab.contracts.shield import Violations
@@ -33,3 +34,52 @@ class EpisodeRecord:
     flags: tuple[str, ...] = ()
     budget: Budget = Budget()
     details: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A feasible design that no other one of its search beats in every objective.
+
+    Attributes:
+        design: readable values by parameter.
+        values: in the order of `DesignSpec.front_metrics`.
+    """
+
+    design: Mapping[str, Any]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DesignRecord:
+    """One search of a design space (optimizer, seed), or one design that was given.
+
+    Attributes:
+        name: optimizer id, or the name of the given design.
+        seed: of the optimizer.
+        design: the best design in canonical form, readable values by parameter; feasible where
+            the search met a feasible one.
+        metrics: of that design, the domain's headline among them.
+        excess: constraint → simulated quantity minus its limit; positive is a violation.
+        improvements: (unique simulator calls, headline) whenever the best feasible design
+            improved; empty where none was feasible.
+        front: feasible designs of the search that none dominates; empty for one objective.
+        budget: unique simulator calls and their CPU seconds, the optimizer's own included.
+        repeats: asked designs that were known already and cost no call.
+        flags: what a reader must know before trusting the record ("infeasible").
+    """
+
+    name: str
+    seed: int
+    design: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    excess: Mapping[str, float] = field(default_factory=dict)
+    improvements: tuple[tuple[int, float], ...] = ()
+    front: tuple[FrontPoint, ...] = ()
+    budget: Budget = Budget()
+    repeats: int = 0
+    flags: tuple[str, ...] = ()
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the design keeps every constraint."""
+        return all(value <= 0.0 for value in self.excess.values())

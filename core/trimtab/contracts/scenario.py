@@ -87,6 +87,26 @@ class Scenario(StrictModel, Generic[P]):
         return seeds
 
 
+class SearchBudget(StrictModel):
+    """What every search of a design scenario may spend."""
+
+    evaluations: int = Field(
+        200, ge=1, le=1_000_000, description="unique simulator calls of one search"
+    )
+    batch: int = Field(1, ge=1, le=4096, description="designs an optimizer proposes at once")
+
+
+class DesignScenario(Scenario[P], Generic[P]):
+    """A scenario of a design domain; its controllers are optimizers."""
+
+    budget: SearchBudget = SearchBudget()
+
+
+def scenario_model(kind: Literal["control", "design"], problem: type[P]) -> type[Scenario[P]]:
+    """The whole scenario model of a domain of that kind with that problem model."""
+    return DesignScenario[problem] if kind == "design" else Scenario[problem]  # type: ignore[valid-type]
+
+
 def canonical_json(value: BaseModel | dict[str, Any]) -> str:
     """JSON with sorted keys and defaults filled in; the text that ids hash.
 

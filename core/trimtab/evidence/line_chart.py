@@ -1,4 +1,4 @@
-"""Line charts: one line per series, with intervals, legend and nice axes."""
+"""Line charts and scatters: one line or group per series, with intervals, legend, nice axes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw_series(figure: Figure, width: float) -> str:
     """Draw the series of a figure.
 
     Args:
-        figure: A figure of kind "series"; points that are not finite leave a gap.
+        figure: A figure of kind "series" or "scatter"; points that are not finite leave a gap.
         width: Width of the picture in pixels.
 
     Returns:
@@ -51,11 +51,13 @@ def draw_series(figure: Figure, width: float) -> str:
     xs = [v for s in figure.series for v in s.x]
     y_scale = nice_scale(_finite(ys), bottom, top)
     left = 14.0 + max(text_width(y_scale.label(t), SMALL_PX) for t in y_scale.ticks())
-    x_scale = nice_scale(_finite(xs), left, width - _RIGHT, tight=True)
+    scatter = figure.kind == "scatter"
+    x_scale = nice_scale(_finite(xs), left, width - _RIGHT, tight=not scatter)
     body = [*legend, text(axis_text(figure.value_axis), 0.0, top - 12.0, "small")]
     body.extend(_axes(x_scale, y_scale, axis_text(figure.x_axis)))
+    draw = _points if scatter else _one_series
     for i, one in enumerate(figure.series):
-        body.extend(_one_series(one, i, x_scale, y_scale))
+        body.extend(draw(one, i, x_scale, y_scale))
     return frame(figure.title, figure.alt, width, _HEIGHT + legend_height, body)
 
 
@@ -125,6 +127,15 @@ def _one_series(one: Series, i: int, x_scale: Scale, y_scale: Scale) -> list[str
     stride = max(1, math.ceil(len(kept) / _MAX_MARKERS))
     drawn.extend(_marker(x, y, i) for x, y in kept[::stride])
     return drawn
+
+
+def _points(one: Series, i: int, x_scale: Scale, y_scale: Scale) -> list[str]:
+    marks = [
+        _marker(x_scale(x), y_scale(y), i)
+        for x, y in zip(one.x, one.y, strict=True)
+        if math.isfinite(x) and math.isfinite(y)
+    ]
+    return [element("g", {}, hover(one.name), *marks)]
 
 
 def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:

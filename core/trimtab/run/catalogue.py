@@ -8,7 +8,7 @@ from typing import Any
 
 from trimtab.contracts.errors import ScenarioError
 from trimtab.contracts.registry import load_domain, manifests, plugins
-from trimtab.contracts.scenario import Scenario
+from trimtab.contracts.scenario import scenario_model
 from trimtab.run.yaml_document import decode, parse
 
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -60,8 +60,7 @@ def scenario_schema(domain: str | None = None) -> dict[str, Any]:
 
 
 def _schema_of(name: str) -> dict[str, Any]:
-    problem_model = load_domain(name).problem_model
-    model = Scenario[problem_model]  # type: ignore[valid-type]
+    model = scenario_model(manifests()[name][0].kind, load_domain(name).problem_model)
     schema: dict[str, Any] = model.model_json_schema(by_alias=True)
     schema["title"] = f"Trimtab scenario, {name}"
     schema["properties"]["domain"]["const"] = name

@@ -24,7 +24,7 @@ from trimtab.contracts.errors import (
     suggestion,
 )
 from trimtab.contracts.registry import load_domain, manifests, shipped_scenarios
-from trimtab.contracts.scenario import Scenario, StrictModel
+from trimtab.contracts.scenario import Scenario, StrictModel, scenario_model
 from trimtab.run.diagnostics import faults_of
 from trimtab.run.yaml_document import Document, Mark, decode, parse
 from trimtab.run.yaml_document import Path as KeyPath
@@ -224,8 +224,9 @@ def migrate_file(path: Path) -> bool:
 def _validate(document: Document, folder: Path) -> tuple[Scenario[Any], Domain]:
     faults = list(document.faults)
     domain = _domain(document, faults)
-    problem_model = _AnyProblem if domain is None else domain.problem_model
-    model = Scenario[problem_model]  # type: ignore[valid-type]
+    model: type[Scenario[Any]] = Scenario[_AnyProblem]
+    if domain is not None:
+        model = scenario_model(manifests()[domain.name][0].kind, domain.problem_model)
     try:
         scenario = model.model_validate(document.data, context={"folder": folder})
     except ValidationError as error:
