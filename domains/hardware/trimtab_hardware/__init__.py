@@ -1,1 +1,1 @@
-"""Hardware plug-in: the package is reserved; no domain is registered yet."""
+"""Hardware plug-in: design of memory controllers."""

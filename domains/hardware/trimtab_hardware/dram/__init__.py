@@ -1,1 +1,23 @@
-"""DRAM memory-controller design: parts, traces, engine, spaces."""
+"""DRAM memory controllers, simulated to the cycle."""
+
+from trimtab_hardware.dram.address_map import AddressMap, read_address_map
+from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.part import Part, load_part, part_ids
+from trimtab_hardware.dram.result import COMMANDS, CommandTrace, Result
+from trimtab_hardware.dram.timing import Rail, Timing
+from trimtab_hardware.dram.traces import Trace
+
+__all__ = [
+    "COMMANDS",
+    "AddressMap",
+    "CommandTrace",
+    "Configuration",
+    "Part",
+    "Rail",
+    "Result",
+    "Timing",
+    "Trace",
+    "load_part",
+    "part_ids",
+    "read_address_map",
+]
