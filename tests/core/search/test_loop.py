@@ -7,7 +7,7 @@ from trimtab.contracts.space import Integer, Space
 from trimtab.contracts.spec import Metric
 from trimtab.search.bridges import as_design
 from trimtab.search.cmaes import CmaEs
-from trimtab.search.loop import search
+from trimtab.search.loop import Search, search
 from trimtab.search.optimizer import Optimizer, penalised
 from trimtab.search.sobol import Sobol
 from trimtab.testing.toys.beam import BeamModel, BeamProblem
@@ -69,3 +69,21 @@ def test_a_controller_without_parameters_is_refused_by_name() -> None:
 def test_failed_designs_rank_last_and_infeasible_after_feasible() -> None:
     score = penalised(np.array([5.0, 1.0, np.nan, 2.0]), np.array([[0.0], [3.0], [0.0], [-1.0]]))
     assert np.argsort(score).tolist() == [3, 0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", [CmaEs, Sobol])
+def test_a_search_continues_from_its_state_to_the_same_bits(kind: type[CmaEs | Sobol]) -> None:
+    beams = BeamProblem(BeamModel())
+    whole = Search(beams, kind(3, 1), 60, batch=4)
+    while not whole.done:
+        whole.advance()
+    first = Search(beams, kind(3, 1), 60, batch=4)
+    for _ in range(7):
+        first.advance()
+    second = Search(beams, kind(3, 1), 60, batch=4)
+    second.load_state_dict(first.state_dict())
+    while not second.done:
+        second.advance()
+    assert (second.told.designs == whole.told.designs).all()
+    assert (second.score == whole.score).all()
+    assert second.budget.evaluations == whole.budget.evaluations == 60
