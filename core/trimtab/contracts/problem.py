@@ -199,7 +199,15 @@ class DesignProblem(ABC):
 
     def canonical(self, designs: FloatArray) -> FloatArray:
         """Map designs that are physically the same to one coded row."""
-        return designs
+        return self.spec.space.canonical(designs)
+
+    @property
+    def identity(self) -> str:
+        """What results depend on besides design, fidelity and seed: the key of caches.
+
+        Overridden by problems with content: engine version and hash of every input file.
+        """
+        return self.spec.name
 
     def evaluate_design(self, design: Mapping[str, Any], fidelity: str, seed: int) -> Evaluation:
         """Score one design given in readable values.

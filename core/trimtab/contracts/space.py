@@ -2,7 +2,9 @@
 
 A design is coded in a row of `Space.width` numbers: floats and integers as themselves,
 ordinals and categoricals as the index of their value, a permutation as the item in each
-position. `encode`/`decode` map coded rows to the unit cube and back.
+position. `encode`/`decode` map coded rows to the unit cube and back. A parameter that a
+condition switches off rests at its first value in the canonical form, so that designs which
+are physically the same have one row; relations say which rows are legal.
 """
 
 from __future__ import annotations
@@ -14,221 +16,62 @@ from typing import Any
 import numpy as np
 
 from trimtab.contracts.errors import ContractError, UnknownNameError
+from trimtab.contracts.parameters import (
+    Categorical,
+    Condition,
+    Float,
+    Integer,
+    Ordinal,
+    Parameter,
+    Permutation,
+)
+from trimtab.contracts.relations import Forbidden, LinearLimit, Relation
 from trimtab.contracts.spec import BoolArray, FloatArray
 
+__all__ = [
+    "Categorical",
+    "Condition",
+    "Design",
+    "Float",
+    "Forbidden",
+    "Integer",
+    "LinearLimit",
+    "Ordinal",
+    "Parameter",
+    "Permutation",
+    "Relation",
+    "Space",
+]
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A parameter matters only while parameter `parent` has one of `values`."""
-
-    parent: str
-    values: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Float:
-    """A real parameter in [low, high], searched on a log scale if `log`."""
-
-    name: str
-    low: float
-    high: float
-    unit: str = ""
-    log: bool = False
-    active_if: Condition | None = None
-
-    width = 1
-
-    def __post_init__(self) -> None:
-        if not self.low < self.high or (self.log and self.low <= 0):
-            msg = f"Float {self.name}: need low < high (and low > 0 for log)"
-            raise ContractError(msg)
-
-    def to_unit(self, coded: FloatArray) -> FloatArray:
-        """Coded column → [0, 1]."""
-        if self.log:
-            return np.asarray(np.log(coded / self.low) / np.log(self.high / self.low))
-        return (coded - self.low) / (self.high - self.low)
-
-    def from_unit(self, unit: FloatArray) -> FloatArray:
-        """[0, 1] → coded column, exact at both ends."""
-        u = np.clip(unit, 0.0, 1.0)
-        if self.log:
-            return np.clip(self.low * (self.high / self.low) ** u, self.low, self.high)
-        return np.clip(self.low + u * (self.high - self.low), self.low, self.high)
-
-    def value(self, coded: FloatArray) -> float:
-        """Coded cell → the value a person reads."""
-        return float(coded[0])
-
-    def code(self, value: Any) -> list[float]:
-        """Value → coded cells.
-
-        Raises:
-            ContractError: the value is out of range.
-        """
-        if not self.low <= float(value) <= self.high:
-            msg = f"{self.name}: {value} is outside [{self.low}, {self.high}] {self.unit}".rstrip()
-            raise ContractError(msg)
-        return [float(value)]
-
-
-def _bin_centre(coded: FloatArray, first: int, count: int) -> FloatArray:
-    """Codes first..first+count-1 → the middles of equal bins of [0, 1]."""
-    return (coded - first + 0.5) / count
-
-
-def _bin_of(unit: FloatArray, first: int, count: int) -> FloatArray:
-    """[0, 1] → the code of its bin."""
-    return first + np.clip(np.floor(unit * count), 0, count - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Integer:
-    """An integer parameter in [low, high], both ends legal."""
-
-    name: str
-    low: int
-    high: int
-    unit: str = ""
-    active_if: Condition | None = None
-
-    width = 1
-
-    @property
-    def count(self) -> int:
-        """Number of legal values."""
-        return self.high - self.low + 1
-
-    def to_unit(self, coded: FloatArray) -> FloatArray:
-        """Coded column → the middle of its bin in [0, 1]."""
-        return _bin_centre(coded, self.low, self.count)
-
-    def from_unit(self, unit: FloatArray) -> FloatArray:
-        """[0, 1] → coded column by equal bins."""
-        return _bin_of(unit, self.low, self.count)
-
-    def value(self, coded: FloatArray) -> int:
-        """Coded cell → integer."""
-        return int(coded[0])
-
-    def code(self, value: Any) -> list[float]:
-        """Integer → coded cell.
-
-        Raises:
-            ContractError: not an integer in range.
-        """
-        if int(value) != value or not self.low <= value <= self.high:
-            msg = f"{self.name}: {value} is not an integer in [{self.low}, {self.high}]"
-            raise ContractError(msg)
-        return [float(value)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Valued:
-    name: str
-    values: tuple[Any, ...]
-    unit: str = ""
-    active_if: Condition | None = None
-
-    width = 1
-
-    @property
-    def count(self) -> int:
-        """Number of legal values."""
-        return len(self.values)
-
-    def to_unit(self, coded: FloatArray) -> FloatArray:
-        """Coded column → the middle of its bin in [0, 1]."""
-        return _bin_centre(coded, 0, self.count)
-
-    def from_unit(self, unit: FloatArray) -> FloatArray:
-        """[0, 1] → coded column by equal bins."""
-        return _bin_of(unit, 0, self.count)
-
-    def value(self, coded: FloatArray) -> Any:
-        """Coded cell → the value a person reads."""
-        return self.values[int(coded[0])]
-
-    def code(self, value: Any) -> list[float]:
-        """Value → coded cell.
-
-        Raises:
-            UnknownNameError: the value is not among the legal ones.
-        """
-        if value not in self.values:
-            raise UnknownNameError(str(value), f"value of {self.name}", map(str, self.values))
-        return [float(self.values.index(value))]
-
-
-@dataclass(frozen=True, slots=True)
-class Ordinal(_Valued):
-    """A parameter with ordered values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Categorical(_Valued):
-    """A parameter with unordered values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Permutation:
-    """An order of `size` items; decoded from the unit cube by ranking (random keys)."""
-
-    name: str
-    size: int
-    unit: str = ""
-    active_if: Condition | None = None
-
-    @property
-    def width(self) -> int:
-        """Coded columns."""
-        return self.size
-
-    def to_unit(self, coded: FloatArray) -> FloatArray:
-        """Positions [n, size] → keys in (0, 1) that rank to the same order."""
-        keys = np.empty_like(coded)
-        ranks = (np.arange(self.size) + 0.5) / self.size
-        np.put_along_axis(keys, coded.astype(np.int64), np.broadcast_to(ranks, coded.shape), axis=1)
-        return keys
-
-    def from_unit(self, unit: FloatArray) -> FloatArray:
-        """Keys [n, size] → item in each position; ties keep the lower item first."""
-        return np.argsort(unit, axis=1, kind="stable").astype(np.float64)
-
-    def value(self, coded: FloatArray) -> tuple[int, ...]:
-        """Coded cells → the order as a tuple."""
-        return tuple(int(item) for item in coded)
-
-    def code(self, value: Any) -> list[float]:
-        """Order → coded cells.
-
-        Raises:
-            ContractError: not a permutation of 0..size-1.
-        """
-        if sorted(value) != list(range(self.size)):
-            msg = f"{self.name}: {value} is not a permutation of 0..{self.size - 1}"
-            raise ContractError(msg)
-        return [float(item) for item in value]
-
-
-Parameter = Float | Integer | Ordinal | Categorical | Permutation
 Design = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A design space: parameters in a fixed order."""
+    """A design space: parameters in a fixed order, parents of conditions first.
+
+    Attributes:
+        parameters: what is searched.
+        relations: what every legal design keeps.
+    """
 
     parameters: tuple[Parameter, ...]
+    relations: tuple[Relation, ...] = ()
 
     def __post_init__(self) -> None:
         names = [p.name for p in self.parameters]
         if len(set(names)) != len(names):
             msg = f"Space: parameter names must differ, got {names}"
             raise ContractError(msg)
-        for p in self.parameters:
+        for i, p in enumerate(self.parameters):
             if p.active_if is not None and p.active_if.parent not in names:
                 raise UnknownNameError(p.active_if.parent, f"parent of {p.name}", names)
+            if p.active_if is not None and p.active_if.parent not in names[:i]:
+                msg = f"Space: put {p.active_if.parent} before {p.name}, which depends on it"
+                raise ContractError(msg)
+        for name in (name for relation in self.relations for name in relation.names):
+            if name not in names:
+                raise UnknownNameError(name, "parameter of a relation", names)
 
     @property
     def width(self) -> int:
@@ -255,7 +98,7 @@ class Space:
         return np.concatenate(columns, axis=1)
 
     def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """`n` coded rows, uniform in the unit cube."""
+        """`n` coded rows, uniform in the unit cube; relations and conditions not regarded."""
         return self.decode(rng.random((n, self.width)))
 
     def designs(self, coded: FloatArray) -> list[Design]:
@@ -263,11 +106,11 @@ class Space:
         return [{p.name: p.value(row[s]) for p, s in self._items()} for row in coded]
 
     def code(self, designs: Sequence[Mapping[str, Any]]) -> FloatArray:
-        """Dictionaries → coded rows.
+        """Dictionaries → coded rows; parameters that are switched off may be left out.
 
         Raises:
             UnknownNameError: a key is not a parameter.
-            ContractError: a parameter is missing, or a value is out of range.
+            ContractError: an active parameter is missing, or a value is out of range.
         """
         return np.array([self._code_one(d) for d in designs]).reshape(len(designs), self.width)
 
@@ -276,25 +119,80 @@ class Space:
         for key in design:
             if key not in names:
                 raise UnknownNameError(key, "design parameter", names)
-        missing = [name for name in names if name not in design]
+        row = [
+            cell
+            for p in self.parameters
+            for cell in (p.code(design[p.name]) if p.name in design else p.rest)
+        ]
+        on = self.active(np.array([row]))[0]
+        missing = [
+            name for name, live in zip(names, on, strict=True) if live and name not in design
+        ]
         if missing:
             msg = f"design lacks {', '.join(missing)}: give every parameter a value"
             raise ContractError(msg)
-        return [cell for p in self.parameters for cell in p.code(design[p.name])]
+        return row
 
     def active(self, coded: FloatArray) -> BoolArray:
-        """[n, parameters] bool: which parameters matter, given conditions (parents first)."""
+        """[n, parameters] bool: which parameters matter, given conditions."""
         names = [p.name for p in self.parameters]
         on = np.ones((len(coded), len(names)), dtype=bool)
-        for i, (p, _) in enumerate(self._items()):
+        for i, p in enumerate(self.parameters):
             if p.active_if is not None:
                 j = names.index(p.active_if.parent)
-                on[:, i] = on[:, j] & self._holds(coded, j, p.active_if)
+                on[:, i] = on[:, j] & self._among(coded, j, p.active_if.values)
         return on
 
-    def _holds(self, coded: FloatArray, parent: int, condition: Condition) -> BoolArray:
-        parameter, columns = self.parameters[parent], self.slices[parent]
-        return np.array([parameter.value(row[columns]) in condition.values for row in coded])
+    def canonical(self, coded: FloatArray) -> FloatArray:
+        """Coded rows with every switched-off parameter at its first value."""
+        if all(p.active_if is None for p in self.parameters):
+            return coded
+        on = self.active(coded)
+        columns = [
+            np.where(on[:, i, None], coded[:, s], np.array(p.rest))
+            for i, (p, s) in enumerate(self._items())
+        ]
+        return np.concatenate(columns, axis=1)
+
+    def legal(self, coded: FloatArray) -> BoolArray:
+        """[n] bool: rows that keep every relation."""
+        good = np.ones(len(coded), dtype=bool)
+        for broken in self.broken(coded).T:
+            good &= ~broken
+        return good
+
+    def broken(self, coded: FloatArray) -> BoolArray:
+        """[n, relations] bool: which relations a row breaks."""
+        out = np.zeros((len(coded), len(self.relations)), dtype=bool)
+        if not self.relations:
+            return out
+        names = [p.name for p in self.parameters]
+        on = self.active(coded)
+        for k, relation in enumerate(self.relations):
+            at = [names.index(name) for name in relation.names]
+            out[:, k] = on[:, at].all(axis=1) & ~self._keeps(coded, relation, at)
+        return out
+
+    def _keeps(self, coded: FloatArray, relation: Relation, at: Sequence[int]) -> BoolArray:
+        if isinstance(relation, LinearLimit):
+            return relation.holds({self.parameters[j].name: self._numbers(coded, j) for j in at})
+        hits = [
+            self._among(coded, j, values)
+            for j, (_, values) in zip(at, relation.combination, strict=True)
+        ]
+        return np.asarray(~np.logical_and.reduce(hits))
+
+    def _numbers(self, coded: FloatArray, j: int) -> FloatArray:
+        column = coded[:, self.slices[j]][:, 0]
+        parameter = self.parameters[j]
+        if isinstance(parameter, Ordinal | Categorical):
+            return np.array(parameter.values, dtype=np.float64)[column.astype(np.int64)]
+        return column
+
+    def _among(self, coded: FloatArray, j: int, values: tuple[Any, ...]) -> BoolArray:
+        cells = coded[:, self.slices[j]]
+        codes = np.array([self.parameters[j].code(value) for value in values])
+        return np.asarray((cells[:, None, :] == codes[None]).all(axis=2).any(axis=1))
 
     def _items(self) -> zip[tuple[Parameter, slice]]:
         return zip(self.parameters, self.slices, strict=True)

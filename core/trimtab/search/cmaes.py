@@ -111,7 +111,13 @@ class CmaEs(Optimizer):
         self._asked = {point.tobytes(): row for point, row in zip(points, raw, strict=True)}
         return points
 
-    def tell(self, points: FloatArray, score: FloatArray) -> None:
+    def tell(
+        self,
+        points: FloatArray,
+        score: FloatArray,
+        objectives: FloatArray | None = None,
+        constraints: FloatArray | None = None,
+    ) -> None:
         """See `Optimizer.tell`."""
         raw = np.array([self._asked.get(point.tobytes(), point) for point in points])
         self._points = np.concatenate([self._points, raw.reshape(-1, self._n)])

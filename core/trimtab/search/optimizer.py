@@ -25,8 +25,22 @@ class Optimizer(ABC):
         """Propose `n` points, [n, width]."""
 
     @abstractmethod
-    def tell(self, points: FloatArray, score: FloatArray) -> None:
-        """Learn the scores [n] of points that were asked for, in the same order."""
+    def tell(
+        self,
+        points: FloatArray,
+        score: FloatArray,
+        objectives: FloatArray | None = None,
+        constraints: FloatArray | None = None,
+    ) -> None:
+        """Learn what came of points that were asked for, in the same order.
+
+        Args:
+            points: [n, width].
+            score: [n], minimised, see `penalised`.
+            objectives: [n, K], all minimised, NaN for a failed design; for optimizers that
+                trade objectives off.
+            constraints: [n, C], ≤ 0 is feasible; for optimizers that model them.
+        """
 
     @abstractmethod
     def state_dict(self) -> Mapping[str, NDArray[Any]]:

@@ -28,7 +28,13 @@ class Sobol(Optimizer):
             warnings.simplefilter("ignore", UserWarning)
             return np.asarray(self._engine.random(n))
 
-    def tell(self, points: FloatArray, score: FloatArray) -> None:
+    def tell(
+        self,
+        points: FloatArray,
+        score: FloatArray,
+        objectives: FloatArray | None = None,
+        constraints: FloatArray | None = None,
+    ) -> None:
         """See `Optimizer.tell`."""
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:

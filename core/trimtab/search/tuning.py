@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from trimtab.contracts.problem import Budget
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray, Metric
 from trimtab.run.rollouts import Rollouts
 from trimtab.search.bridges import as_design
+from trimtab.search.catalogue import min_std
 from trimtab.search.cmaes import CmaEs
 from trimtab.search.loop import search
 from trimtab.search.optimizer import Optimizer
@@ -97,11 +96,4 @@ def _optimizer(name: OptimizerName, space: Space, seed: int, start: FloatArray |
     if name == "sobol":
         return Sobol(space.width, seed)
     mean = None if start is None else space.encode(start)[0]
-    return CmaEs(space.width, seed, start=mean, min_std=_min_std(space))
-
-
-def _min_std(space: Space) -> FloatArray:
-    """Half a bin for parameters with a finite number of values, so that search never freezes."""
-    return np.concatenate(
-        [np.full(p.width, 0.5 / getattr(p, "count", np.inf)) for p in space.parameters]
-    )
+    return CmaEs(space.width, seed, start=mean, min_std=min_std(space))
