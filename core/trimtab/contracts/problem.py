@@ -234,8 +234,8 @@ class Bound:
         kind: `proven`, or `model`, `floor`, `best_known`, in falling strength.
         how: one line on how it was computed.
         certificate: plain data that `Domain.verify` can check, or empty.
-        front: the true Pareto front of a design problem, where known: one point per row, in the
-            order of `DesignSpec.front_metrics`.
+        front: the true Pareto front of a design problem, where known: objective → value of
+            each point, the objectives being those of `DesignSpec.front_metrics`.
     """
 
     value: float
@@ -243,7 +243,7 @@ class Bound:
     how: str
     certificate: Mapping[str, Any] = field(default_factory=dict)
     cpu_s: float = 0.0
-    front: tuple[tuple[float, ...], ...] = ()
+    front: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

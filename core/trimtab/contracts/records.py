@@ -42,11 +42,11 @@ class FrontPoint:
 
     Attributes:
         design: readable values by parameter.
-        values: in the order of `DesignSpec.front_metrics`.
+        values: objective → value, those of `DesignSpec.front_metrics`.
     """
 
     design: Mapping[str, Any]
-    values: tuple[float, ...]
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def test_the_bound_is_attained_and_its_front_undominated() -> None:
     best = {"width_m": 4 / 350, "height_m": 0.1, "material": "aluminium"}
     scored = BeamProblem(problem).evaluate_design(best, "full", 0)
     assert scored.objectives[0] == pytest.approx([bound.value, 0.005])
-    mass, deflection = np.array(bound.front).T
+    mass, deflection = np.array([list(point.values()) for point in bound.front]).T
     assert (np.diff(mass) > 0).all()
     assert (np.diff(deflection) < 0).all()
 

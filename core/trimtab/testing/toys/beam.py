@@ -128,11 +128,11 @@ class BeamDomain(Domain):
         mass = _lightest_kg(problem.load_n, DEFLECTION_MAX_M)
         if mass is None:
             return None
-        points: list[tuple[float, ...]] = []
+        points: list[Mapping[str, float]] = []
         for deflection in np.geomspace(DEFLECTION_MAX_M, DEFLECTION_MAX_M / 100, FRONT_POINTS):
             least = _lightest_kg(problem.load_n, float(deflection))
             if least is not None:
-                points.append((least, float(deflection)))
+                points.append({"mass_kg": least, "deflection_m": float(deflection)})
         how = "tallest beam, as narrow as stiffness allows, of the better material"
         return Bound(mass, "proven", how, {"load_n": problem.load_n}, front=tuple(points))
 
