@@ -1,0 +1,1 @@
+"""Cache-hierarchy design: sizes, ways, line, replacement and inclusion on reference streams."""
