@@ -72,3 +72,11 @@ def reference(out: Filter, address: int, write: bool) -> bool:
             _emit(out, old)
     out.counts[0] += 1
     return bool(out.counts[1] + 2 <= len(out.requests))
+
+
+@njit(cache=True, nogil=True)
+def play_timed(out: Filter, references: NDArray[np.int64]) -> None:
+    """Play rows of (time, byte address, is-write); requests carry the time of their reference."""
+    for k in range(len(references)):
+        out.counts[0] = references[k, 0]
+        reference(out, references[k, 1], references[k, 2] == 1)
