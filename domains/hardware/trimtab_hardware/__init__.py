@@ -1,1 +1,1 @@
-"""Hardware plug-in: design of memory controllers."""
+"""Hardware plug-in: memory controllers and cache hierarchies."""

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 from trimtab.contracts.errors import ContractError
 
-from trimtab_hardware.cache.level import LRU, Level, empty_level, fill, find, soil, touch
+from trimtab_hardware.cache.level import LRU, WAYS, Level, empty_level, fill, find, soil, touch
 
 LINE_SHIFT = 6
 
@@ -46,6 +46,13 @@ def new_filter(size_bytes: int, limit: int, ways: int = 8) -> Filter:
     )
 
 
+def new_recorder(limit: int) -> Filter:
+    """A filter that keeps nothing: every reference passes as 2·address + is-write."""
+    return Filter(
+        empty_level(1, 0), np.zeros(2, dtype=np.int64), np.zeros((limit, 2), dtype=np.int64)
+    )
+
+
 @njit(cache=True, nogil=True)
 def _emit(out: Filter, request: int) -> None:
     k = out.counts[1]
@@ -61,7 +68,9 @@ def reference(out: Filter, address: int, write: bool) -> bool:
     line = address >> LINE_SHIFT
     level = out.level
     way = find(level, line)
-    if way >= 0:
+    if level.head[WAYS] == 0:
+        _emit(out, 2 * address + (1 if write else 0))
+    elif way >= 0:
         touch(level, line, way, False)
         if write:
             soil(level, line, way)

@@ -98,6 +98,24 @@ def kernel_trace(
     return paced(kept[:, 0], kept[:, 1] >> 1 << 6, kept[:, 1] & 1 == 1, load, burst_cycles)
 
 
+def kernel_references(
+    name: str, references: int, seed: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """First loads and stores of a kernel in program order: byte addresses, and which write.
+
+    Raises:
+        UnknownNameError: no such kernel.
+    """
+    if name not in KERNELS:
+        raise UnknownNameError(name, "kernel", KERNELS)
+    from trimtab_hardware.cache.filter import new_recorder
+
+    out = new_recorder(references + 2)
+    _kernels()[name](out, 1 + seed % 2147483646)
+    kept = out.requests[: min(references, int(out.counts[1])), 1]
+    return kept >> 1, kept & 1 == 1
+
+
 def paced(
     when: NDArray[np.int64],
     address: NDArray[np.int64],

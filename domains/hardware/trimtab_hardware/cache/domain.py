@@ -1,0 +1,84 @@
+"""The domain `hardware.cache`: two-level cache hierarchies on reference streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trimtab.contracts.domain import Domain
+from trimtab.contracts.problem import Bound
+
+from trimtab_hardware.cache.problem import (
+    ENERGY_DELAY,
+    METRICS,
+    CacheProblem,
+    CacheScenario,
+    load_references,
+)
+
+
+class CacheDomain(Domain):
+    """Sizes, ways, line, replacement and inclusion of two levels."""
+
+    name = "hardware.cache"
+    title = "Cache hierarchies"
+    problem_model = CacheScenario
+    headline = ENERGY_DELAY
+    metrics = METRICS
+
+    def build(
+        self,
+        problem: CacheScenario,
+        copies: int = 1,
+        interface: str = "default",
+        autoreset: bool = False,
+    ) -> CacheProblem:
+        """See `Domain.build`."""
+        return CacheProblem(problem)
+
+    def reference_designs(self, problem: CacheScenario) -> Mapping[str, Mapping[str, Any]]:
+        """The private levels of a server core: 32 KiB and 1 MiB, not inclusive (Skylake-SP)."""
+        return {
+            "server_core": {
+                "l1_kib": 32,
+                "l1_ways": 8,
+                "l2_kib": 1024,
+                "l2_ways": 16,
+                "line_bytes": 64,
+                "replacement": "lru",
+                "inclusion": "nine",
+            }
+        }
+
+    def bound(self, problem: CacheScenario, seed: int) -> Bound:
+        """Compulsory misses through the cheapest arrays."""
+        from trimtab_hardware.cache.bounds import cache_bound
+
+        return cache_bound(problem)
+
+    def verify(self, problem: CacheScenario, seed: int, bound: Bound) -> None:
+        """See `Domain.verify`."""
+        from trimtab_hardware.cache.bounds import verify_cache_bound
+
+        verify_cache_bound(problem, bound)
+
+    def data_files(self, problem: CacheScenario) -> tuple[Path, ...]:
+        """The file of references, if there is one."""
+        return () if problem.trace is None else (problem.trace,)
+
+    def check(self, problem: CacheScenario) -> tuple[str, ...]:
+        """Read the user's references."""
+        if problem.trace is None:
+            return ()
+        address, is_write = load_references(problem)
+        return (f"{len(address)} references, {is_write.mean():.0%} of them writes",)
+
+    def notes(self, problem: CacheScenario) -> tuple[str, ...]:
+        """What the model leaves out."""
+        return (
+            "prefetch, bandwidth, leakage and coherence are not modelled; references are serial",
+        )
+
+
+DOMAIN = CacheDomain()
