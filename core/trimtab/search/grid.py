@@ -25,6 +25,7 @@ class Grid:
         keys: [width] bool, True where the column is a key of a permutation.
         owner: [width] index of the parameter a column belongs to.
         members: [parameters, width] bool, the transpose of `owner`.
+        permutations: columns of each permutation.
     """
 
     def __init__(self, space: Space) -> None:
@@ -37,10 +38,9 @@ class Grid:
             [0 if isinstance(p, Float | Permutation) else p.count for _, p in spread]
         )
         self.members: BoolArray = np.arange(len(space.parameters))[:, None] == self.owner
-        self.free = self.counts != 1
         self._discrete = self.counts > 0
         self._bins = np.maximum(self.counts, 1).astype(np.float64)
-        self._permutations = [
+        self.permutations = [
             s
             for p, s in zip(space.parameters, space.slices, strict=True)
             if isinstance(p, Permutation)
@@ -59,6 +59,13 @@ class Grid:
         """Bin centres of `index` in discrete columns, `points` in the others."""
         return np.where(self._discrete, (index + 0.5) / self._bins, points)
 
+    def active(self, points: FloatArray) -> BoolArray:
+        """[..., width] bool: columns that matter in each point."""
+        if not self._conditions:
+            return np.ones(points.shape, bool)
+        on = self.space.active(self.space.decode(points.reshape(-1, self.width)))
+        return np.asarray(on[:, self.owner].reshape(points.shape))
+
     def snap(self, points: FloatArray) -> FloatArray:
         """[..., width] → the same shape: points that decode to legal, canonical designs.
 
@@ -72,7 +79,7 @@ class Grid:
 
     def _canonical(self, flat: FloatArray) -> FloatArray:
         flat = self.centre(self.index(flat), flat)
-        for s in self._permutations:
+        for s in self.permutations:
             ranks = np.argsort(np.argsort(flat[:, s], axis=1, kind="stable"), axis=1)
             flat[:, s] = (ranks + 0.5) / ranks.shape[1]
         if self._conditions:

@@ -17,7 +17,7 @@ from trimtab.contracts.problem import Budget, DesignProblem, Evaluation
 from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 from trimtab.search.optimizer import Optimizer, penalised
 
-IDLE_BATCHES = 20
+IDLE_BATCHES = 200
 """A search ends after so many batches in a row that bring no new design."""
 
 _OPTIMIZER = "optimizer."
@@ -138,9 +138,15 @@ class Search:
         if fresh:
             self._evaluate(asked[fresh])
         started = time.process_time()
-        known = [i for i in range(len(asked)) if asked[i].tobytes() in self._rows]
-        rows = [self._rows[asked[i].tobytes()] for i in known]
-        self._optimizer.tell(points[known], self._score[rows])
+        known = [self._rows[row.tobytes()] for row in asked if row.tobytes() in self._rows]
+        if len(known) == len(asked):  # else the budget ended within this batch
+            told = self._told
+            self._optimizer.tell(
+                points,
+                self._score[known],
+                self._sign * told.objectives[known],
+                told.constraints[known],
+            )
         self._cpu_s += time.process_time() - started
 
     def _evaluate(self, designs: FloatArray) -> None:
@@ -195,7 +201,7 @@ def search(
     Args:
         problem: what to search.
         optimizer: works on the unit cube of the problem's space.
-        evaluations: unique calls; it also stops after 20 batches that bring no new design.
+        evaluations: unique calls; it also stops after `IDLE_BATCHES` without a new design.
         batch: designs asked at once.
         seed: of the simulator, common to all designs.
         progress: called with (calls so far, best score so far).

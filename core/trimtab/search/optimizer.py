@@ -16,13 +16,22 @@ from numpy.typing import NDArray
 
 from trimtab.contracts.spec import FloatArray
 
+INFEASIBLE = 1e100
+"""Scores from here on belong to designs that break a constraint."""
+
+FAILED = 1e200
+"""Score of a design whose simulation failed."""
+
 
 class Optimizer(ABC):
     """One search; rows are points of the unit cube, scores are minimised."""
 
     @abstractmethod
     def ask(self, n: int) -> FloatArray:
-        """Propose `n` points, [n, width]."""
+        """Propose at most `n` points, [m, width].
+
+        Fewer, or none while results are outstanding, where the method cannot look ahead.
+        """
 
     @abstractmethod
     def tell(
@@ -52,20 +61,18 @@ class Optimizer(ABC):
 
 
 def penalised(objective: FloatArray, constraints: FloatArray) -> FloatArray:
-    """One score per design: failed (NaN) last, then infeasible by violation, then by objective.
+    """One score per design: feasible by objective, then infeasible by violation, failed last.
+
+    The score of a design depends on itself alone, so scores told at different times compare.
 
     Args:
         objective: [n], minimised; NaN for a failed design.
         constraints: [n, C], ≤ 0 is feasible.
     """
     violation = np.maximum(constraints, 0.0).sum(axis=1)
-    score = np.where(violation > 0, np.inf, objective)
-    feasible = np.isfinite(score)
-    worst = score[feasible].max() if feasible.any() else 0.0
-    score = np.where(violation > 0, worst + 1.0 + abs(worst) + violation, score)
-    ceiling = np.nanmax(score) if np.isfinite(score).any() else 0.0
+    score = np.where(violation > 0, INFEASIBLE * (1.0 + np.log1p(violation)), objective)
     failed = ~np.isfinite(objective) | ~np.isfinite(violation)
-    return np.asarray(np.where(failed, 2.0 * abs(ceiling) + 1.0, score))
+    return np.asarray(np.where(failed, FAILED, score))
 
 
 def generator_state(rng: np.random.Generator) -> NDArray[np.uint64]:

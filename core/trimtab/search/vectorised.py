@@ -17,7 +17,7 @@ from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.contracts.streams import philox4x32
 from trimtab.search.grid import Grid
-from trimtab.search.optimizer import Optimizer
+from trimtab.search.optimizer import INFEASIBLE, Optimizer
 
 
 class Vectorised(ABC):
@@ -27,7 +27,10 @@ class Vectorised(ABC):
         grid: the space's columns.
         runs: R.
         state: everything a run remembers, arrays by name; `draws` counts random draws.
+        ahead: rounds may be proposed while the scores of earlier ones are outstanding.
     """
+
+    ahead = True
 
     def __init__(self, space: Space, seeds: ArrayLike) -> None:
         self.grid = Grid(space)
@@ -82,7 +85,7 @@ class Single(Optimizer):
 
     def ask(self, n: int) -> FloatArray:
         """See `Optimizer.ask`."""
-        while len(self._waiting) < n:
+        while len(self._waiting) < n and (self._algorithm.ahead or not len(self._rounds)):
             fresh = self._algorithm.propose()[0]
             self._waiting = np.concatenate([self._waiting, fresh])
             self._rounds = np.append(self._rounds, len(fresh))
@@ -97,7 +100,9 @@ class Single(Optimizer):
         constraints: FloatArray | None = None,
     ) -> None:
         """See `Optimizer.tell`."""
-        values = score[:, None] if objectives is None else np.column_stack([score, objectives])
+        goals = score[:, None] if objectives is None else objectives
+        goals = np.where(score[:, None] >= INFEASIBLE, score[:, None], goals)
+        values = np.column_stack([score, goals])
         if not len(self._told):
             self._told = np.empty((0, values.shape[1]))
         self._points = np.concatenate([self._points, points])
@@ -105,8 +110,7 @@ class Single(Optimizer):
         while len(self._rounds) and len(self._points) >= self._rounds[0]:
             m = int(self._rounds[0])
             told = self._told[None, :m]
-            rest = told[:, :, 1:] if told.shape[2] > 1 else told
-            self._algorithm.absorb(self._points[None, :m], told[:, :, 0], rest)
+            self._algorithm.absorb(self._points[None, :m], told[:, :, 0], told[:, :, 1:])
             self._points, self._told = self._points[m:], self._told[m:]
             self._rounds = self._rounds[1:]
 

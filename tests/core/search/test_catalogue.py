@@ -26,6 +26,13 @@ MIXED = Space(
 )
 
 
+FINITE = Space(tuple(p for p in MIXED.parameters if p.name != "gain"), MIXED.relations)
+
+
+def space_of(name: str) -> Space:
+    return FINITE if name == "enumerate" else MIXED
+
+
 def score_of(points: np.ndarray) -> np.ndarray:
     return ((points - 0.3) ** 2).sum(axis=1)
 
@@ -35,18 +42,20 @@ IDS = [name for name, entry in OPTIMIZERS.items() if entry.installed]
 
 @pytest.mark.parametrize("name", IDS)
 def test_every_optimizer_asks_for_legal_canonical_designs(name: str) -> None:
-    optimizer = make(name, MIXED, 1)
+    space = space_of(name)
+    optimizer = make(name, space, 1)
     for _ in range(4):
         points = optimizer.ask(5)
-        coded = MIXED.decode(points)
-        assert MIXED.legal(coded).all()
-        assert np.allclose(MIXED.canonical(coded), coded)
+        assert len(points)
+        coded = space.decode(points)
+        assert space.legal(coded).all()
+        assert np.allclose(space.canonical(coded), coded)
         optimizer.tell(points, score_of(points))
 
 
 @pytest.mark.parametrize("name", IDS)
 def test_every_saved_optimizer_continues_to_the_same_bits(name: str) -> None:
-    first, second = make(name, MIXED, 3), make(name, MIXED, 3)
+    first, second = (make(name, space_of(name), 3) for _ in range(2))
     for n in (5, 3, 7):
         points = first.ask(n)
         first.tell(points, score_of(points))
@@ -60,7 +69,7 @@ def test_every_saved_optimizer_continues_to_the_same_bits(name: str) -> None:
 
 @pytest.mark.parametrize("name", IDS)
 def test_the_seed_alone_decides_what_is_asked(name: str) -> None:
-    first, again, other = (make(name, MIXED, seed).ask(6) for seed in (4, 4, 5))
+    first, again, other = (make(name, space_of(name), seed).ask(6) for seed in (4, 4, 5))
     assert np.array_equal(first, again)
     assert name == "enumerate" or not np.array_equal(first, other)
 
