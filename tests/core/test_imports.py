@@ -18,9 +18,9 @@ PACKAGES = {
 # What each room of core may import, besides itself and contracts.
 ROOMS = {
     "contracts": set(),
-    "search": {"run"},
+    "search": set(),
     "learn": {"run", "deploy"},
-    "run": {"evidence"},
+    "run": {"evidence", "search"},
     "evidence": set(),
     "deploy": set(),
     "adapters": set(),

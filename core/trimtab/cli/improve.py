@@ -15,7 +15,7 @@ from trimtab.cli.session import Session, command_line
 if TYPE_CHECKING:
     from trimtab.run.rollouts import Rollouts
     from trimtab.run.scenario_file import LoadedScenario
-    from trimtab.search.tuning import Tuned
+    from trimtab.run.tuning import Tuned
 
 Controller = Annotated[str, typer.Option("--controller", metavar="NAME", help="controller id")]
 
@@ -54,7 +54,7 @@ def tune(
     with Session(as_json=json_) as session:
         from trimtab.run.rollouts import Rollouts
         from trimtab.run.scenario_file import load_scenario
-        from trimtab.search.tuning import tune_controller
+        from trimtab.run.tuning import tune_controller
 
         loaded = load_scenario(scenario, set_ or ())
         shared = sorted(set(tuning_seeds) & set(loaded.scenario.seeds))

@@ -66,6 +66,7 @@ class DesignRecord:
         budget: unique simulator calls and their CPU seconds, the optimizer's own included.
         repeats: asked designs that were known already and cost no call.
         flags: what a reader must know before trusting the record ("infeasible").
+        given: the design was given and only scored; nothing was searched.
     """
 
     name: str
@@ -78,6 +79,7 @@ class DesignRecord:
     budget: Budget = Budget()
     repeats: int = 0
     flags: tuple[str, ...] = ()
+    given: bool = False
 
     @property
     def feasible(self) -> bool:

@@ -77,6 +77,94 @@ class PairedSummary(StrictModel):
     crn_gain: float | None
 
 
+class Estimate(StrictModel):
+    """A mean over searches with its interval; `per_seed` as in `MetricSummary`."""
+
+    mean: float | None = None
+    ci95: Ci95 | None = None
+    per_seed: tuple[float | None, ...] = ()
+
+
+class CurveSummary(StrictModel):
+    """Relative regret against unique simulator calls; null before a feasible design was met."""
+
+    calls: tuple[int, ...]
+    median: tuple[float | None, ...]
+    q25: tuple[float | None, ...]
+    q75: tuple[float | None, ...]
+    low95: tuple[float | None, ...]
+    high95: tuple[float | None, ...]
+
+
+class SearchSummary(StrictModel):
+    """How an optimizer searched.
+
+    Attributes:
+        searches: that ended with a feasible design.
+        hits: of them, those that met the optimum; `within_1_percent` as it says.
+        calls_to_optimum: median unique calls until it was met; null where half never did.
+        final_regret: relative, |best - optimum| / |optimum|.
+        open_gap: area under the regret curve, in that of today's design.
+        hypervolume_ratio: of the feasible front in that of the true one, where that is known.
+    """
+
+    evaluations: int
+    searches: int
+    hits: int
+    within_1_percent: int
+    calls_to_optimum: float | None
+    final_regret: Estimate
+    open_gap: Estimate
+    hypervolume_ratio: Estimate | None
+    curve: CurveSummary
+
+
+class DesignSummary(StrictModel):
+    """One design: where it comes from, its values and its metrics.
+
+    Attributes:
+        seed, calls: search and unique call that found it; null for a given design.
+        excess: constraint to simulated quantity minus limit; at most 0 where it is kept.
+    """
+
+    row: str
+    seed: int | None
+    calls: int | None
+    design: dict[str, Any]
+    metrics: dict[str, float]
+    excess: dict[str, float]
+
+
+class FrontMember(StrictModel):
+    """One undominated design; `values` by objective."""
+
+    row: str
+    seed: int
+    design: dict[str, Any]
+    values: dict[str, float]
+
+
+class FrontSummary(StrictModel):
+    """Pareto fronts of a design run.
+
+    Attributes:
+        senses, units: by objective.
+        found: designs of all searches that no other one beats everywhere.
+        by_row: objective values of the front that the searches of a row found together.
+        true: the true front, where the bound brings it.
+        today: the reference design's values.
+        worst: point that hypervolumes are measured from; null where the true front is unknown.
+    """
+
+    senses: dict[str, Sense]
+    units: dict[str, str]
+    found: tuple[FrontMember, ...]
+    by_row: dict[str, tuple[dict[str, float], ...]]
+    true: tuple[dict[str, float], ...] = ()
+    today: dict[str, float] | None = None
+    worst: dict[str, float] | None = None
+
+
 class Row(StrictModel):
     """One controller, design or optimizer.
 
@@ -85,6 +173,8 @@ class Row(StrictModel):
         trained: the part of it spent before this comparison.
         regret: mean distance to the bound, in the headline's unit; null without a bound.
         flags: what to know before trusting the row ("gridlock", "incomplete").
+        search: how an optimizer searched; null for controllers and given designs.
+        best: the best design of the row, over all seeds.
     """
 
     name: str
@@ -102,6 +192,8 @@ class Row(StrictModel):
     flags: tuple[str, ...] = ()
     versus_reference: PairedSummary | None = None
     versus_best_classical: PairedSummary | None = None
+    search: SearchSummary | None = None
+    best: DesignSummary | None = None
 
     @property
     def violation_count(self) -> int:
@@ -121,26 +213,36 @@ class BoundSummary(StrictModel):
 
 
 class Recommendation(StrictModel):
-    """What to deploy, and why, in one plain sentence."""
+    """What to deploy, and why, in one plain sentence; of design domains, the design itself."""
 
     name: str | None
     why: str
+    design: dict[str, Any] | None = None
 
 
 class Result(StrictModel):
-    """One comparison: rows of controllers on one scenario, best headline first."""
+    """One comparison: rows of controllers, or of optimizers, on one scenario, best first.
+
+    Attributes:
+        kind: what the rows are: controllers of a system, or searches for a design.
+        bound_failure: why the bound of some seed could not be computed, or empty.
+        front: Pareto fronts of a design run with several objectives.
+    """
 
     schema_id: Literal["trimtab/result/1"] = Field(default="trimtab/result/1", alias="schema")
     scenario: str
     domain: str
+    kind: Literal["control", "design"] = "control"
     profile: str | None
     headline: str
     seeds: tuple[int, ...]
     reference: str | None
     reference_candidates: tuple[str, ...] = ()
     bound: BoundSummary | None
+    bound_failure: str = ""
     rows: tuple[Row, ...] = Field(min_length=1)
     recommendation: Recommendation
+    front: FrontSummary | None = None
     notes: tuple[str, ...] = ()
     scenario_sha256: str = ""
     run_id: str = ""

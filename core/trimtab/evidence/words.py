@@ -204,8 +204,10 @@ BOUND_KINDS = {
 
 def bound_text(result: Result) -> str:
     """The bound: value, kind, how it was computed, and who went past it."""
+    failed = f"failed on {result.bound_failure}" if result.bound_failure else ""
     if result.bound is None:
-        return "none"
+        return failed or "none"
     bound = result.bound
     text = f"{value_text(bound.mean, result.unit)}, {BOUND_KINDS[bound.kind]} ({bound.how})"
-    return f"{text}; beaten by {', '.join(bound.beaten_by)}" if bound.beaten_by else text
+    beaten = f"beaten by {', '.join(bound.beaten_by)}" if bound.beaten_by else ""
+    return "; ".join(part for part in (text, beaten, failed) if part)

@@ -6,28 +6,25 @@ The CLI, the app, tests and benchmarks all call `compare_run`, so they show the 
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trimtab.contracts.domain import Domain
 from trimtab.contracts.errors import RunFailedError
 from trimtab.contracts.figure import Figure
-from trimtab.contracts.records import EpisodeRecord
-from trimtab.contracts.registry import shipped_scenarios
+from trimtab.contracts.records import DesignRecord, EpisodeRecord
 from trimtab.contracts.scenario import Scenario
-from trimtab.evidence.compare import compare
-from trimtab.evidence.matrix import Matrix
 from trimtab.evidence.report import Report, write_report
 from trimtab.evidence.result import Result
 from trimtab.run.execute import OnProgress, RunOutcome, execute
 from trimtab.run.identity import file_sha256
+from trimtab.run.judge import judge
 from trimtab.run.manifest import manifest
 from trimtab.run.plan import RunOptions
-from trimtab.run.records_json import record_from_json, record_to_json
+from trimtab.run.records_json import design_from_json, record_from_json, record_to_json
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.store import Store
 
@@ -65,54 +62,18 @@ def compare_run(
     """
     loaded = source if isinstance(source, LoadedScenario) else load_scenario(source, overrides)
     outcome = execute(loaded, options or RunOptions(), progress)
-    result = _judge(outcome)
+    result = judge(outcome)
     result, report = _write(outcome, result, command)
     _record(outcome, result, report, (options or RunOptions()).workspace)
     return Comparison(result, outcome)
 
 
-def _judge(outcome: RunOutcome) -> Result:
-    plan = outcome.plan
-    scenario = plan.loaded.scenario.model_copy(update={"seeds": plan.seeds})
-    name = plan.loaded.domain.headline.name
-    finished = [r for r in outcome.records if math.isfinite(r.metrics.get(name, math.nan))]
-    if not finished:
-        msg = f"{plan.loaded.source}: no episode has a finite {name}, so nothing can be compared"
-        raise RunFailedError(msg)
-    matrix = Matrix.of_domain(
-        plan.loaded.domain,
-        scenario,
-        {choice.name: choice.entry for choice in plan.choices},
-        finished,
-        outcome.bounds,
-        plan.scenario_sha256,
-    )
-    if plan.loaded.source in shipped_scenarios():  # a reader knows it by its id
-        matrix = replace(matrix, scenario=plan.loaded.source)
-    result = compare(matrix)
-    return result.model_copy(
-        update={
-            "notes": (*result.notes, *_run_notes(outcome, len(finished), name)),
-            "run_id": plan.run_id,
-            "run_dir": str(outcome.run_dir),
-        }
-    )
-
-
-def _run_notes(outcome: RunOutcome, finished: int, headline: str) -> list[str]:
-    notes = [f"The scenario {note}" for note in outcome.plan.loaded.notes]
-    notes += [f"{f.controller}, seed {f.seed} failed: {f.reason}" for f in outcome.failures]
-    if finished < len(outcome.records):
-        notes.append(f"{len(outcome.records) - finished} episodes without a finite {headline}")
-    return notes
-
-
 def _write(outcome: RunOutcome, result: Result, command: str) -> tuple[Result, Report]:
     folder = outcome.run_dir
-    records = [record_to_json(record) for record in outcome.records]
+    records = [record_to_json(record) for record in outcome.every_record]
     _write_json(folder / "records.json", {"schema": "trimtab/records/1", "records": records})
     figures, note = figures_of(
-        outcome.plan.loaded.domain, outcome.plan.loaded.scenario, outcome.records
+        outcome.plan.loaded.domain, outcome.plan.loaded.scenario, outcome.every_record
     )
     update: dict[str, Any] = {
         "report": str(folder / "report.html"),
@@ -133,11 +94,15 @@ def _write(outcome: RunOutcome, result: Result, command: str) -> tuple[Result, R
 
 
 def figures_of(
-    domain: Domain, scenario: Scenario[Any], records: Sequence[EpisodeRecord]
+    domain: Domain, scenario: Scenario[Any], records: Sequence[EpisodeRecord | DesignRecord]
 ) -> tuple[tuple[Figure, ...], list[str]]:
     """The domain's figures, or none and a note: a figure that fails costs no result."""
+    designs = [record for record in records if isinstance(record, DesignRecord)]
+    episodes = [record for record in records if isinstance(record, EpisodeRecord)]
     try:
-        return domain.views(scenario.problem, records), []
+        if designs:
+            return domain.design_views(scenario.problem, designs), []
+        return domain.views(scenario.problem, episodes), []
     except Exception as error:  # noqa: BLE001 - any fault of a view is said in the report
         return (), [f"The figures could not be drawn: {type(error).__name__}: {error}"]
 
@@ -159,7 +124,7 @@ def _facts(outcome: RunOutcome, command: str) -> dict[str, Any]:
             "failed": len(outcome.failures),
         },
         "wall_s": round(outcome.wall_s, 3),
-        "cpu_s": round(sum(r.budget.cpu_s for r in outcome.records), 3),
+        "cpu_s": round(sum(r.budget.cpu_s for r in outcome.every_record), 3),
     }
 
 
@@ -215,7 +180,10 @@ def render_again(run_dir: Path) -> Report:
     stored = json.loads((run_dir / "records.json").read_text(encoding="utf-8"))
     config = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
     loaded = load_scenario(_scenario_copy(run_dir, config["scenario"]))
-    records = [record_from_json(data) for data in stored["records"]]
+    records = [
+        design_from_json(data) if "design" in data else record_from_json(data)
+        for data in stored["records"]
+    ]
     figures, _ = figures_of(loaded.domain, loaded.scenario, records)
     return write_report(
         result,

@@ -11,11 +11,11 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from trimtab.contracts.controller import Controller, Entry, NativeController
 from trimtab.contracts.domain import Domain
@@ -23,17 +23,19 @@ from trimtab.contracts.errors import InputFileError, TrimtabError, UnknownNameEr
 from trimtab.run.replay import Replay
 
 GROUP = "trimtab.controllers"
+Kind = Literal["episode", "bound", "search", "design"]
+"""What a job does: play a controller, compute a bound, search with an optimizer, score a design."""
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One controller of a run.
+    """One controller, optimizer or given design of a run.
 
     Attributes:
         name: row name.
         own: what the user gave for an own controller; empty for the domain's.
-        parameters: overrides of the entry's defaults.
+        parameters: overrides of the entry's defaults; the values of a given design.
         files: files that identify an own controller (its source, its CSV).
     """
 
@@ -42,6 +44,7 @@ class Choice:
     own: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    kind: Kind = "episode"
 
 
 def choose(
@@ -72,6 +75,17 @@ def choose(
     given = parameters or {}
     chosen = [Choice(name, offered[name], parameters=given.get(name, {})) for name in wanted]
     chosen += [own_controller(text, given) for text in own]
+    check_names(chosen, given)
+    return chosen
+
+
+def check_names(chosen: Sequence[Choice], given: Iterable[str]) -> None:
+    """Raise unless every name is there once, and every one that was given parameters.
+
+    Raises:
+        UnknownNameError: parameters are given for a controller that is not of this run.
+        TrimtabError: a name comes twice.
+    """
     found = [choice.name for choice in chosen]
     for name in given:
         if name not in found:
@@ -80,7 +94,6 @@ def choose(
     if repeated:
         msg = f"controller {repeated[0]!r} is named twice in this run: name each once"
         raise TrimtabError(msg)
-    return chosen
 
 
 def own_controller(text: str, parameters: Mapping[str, Mapping[str, Any]] | None = None) -> Choice:
@@ -98,7 +111,13 @@ def own_controller(text: str, parameters: Mapping[str, Mapping[str, Any]] | None
             raise InputFileError(msg)
         entry = Entry("user", functools.partial(Replay, path=path), f"replay of {path.name}")
         return Choice(path.stem, entry, str(path), given.get(path.stem, {}), (path,))
-    kind = _class_of(text)
+    kind = class_of(text)
+    if not issubclass(kind, Controller | NativeController):
+        msg = (
+            f"controller {text!r} is no controller: derive it from "
+            "trimtab.contracts.controller.Controller"
+        )
+        raise TrimtabError(msg)
     name = getattr(kind, "name", None) or kind.__name__
     entry = Entry(
         role="user",
@@ -111,7 +130,12 @@ def own_controller(text: str, parameters: Mapping[str, Mapping[str, Any]] | None
     return Choice(name, entry, text, given.get(name, {}), (Path(inspect.getfile(kind)),))
 
 
-def _class_of(text: str) -> type[Controller | NativeController]:
+def class_of(text: str) -> type:
+    """The class of `package.module:Class`, or of an entry point of group `GROUP`.
+
+    Raises:
+        TrimtabError: it does not import, or is no class.
+    """
     points = {point.name: point.value for point in entry_points(group=GROUP)}
     reference = points.get(text, text)
     if not _REFERENCE.fullmatch(reference):
@@ -126,11 +150,8 @@ def _class_of(text: str) -> type[Controller | NativeController]:
     except Exception as error:
         msg = f"controller {text!r} cannot be loaded: {type(error).__name__}: {error}"
         raise TrimtabError(msg) from error
-    if not (isinstance(kind, type) and issubclass(kind, Controller | NativeController)):
-        msg = (
-            f"controller {text!r} is no controller: derive it from "
-            "trimtab.contracts.controller.Controller"
-        )
+    if not isinstance(kind, type):
+        msg = f"controller {text!r} is no controller: give a class, not {type(kind).__name__}"
         raise TrimtabError(msg)
     return kind
 

@@ -71,13 +71,14 @@ class _Slot:
                 "controller": task.controller,
                 "own": task.own,
                 "parameters": task.parameters,
+                "budget": task.budget,
                 "seeds": task.seeds,
             }
         )
 
     def is_stuck(self, max_step_s: float) -> bool:
-        """Whether an episode has not advanced for too long; bounds may take any time."""
-        waits = self.task is not None and self.task.kind == "episode"
+        """Whether a job has not advanced for too long; bounds may take any time."""
+        waits = self.task is not None and self.task.kind != "bound"
         return waits and time.monotonic() - self.heard > max_step_s
 
 

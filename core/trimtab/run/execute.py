@@ -11,12 +11,12 @@ from pathlib import Path
 
 from trimtab.contracts.errors import RunFailedError
 from trimtab.contracts.problem import Bound
-from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.records import DesignRecord, EpisodeRecord
 from trimtab.run.engine import LocalEngine
 from trimtab.run.jobs import BOUND
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.recorder import Failure, OnChange, Recorder
-from trimtab.run.records_json import bound_from_json, record_from_json
+from trimtab.run.records_json import bound_from_json, design_from_json, record_from_json
 from trimtab.run.scenario_file import LoadedScenario
 from trimtab.run.store import JobRow, Store
 
@@ -48,6 +48,7 @@ class RunOutcome:
 
     Attributes:
         records: in the order of controllers, then seeds; failed episodes are absent.
+        designs: of a design scenario, in the order of its rows, then seeds.
         bounds: by seed; empty where the domain has none.
         computed, cached: jobs.
     """
@@ -60,6 +61,12 @@ class RunOutcome:
     computed: int
     cached: int
     wall_s: float
+    designs: tuple[DesignRecord, ...] = ()
+
+    @property
+    def every_record(self) -> tuple[EpisodeRecord | DesignRecord, ...]:
+        """Records of episodes and of designs; a run has one of the two kinds."""
+        return (*self.records, *self.designs)
 
 
 def execute(
@@ -122,8 +129,8 @@ def _refuse_nothing(
     *,
     fresh: bool,
 ) -> None:
-    """Raise where no episode is done; leave no trace of input that was wrong."""
-    if any(job.state == "done" and job.kind == "episode" for job in jobs):
+    """Raise where no episode or search is done; leave no trace of input that was wrong."""
+    if any(job.state == "done" and job.kind != "bound" for job in jobs):
         return
     worst = next(f for f in failures if f.controller != BOUND)
     if worst.exit_code == 1:
@@ -148,8 +155,8 @@ def _outcome(
     """Records and bounds from the store, in the order of the plan."""
     results = {row.id: row.result for row in rows if row.state == "done"}
     bounds = {job.seed: bound_from_json(results.get(job.id)) for job in plan.jobs[BOUND]}
-    records = [
-        record_from_json(results[job.id] or {})
+    finished = [
+        (choice.kind, results[job.id] or {})
         for choice in plan.choices
         for job in plan.jobs[choice.name]
         if job.id in results
@@ -157,7 +164,8 @@ def _outcome(
     return RunOutcome(
         plan=plan,
         run_dir=store.run_dir(plan.run_id),
-        records=tuple(records),
+        records=tuple(record_from_json(data) for kind, data in finished if kind == "episode"),
+        designs=tuple(design_from_json(data) for kind, data in finished if kind != "episode"),
         bounds={seed: bound for seed, bound in bounds.items() if bound is not None},
         failures=tuple(failures),
         computed=computed - len(failures),

@@ -6,13 +6,14 @@ gives the spec and the resources of its declared needs, and refuses the rest by 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 
 from trimtab.contracts.controller import AnyController, Entry
-from trimtab.contracts.errors import NeedNotGrantedError
+from trimtab.contracts.errors import ContractError, NeedNotGrantedError
 from trimtab.contracts.problem import ControlProblem, Need
 from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs, Step
 
@@ -89,6 +90,13 @@ def make_controller(
 
     Raises:
         NeedNotGrantedError: its constructor asks for what the entry does not declare.
+        ContractError: it takes no parameter of such a name.
     """
     granted = GrantedProblem(problem, entry.needs, name)
-    return entry.factory(granted, **{**entry.defaults, **(parameters or {})})
+    used = {**entry.defaults, **(parameters or {})}
+    try:
+        inspect.signature(entry.factory).bind(granted, **used)
+    except TypeError as error:
+        msg = f"controller {name!r}: {error}; mend its parameters ({', '.join(sorted(used))})"
+        raise ContractError(msg) from None
+    return entry.factory(granted, **used)

@@ -20,6 +20,7 @@ from trimtab.contracts.registry import manifests
 from trimtab.contracts.scenario import StrictModel, canonical_json
 
 _CORE_ROOMS = ("contracts", "run", "deploy")
+_DESIGN_ROOMS = (*_CORE_ROOMS, "search")
 
 
 def file_sha256(path: Path) -> str:
@@ -61,7 +62,8 @@ def versions(domain: str) -> dict[str, str]:
     """
     manifest, folder = manifests()[domain]
     core = Path(trimtab.__file__).parent
-    sources = (*(core / room for room in _CORE_ROOMS), folder)
+    rooms = _DESIGN_ROOMS if manifest.kind == "design" else _CORE_ROOMS
+    sources = (*(core / room for room in rooms), folder)
     found = {
         "trimtab": trimtab.__version__,
         "python": platform.python_version(),

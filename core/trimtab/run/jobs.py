@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from trimtab.contracts.domain import Domain
 from trimtab.contracts.scenario import StrictModel
-from trimtab.run.controllers import Choice
+from trimtab.run.controllers import Choice, Kind
 from trimtab.run.identity import ProblemIdentity, controller_identity
 
-Kind = Literal["episode", "bound"]
 BOUND = "(bound)"
 MAX_COPIES = 64
 
@@ -29,12 +27,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Jobs that one worker does in one go: seeds of one controller, or bounds.
+    """Jobs that one worker does in one go: seeds of one controller, a search, a design, bounds.
 
     Attributes:
         problem: JSON text of the domain's settings.
         own: what the user gave for an own controller, or empty.
         parameters: JSON text of the overrides of the controller's defaults.
+        budget: JSON text of what a search may spend, or empty.
     """
 
     kind: Kind
@@ -44,6 +43,7 @@ class Task:
     own: str
     parameters: str
     jobs: tuple[Job, ...]
+    budget: str = ""
 
     @property
     def seeds(self) -> list[int]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.contracts.errors import TrimtabError
-from trimtab.contracts.scenario import content_id
+from trimtab.contracts.scenario import DesignScenario, content_id
 from trimtab.run.controllers import Choice, choose
+from trimtab.run.design_plan import DesignPlanner, choose_designs
 from trimtab.run.identity import ProblemIdentity
 from trimtab.run.jobs import BOUND, Job, Planner, Task
 from trimtab.run.scenario_file import LoadedScenario
@@ -51,7 +52,7 @@ class Plan:
     loaded: LoadedScenario
     choices: tuple[Choice, ...]
     seeds: tuple[int, ...]
-    planner: Planner
+    planner: Planner | DesignPlanner
     jobs: Mapping[str, list[Job]]
     run_id: str
 
@@ -65,12 +66,18 @@ class Plan:
         scenario = loaded.scenario
         seeds = options.seeds or scenario.seeds
         names = options.controllers or scenario.controllers
-        if not (names or options.own or loaded.domain.controllers(scenario.problem)):
-            msg = f"{loaded.source}: {scenario.domain} offers no controllers, so nothing can run"
-            raise TrimtabError(msg)
-        choices = choose(loaded.domain, scenario.problem, names, options.own, options.parameters)
-        identity = ProblemIdentity.of(loaded.domain, scenario.problem)
-        planner = Planner(loaded.domain, scenario.problem, identity)
+        domain, problem = loaded.domain, scenario.problem
+        identity = ProblemIdentity.of(domain, problem)
+        planner: Planner | DesignPlanner
+        if isinstance(scenario, DesignScenario):
+            choices = choose_designs(domain, problem, names, options.own, options.parameters)
+            planner = DesignPlanner(domain, problem, identity, scenario.budget)
+        else:
+            if not (names or options.own or domain.controllers(problem)):
+                msg = f"{loaded.source}: {domain.name} offers no controllers, so nothing can run"
+                raise TrimtabError(msg)
+            choices = choose(domain, problem, names, options.own, options.parameters)
+            planner = Planner(domain, problem, identity)
         jobs = planner.jobs(choices, seeds)
         digest = identity.sha256(jobs=[job.id for own in jobs.values() for job in own])
         run_id = f"{scenario.name}-{digest[:12]}"

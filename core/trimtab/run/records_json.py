@@ -1,4 +1,4 @@
-"""Episode records and bounds as plain JSON data, for the store, the pipe and the run folder."""
+"""Records and bounds as plain JSON data, for the store, the pipe and the run folder."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from trimtab.contracts.problem import Bound, Budget
-from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.records import DesignRecord, EpisodeRecord, FrontPoint
 from trimtab.contracts.shield import Violations
 
 
-def record_to_json(record: EpisodeRecord) -> dict[str, Any]:
+def record_to_json(record: EpisodeRecord | DesignRecord) -> dict[str, Any]:
     """Plain data of a record; numbers that are not finite become null."""
+    if isinstance(record, DesignRecord):
+        return {**asdict(record), "metrics": _finite(record.metrics)}
     return {**asdict(record), "metrics": _finite(record.metrics), "details": _nested(record)}
 
 
@@ -41,6 +43,23 @@ def record_from_json(data: Mapping[str, Any]) -> EpisodeRecord:
     )
 
 
+def design_from_json(data: Mapping[str, Any]) -> DesignRecord:
+    """Read what `record_to_json` wrote of a design record."""
+    return DesignRecord(
+        name=data["name"],
+        seed=data["seed"],
+        design=data["design"],
+        metrics=_numbers(data["metrics"]),
+        excess=data["excess"],
+        improvements=tuple((int(calls), float(value)) for calls, value in data["improvements"]),
+        front=tuple(FrontPoint(**point) for point in data["front"]),
+        budget=Budget(**data["budget"]),
+        repeats=data["repeats"],
+        flags=tuple(data["flags"]),
+        given=data["given"],
+    )
+
+
 def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:
     return {k: math.nan if v is None else v for k, v in values.items()}
 
@@ -52,4 +71,4 @@ def bound_to_json(bound: Bound | None) -> dict[str, Any] | None:
 
 def bound_from_json(data: Mapping[str, Any] | None) -> Bound | None:
     """Read what `bound_to_json` wrote."""
-    return None if data is None else Bound(**data)
+    return None if data is None else Bound(**{**data, "front": tuple(data.get("front", ()))})

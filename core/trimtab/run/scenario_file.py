@@ -24,10 +24,11 @@ from trimtab.contracts.errors import (
     suggestion,
 )
 from trimtab.contracts.registry import load_domain, manifests, shipped_scenarios
-from trimtab.contracts.scenario import Scenario, StrictModel, scenario_model
+from trimtab.contracts.scenario import DesignScenario, Scenario, StrictModel, scenario_model
 from trimtab.run.diagnostics import faults_of
 from trimtab.run.yaml_document import Document, Mark, decode, parse
 from trimtab.run.yaml_document import Path as KeyPath
+from trimtab.search.catalogue import OPTIMIZERS
 
 SCHEMA = "trimtab/scenario/"
 SCHEMA_NUMBER = 1
@@ -262,11 +263,13 @@ def _unknown_controllers(
 ) -> list[Fault]:
     if not scenario.controllers:
         return []
-    known = sorted(domain.controllers(scenario.problem))
+    kind, known = "controller", sorted(domain.controllers(scenario.problem))
+    if isinstance(scenario, DesignScenario):
+        kind, known = "optimizer", sorted(OPTIMIZERS)
     return [
         document.value_mark(path).fault(
             path,
-            f"unknown controller {name!r}; known: {', '.join(known)}.{suggestion(name, known)}",
+            f"unknown {kind} {name!r}; known: {', '.join(known)}.{suggestion(name, known)}",
         )
         for path, name in [(("controllers", i), n) for i, n in enumerate(scenario.controllers)]
         if name not in known

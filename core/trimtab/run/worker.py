@@ -21,6 +21,7 @@ from trimtab.contracts.registry import load_domain
 from trimtab.run.apart import apart
 from trimtab.run.child import Send, serve
 from trimtab.run.controllers import find_choice
+from trimtab.run.design_job import design_record
 from trimtab.run.records_json import bound_to_json, record_to_json
 from trimtab.run.runner import Decision
 from trimtab.run.stage import play
@@ -81,6 +82,8 @@ def _compute(domain: Domain, task: dict[str, Any], send: Send) -> Results:
     if task["kind"] == "bound":
         return [_bound(domain, problem, seed) for seed in task["seeds"]]
     parameters = json.loads(task["parameters"])
+    if task["kind"] in {"search", "design"}:
+        return [record_to_json(design_record(domain, problem, task, _Reporter(send).count))]
     choice = find_choice(domain, problem, task["controller"], task["own"], parameters)
     records = play(domain, problem, choice, task["seeds"], _Reporter(send))
     return [record_to_json(record) for record in records]
@@ -94,16 +97,20 @@ def _bound(domain: Any, problem: Any, seed: int) -> dict[str, Any] | None:
 
 
 class _Reporter:
-    """Tells the parent how far the episode is, at most every `PROGRESS_EVERY_S`."""
+    """Tells the parent how far the job is, at most every `PROGRESS_EVERY_S`."""
 
     def __init__(self, send: Send) -> None:
         self._send, self._last = send, 0.0
 
     def __call__(self, decision: Decision) -> None:
+        self.count(decision.index + 1)
+
+    def count(self, steps: int) -> None:
+        """Tell how many decisions are made, or designs scored."""
         now = time.monotonic()
         if now - self._last >= PROGRESS_EVERY_S:
             self._last = now
-            self._send({"decision": decision.index + 1})
+            self._send({"decision": steps})
 
 
 if __name__ == "__main__":

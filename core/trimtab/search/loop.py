@@ -140,11 +140,11 @@ class Search:
         started = time.process_time()
         known = [self._rows[row.tobytes()] for row in asked if row.tobytes() in self._rows]
         if len(known) == len(asked):  # else the budget ended within this batch
-            told = self._told
+            told, columns = self._told, list(self._problem.spec.front_columns)
             self._optimizer.tell(
                 points,
                 self._score[known],
-                self._sign * told.objectives[known],
+                (self._sign * told.objectives)[known][:, columns],
                 told.constraints[known],
             )
         self._cpu_s += time.process_time() - started

@@ -103,7 +103,7 @@ def test_bad_input_is_one_line_and_writes_nothing(trimtab: Command, tmp_path: Pa
         (("toy/tank-day", "--controllers", "tarif"), "Did you mean 'tariff'?"),
         (("toy/tank-day", "--controller", "nope:X"), "cannot be loaded: ModuleNotFoundError"),
         (("toy/tank-day", "--parameters", "none.json"), "none.json: cannot be read"),
-        (("toy/beam",), "offers no controllers"),
+        (("toy/beam", "--controllers", "cmeas"), "Did you mean 'cmaes'?"),
     ]:
         ended = trimtab("run", *arguments)
         assert (ended.code, ended.out) == (2, "")

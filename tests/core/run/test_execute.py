@@ -156,12 +156,10 @@ def test_a_run_of_which_nothing_finished_is_an_error_with_its_log(
     assert error.value.exit_code == 1
 
 
-def test_wrong_input_leaves_nothing_behind(own_module: str, tmp_path: Path) -> None:
-    beam = load_scenario("toy/beam")
-    with pytest.raises(TrimtabError, match="offers no controllers"):
-        execute(beam, options(tmp_path))
-    with pytest.raises(RunFailedError, match="is a design problem") as error:
-        execute(beam, options(tmp_path, own=(f"{own_module}:Idle",)))
+def test_wrong_input_leaves_nothing_behind(scenario: Load, tmp_path: Path) -> None:
+    wrong = {"level_band": {"of": 0.3}}
+    with pytest.raises(RunFailedError, match="'of'") as error:
+        execute(scenario("controllers=[level_band]"), options(tmp_path, parameters=wrong))
     assert error.value.exit_code == 2
     assert not list((tmp_path / "work" / "runs").iterdir())
     with Store(tmp_path / "work") as store:

@@ -5,7 +5,7 @@ from trimtab.contracts.errors import ContractError, UnknownNameError
 from trimtab.run.rollouts import Rollouts
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.store import Store
-from trimtab.search.tuning import tune_controller
+from trimtab.run.tuning import tune_controller
 
 
 def tanks() -> LoadedScenario:
