@@ -245,7 +245,9 @@ def _notes(searches: Searches, result: Result) -> list[str]:
             broken = ", ".join(name for name, value in record.excess.items() if value > 0.0)
             spent = record.budget.evaluations
             notes.append(
-                f"{record.name}, seed {record.seed}: no feasible design in {spent} calls "
+                f"The given design {record.name} breaks {broken}, so it is not compared."
+                if record.given
+                else f"{record.name}, seed {record.seed}: no feasible design in {spent} calls "
                 f"(closest breaks {broken})."
             )
     if result.bound is None:

@@ -288,7 +288,7 @@ def test_the_json_document_keeps_the_public_key_names(make_matrix):
     assert {"mean", "ci95"} <= set(row["gap_closed"])
     assert {"count", "upper95"} <= set(row["violations"]["min_green"])
     assert {"evaluations", "env_steps", "cpu_s"} <= set(row["budget"])
-    assert set(document["recommendation"]) == {"name", "why"}
+    assert {"name", "why"} <= set(document["recommendation"])
 
 
 def test_a_result_survives_the_round_trip_through_json(make_matrix):
