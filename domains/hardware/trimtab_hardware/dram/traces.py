@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,28 @@ class Trace:
     def wrapped(self, capacity_bytes: int) -> Trace:
         """The same trace with addresses taken modulo the capacity of the memory."""
         return Trace.of(self.arrival, self.address % capacity_bytes, self.is_write, self.thread)
+
+    def in_bursts(self, burst_bytes: int) -> Trace:
+        """The same bytes for a memory of shorter bursts: each request becomes several."""
+        parts = max(1, LINE_BYTES // burst_bytes)
+        if parts == 1:
+            return self
+        start = self.address // LINE_BYTES * LINE_BYTES
+        steps = np.arange(parts, dtype=np.int64) * burst_bytes
+        return Trace.of(
+            np.repeat(self.arrival, parts),
+            (start[:, None] + steps).ravel(),
+            np.repeat(self.is_write, parts),
+            np.repeat(self.thread, parts),
+        )
+
+    def rescaled(self, clock_mhz: float, to_mhz: float) -> Trace:
+        """The same times in cycles of another clock, rounded up to its next edge."""
+        if clock_mhz == to_mhz:
+            return self
+        ratio = Fraction(str(to_mhz)) / Fraction(str(clock_mhz))
+        cycles = -(-self.arrival * ratio.numerator // ratio.denominator)
+        return Trace.of(cycles, self.address, self.is_write, self.thread)
 
     def content_hash(self) -> str:
         """SHA-256 of the four columns."""
