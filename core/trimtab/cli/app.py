@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trimtab.cli import improve, inspecting, playing, running, scenarios, templates
+from trimtab.cli import door, improve, inspecting, playing, running, scenarios, templates
 
 app = typer.Typer(
     name="trimtab",
@@ -30,6 +30,7 @@ for command in (
     playing.simulate,
     running.report,
     playing.export,
+    door.app,
     inspecting.plugins,
     inspecting.doctor,
 ):

@@ -32,8 +32,12 @@ class StrictModel(BaseModel):
 
 
 def _existing_file(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder")
+    context = info.context or {}
+    folder, inside = context.get("folder"), context.get("inside")
     found = path if folder is None else (Path(folder) / path).resolve()
+    if inside is not None and not found.is_relative_to(inside):
+        msg = "lies outside the workspace: upload the file and name the copy"
+        raise ValueError(msg)
     if folder is not None and not found.is_file():
         msg = f"no such file: {found}"
         raise ValueError(msg)
@@ -48,7 +52,8 @@ DataFile = Annotated[
     Path, AfterValidator(_existing_file), PlainSerializer(_file_text, return_type=str)
 ]
 """A user's input file. Written relative to the scenario file, resolved and checked when a file
-is loaded; `Domain.data_files` must list it, so that its content enters the identity of jobs."""
+is loaded (`folder` of the validation context; `inside` confines it to a folder);
+`Domain.data_files` must list it, so that its content enters the identity of jobs."""
 
 
 class Sweep(StrictModel):

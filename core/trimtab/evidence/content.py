@@ -82,7 +82,7 @@ def build_document(
             f"Recommended: {result.recommendation.name or 'nothing yet'}",
             result.recommendation.why,
         ),
-        tiles=_tiles(result),
+        tiles=tiles_of(result),
         sections=tuple(s for s in sections if s.blocks),
         footer=f"Trimtab comparison, schema {result.schema_id}",
     )
@@ -100,7 +100,8 @@ def _subtitle(result: Result) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _tiles(result: Result) -> tuple[tuple[str, str, str], ...]:
+def tiles_of(result: Result) -> tuple[tuple[str, str, str], ...]:
+    """Key figures of a result: label, value, remark each."""
     tiles = []
     if result.reference is not None:
         headline = result.headline_of(result.row(result.reference))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
@@ -60,9 +61,14 @@ def _header(document: Document) -> str:
             element("h2", {}, escape(heading)),
             element("p", {}, escape(why)),
         ),
-        element("dl", {"class": "tiles"}, *(_tile(*tile) for tile in document.tiles)),
+        tiles_html(document.tiles),
         _contents(document),
     )
+
+
+def tiles_html(tiles: Sequence[tuple[str, str, str]]) -> str:
+    """Key figures side by side: label, value, remark each."""
+    return element("dl", {"class": "tiles"}, *(_tile(*tile) for tile in tiles))
 
 
 def _tile(label: str, value: str, remark: str) -> str:
@@ -84,13 +90,14 @@ def _contents(document: Document) -> str:
 
 
 def _section(section: Section) -> str:
-    blocks = "\n".join(_block(block) for block in section.blocks)
+    blocks = "\n".join(block_html(block) for block in section.blocks)
     heading = element("h2", {"id": f"{section.key}-title"}, escape(section.title))
     attributes = {"id": section.key, "aria-labelledby": f"{section.key}-title"}
     return "\n" + element("section", attributes, heading, "\n", blocks)
 
 
-def _block(block: Block) -> str:
+def block_html(block: Block) -> str:
+    """One block of a report as markup; all text is escaped."""
     match block:
         case Paragraph(content):
             return element("p", {"class": "lead"}, escape(content))

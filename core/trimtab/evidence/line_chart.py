@@ -116,7 +116,7 @@ def _marker(x: float, y: float, i: int) -> str:
 def _one_series(one: Series, i: int, x_scale: Scale, y_scale: Scale) -> list[str]:
     drawn = _interval_marks(one, i, x_scale, y_scale)
     points = [
-        (x_scale(x), y_scale(y)) if math.isfinite(y) else None for x, y in _thinned(one.x, one.y)
+        (x_scale(x), y_scale(y)) if math.isfinite(y) else None for x, y in thinned(one.x, one.y)
     ]
     path = "".join(
         "M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in run) for run in _runs(points)
@@ -144,8 +144,8 @@ def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float
     return [[p for p in run if p is not None] for there, run in grouped if there]
 
 
-def _thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
-    """At most `_MAX_POINTS` points: the extremes of each bucket, in order."""
+def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
+    """At most 1,400 points of a line: the extremes of each bucket, in order."""
     if len(x) <= _MAX_POINTS:
         return list(zip(x, y, strict=True))
     kept: set[int] = {0, len(x) - 1}

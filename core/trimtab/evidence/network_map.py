@@ -110,14 +110,18 @@ def _way(one: MapLine, edges: Sequence[float], points: list[Point], unit: str) -
 
 def _legend(figure: Figure, edges: Sequence[float], y: float) -> list[str]:
     drawn, x = [text(axis_text(figure.value_axis), 0.0, y, "small")], 0.0
-    limits = list(pairwise((None, *edges, None)))
-    for rank, (lower, upper) in enumerate(limits):
-        words = _range_text(lower, upper)
-        css = f"way m{_style(rank, edges)}"
+    for style, words in class_names(edges).items():
+        css = f"way m{style}"
         drawn.append(line(x + 3.0, y + 16.0, x + 27.0, y + 16.0, css))
         drawn.append(text(words, x + 36.0, y + 20.0, "small"))
         x += 36.0 + text_width(words, SMALL_PX) + 16.0
     return drawn
+
+
+def class_names(edges: Sequence[float]) -> dict[int, str]:
+    """Style class → the range of values it stands for, in words, rising."""
+    limits = pairwise((None, *edges, None))
+    return {_style(rank, edges): _range_text(*limit) for rank, limit in enumerate(limits)}
 
 
 def _range_text(lower: float | None, upper: float | None) -> str:

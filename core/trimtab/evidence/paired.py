@@ -36,7 +36,7 @@ def against_reference(
     if reference is None:
         return list(rows)
     others = [row.name for row in rows if row.name != reference]
-    family = _family(others, reference, headlines, sign, seed)
+    family = paired_family(others, reference, headlines, sign, seed)
     return [row.model_copy(update={"versus_reference": family.get(row.name)}) for row in rows]
 
 
@@ -55,7 +55,7 @@ def against_best_classical(
     if best is None:
         return list(rows)
     challengers = [row.name for row in rows if row.role in CHALLENGER_ROLES]
-    family = _family(challengers, best.name, headlines, sign, seed)
+    family = paired_family(challengers, best.name, headlines, sign, seed)
     return [row.model_copy(update={"versus_best_classical": family.get(row.name)}) for row in rows]
 
 
@@ -71,14 +71,25 @@ def deployable(row: Row) -> bool:
     return not (spoiled or clairvoyant or row.violation_count)
 
 
-def _family(
+def paired_family(
     names: Sequence[str],
     other: str,
     headlines: Mapping[str, Headline],
     sign: float,
     seed: int,
 ) -> dict[str, PairedSummary]:
-    """One family of comparisons with `other`; rows without a common seed are left out."""
+    """One family of comparisons with `other`; rows without a common seed are left out.
+
+    Args:
+        names: Rows to compare with `other`.
+        other: Row that they are compared with.
+        headlines: Headline by row and seed.
+        sign: 1 where a small headline is better, else -1.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Row to its comparison, p-values adjusted over the family.
+    """
     common = {n: [s for s in headlines[n] if s in headlines[other]] for n in names}
     values = {
         n: ([headlines[n][s] for s in seeds], [headlines[other][s] for s in seeds])

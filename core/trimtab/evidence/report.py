@@ -17,6 +17,7 @@ from trimtab.evidence.content import Artefact, build_document
 from trimtab.evidence.csv_tables import figure_table, result_tables
 from trimtab.evidence.document import figures_of
 from trimtab.evidence.figures import render_svg
+from trimtab.evidence.figures_json import FIGURES_FILE, figures_to_json
 from trimtab.evidence.html import render_html
 from trimtab.evidence.markdown import render_markdown
 from trimtab.evidence.result import Result
@@ -62,6 +63,7 @@ def write_report(
     for name, figure in zip(names, drawn, strict=True):
         texts[name] = standalone(render_svg(figure))
         texts[f"tables/{Path(name).stem}.csv"] = figure_table(figure)
+    texts[FIGURES_FILE] = figures_to_json(figures)
     written = [_write(out_dir, name, text) for name, text in texts.items()]
     document = build_document(result, figures, [*listed, *written], command)
     pages = [

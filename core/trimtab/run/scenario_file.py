@@ -64,12 +64,15 @@ class _AnyProblem(StrictModel):
     model_config = ConfigDict(extra="allow")
 
 
-def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> LoadedScenario:
+def load_scenario(
+    source: str | Path, overrides: Sequence[str] = (), inside: Path | None = None
+) -> LoadedScenario:
     """Read a scenario by path or shipped id and validate it wholly.
 
     Args:
         source: a path, or a shipped id such as `traffic/cologne8`.
         overrides: `dotted.key=value` settings, values in YAML.
+        inside: folder that every data file must lie in; None for anywhere.
 
     Raises:
         ScenarioError: with every fault found.
@@ -84,7 +87,7 @@ def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> LoadedSc
     notes = _migrate(document)
     for override in overrides:
         apply_override(document, override)
-    scenario, domain = _validate(document, path.parent)
+    scenario, domain = _validate(document, path.parent, inside)
     if scenario.sweep is not None:
         notes.append("has a sweep, which `run` does not walk: only its base point is run")
     return LoadedScenario(scenario, domain, str(source), path, text, tuple(overrides), tuple(notes))
@@ -222,14 +225,17 @@ def migrate_file(path: Path) -> bool:
     return True
 
 
-def _validate(document: Document, folder: Path) -> tuple[Scenario[Any], Domain]:
+def _validate(
+    document: Document, folder: Path, inside: Path | None
+) -> tuple[Scenario[Any], Domain]:
     faults = list(document.faults)
     domain = _domain(document, faults)
     model: type[Scenario[Any]] = Scenario[_AnyProblem]
     if domain is not None:
         model = scenario_model(manifests()[domain.name][0].kind, domain.problem_model)
+    context = {"folder": folder, "inside": None if inside is None else inside.resolve()}
     try:
-        scenario = model.model_validate(document.data, context={"folder": folder})
+        scenario = model.model_validate(document.data, context=context)
     except ValidationError as error:
         raise ScenarioError(_in_order(faults + faults_of(error, document, model))) from None
     if domain is not None and not faults:

@@ -170,6 +170,15 @@ def test_a_missing_data_file_is_named(tmp_path: Path) -> None:
         validated(tmp_path, "none.csv")
 
 
+def test_a_data_file_outside_the_folder_that_confines_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("1", encoding="utf-8")
+    data = {"name": "x", "domain": "d", "problem": {"demand": "../d.csv"}}
+    inside = tmp_path / "workspace"
+    inside.mkdir()
+    with pytest.raises(ValueError, match="outside the workspace"):
+        Scenario[WithFile].model_validate(data, context={"folder": inside, "inside": inside})
+
+
 def test_the_folder_of_a_data_file_is_no_part_of_the_identity(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

@@ -1,0 +1,318 @@
+"""Plain figures as live charts: plotly documents with alt text, in light and dark.
+
+Series differ by dash and marker too, bars carry their value, map lines widen with theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+from trimtab.contracts.figure import Bar, Figure, Series
+from trimtab.evidence.line_chart import thinned
+from trimtab.evidence.svg import axis_text
+from trimtab.evidence.words import with_interval
+
+from trimtab_app import session, theme
+from trimtab_app.maps import map_chart
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "x")
+MAX_MARKED = 60
+"""Points up to which a line carries markers."""
+
+Chart = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One estimate with its interval, as bars, forests and scatters show it."""
+
+    label: str
+    value: float
+    ci95: tuple[float, float] | None = None
+    strong: bool = False
+
+
+def draw(chart: Chart, alt: str, key: str) -> None:
+    """Put a chart on the page with its text alternative, in the colours of the theme."""
+    palette = theme.DARK if session.is_dark() else theme.LIGHT
+    muted = palette["grayTextColor"]
+    layout = chart["layout"] | {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": theme.FONT, "size": 13, "color": palette["textColor"]},
+        "hoverlabel": {"font": {"family": theme.FONT}},
+    }
+    for name in [name for name in layout if name.startswith(("xaxis", "yaxis"))]:
+        axis = {
+            "gridcolor": palette["borderColor"],
+            "zerolinecolor": muted,
+            "linecolor": palette["borderColor"],
+            "tickfont": {"color": palette["textColor"]},
+            "zeroline": False,
+        }
+        layout[name] = axis | layout[name]
+        title = layout[name].get("title", {})
+        layout[name]["title"] = {"font": {"size": 13, "color": muted}} | title
+    st.plotly_chart(
+        {"data": chart["data"], "layout": layout},
+        theme=None,
+        alt=alt,
+        key=key,
+        config={"displaylogo": False, "responsive": True},
+    )
+
+
+def colours() -> Sequence[str]:
+    """Colours of series in the theme that the browser shows."""
+    return (theme.DARK if session.is_dark() else theme.LIGHT)["chartCategoricalColors"]
+
+
+def _ink() -> str:
+    return str((theme.DARK if session.is_dark() else theme.LIGHT)["textColor"])
+
+
+def _quiet() -> str:
+    return "#5b6c7e" if session.is_dark() else "#9fb0c0"
+
+
+def figure_chart(figure: Figure) -> Chart:
+    """A domain's figure."""
+    if figure.kind == "map":
+        return map_chart(figure)
+    if figure.kind == "bars":
+        marks = [Mark(b.label, b.value, _ends(b), b.emphasis) for b in figure.bars]
+        return bars(marks, axis_text(figure.value_axis))
+    return lines([figure], height=380)
+
+
+def bars(marks: Sequence[Mark], axis: str) -> Chart:
+    """Horizontal bars from 0, first on top, each with its value and interval."""
+    fill = [colours()[0] if mark.strong else _quiet() for mark in marks]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [mark.value for mark in marks],
+        "y": [mark.label for mark in marks],
+        "customdata": [_said(mark) for mark in marks],
+        "marker": {"color": fill},
+        "error_x": _whiskers(marks),
+        "hovertemplate": "%{y}: %{customdata}<extra></extra>",
+    }
+    return _framed([trace], axis, marks)
+
+
+def forest(marks: Sequence[Mark], axis: str) -> Chart:
+    """Differences as points with intervals about a line at 0, first on top."""
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [mark.value for mark in marks],
+        "y": [mark.label for mark in marks],
+        "customdata": [_said(mark) for mark in marks],
+        "marker": {
+            "color": colours()[0],
+            "size": 11,
+            "symbol": ["diamond" if mark.strong else "circle-open" for mark in marks],
+        },
+        "error_x": _whiskers(marks),
+        "hovertemplate": "%{y}: %{customdata}<extra></extra>",
+    }
+    chart = _framed([trace], axis, marks)
+    chart["layout"]["xaxis"]["zerolinewidth"] = 2
+    return chart
+
+
+def _whiskers(marks: Sequence[Mark]) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [m.ci95[1] - m.value if m.ci95 else 0.0 for m in marks],
+        "arrayminus": [m.value - m.ci95[0] if m.ci95 else 0.0 for m in marks],
+        "color": _ink(),
+        "thickness": 1.4,
+        "width": 5,
+    }
+
+
+def _said(mark: Mark) -> str:
+    return with_interval(mark.value, mark.ci95)
+
+
+def _ends(bar: Bar) -> tuple[float, float] | None:
+    return None if bar.low is None or bar.high is None else (bar.low, bar.high)
+
+
+def _framed(traces: list[dict[str, Any]], axis: str, marks: Sequence[Mark]) -> Chart:
+    """A chart of one row per mark, its value written at the right end of the row."""
+    said = [_said(mark) for mark in marks]
+    notes = [
+        {
+            "text": text, "y": mark.label, "x": 1.0, "xref": "paper", "xanchor": "left",
+            "xshift": 8, "showarrow": False,
+        }
+        for mark, text in zip(marks, said, strict=True)
+    ]  # fmt: skip
+    return {
+        "data": traces,
+        "layout": {
+            "height": 80 + 36 * max(len(marks), 1),
+            "margin": {"l": 10, "r": 30 + 8 * max(map(len, said), default=0), "t": 10, "b": 50},
+            "showlegend": False,
+            "annotations": notes,
+            "xaxis": {"title": {"text": axis}, "zeroline": True},
+            "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
+        },
+    }
+
+
+def scatter(marks: Sequence[tuple[str, float, float, bool]], x_axis: str, y_axis: str) -> Chart:
+    """Points with names; those on the Pareto front are filled and joined.
+
+    Args:
+        marks: name, x, y and whether it lies on the front, each.
+        x_axis: words of the x axis.
+        y_axis: words of the y axis.
+    """
+    front = sorted(((x, y) for _, x, y, on_front in marks if on_front))
+    joined = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [x for x, _ in front],
+        "y": [y for _, y in front],
+        "line": {"dash": "dot", "color": colours()[0], "width": 1.5},
+        "hoverinfo": "skip",
+    }
+    points = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [x for _, x, _, _ in marks],
+        "y": [y for _, _, y, _ in marks],
+        "text": [name for name, *_ in marks],
+        "textposition": "top center",
+        "marker": {
+            "size": 12,
+            "symbol": ["diamond" if on else "circle-open" for *_, on in marks],
+            "color": [colours()[0] if on else _quiet() for *_, on in marks],
+        },
+        "hovertemplate": "%{text}: %{x:.4g}, %{y:.4g}<extra></extra>",
+    }
+    layout = {
+        "height": 460,
+        "margin": {"l": 10, "r": 30, "t": 20, "b": 50},
+        "showlegend": False,
+        "xaxis": {"title": {"text": x_axis}},
+        "yaxis": {"title": {"text": y_axis}, "automargin": True},
+    }
+    return {"data": [joined, points], "layout": layout}
+
+
+def lines(figures: Sequence[Figure], height: int = 280) -> Chart:
+    """Series of one or more figures below each other; all share one x axis, so they zoom together.
+
+    Args:
+        figures: of kind "series", on the same x axis.
+        height: of each, in pixels.
+    """
+    names = list(dict.fromkeys(one.name for figure in figures for one in figure.series))
+    traces, layout = [], _stacked(figures, height)
+    for row, figure in enumerate(figures, start=1):
+        suffix = "" if row == 1 else str(row)
+        for one in figure.series:
+            traces += _series(one, names.index(one.name), suffix)
+    _legend_once(traces)
+    return {"data": traces, "layout": layout}
+
+
+def _legend_once(traces: Sequence[dict[str, Any]]) -> None:
+    """One entry per name in the legend, however many charts it appears in."""
+    seen: set[str] = set()
+    for trace in traces:
+        if "mode" in trace:
+            trace["showlegend"] = trace["name"] not in seen
+            seen.add(trace["name"])
+
+
+def _stacked(figures: Sequence[Figure], height: int) -> dict[str, Any]:
+    count = len(figures)
+    share = 1.0 / count
+    layout: dict[str, Any] = {
+        "height": 90 + height * count,
+        "margin": {"l": 10, "r": 20, "t": 40, "b": 50},
+        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        "hovermode": "x unified" if count == 1 else "closest",
+        "annotations": [],
+    }
+    for row, figure in enumerate(figures, start=1):
+        suffix = "" if row == 1 else str(row)
+        top = 1.0 - (row - 1) * share
+        layout[f"yaxis{suffix}"] = {
+            "title": {"text": axis_text(figure.value_axis)},
+            "domain": [
+                top - share * (0.82 if count > 1 else 1.0),
+                top - (0.04 if count > 1 else 0),
+            ],
+            "automargin": True,
+            "anchor": f"x{suffix}",
+        }
+        layout[f"xaxis{suffix}"] = {
+            "anchor": f"y{suffix}",
+            "showticklabels": row == count,
+            "title": {"text": axis_text(figure.x_axis) if row == count else ""},
+        } | ({} if row == 1 else {"matches": "x"})
+        if count > 1:
+            layout["annotations"].append(_heading(figure.title, top))
+    return layout
+
+
+def _heading(text: str, top: float) -> dict[str, Any]:
+    return {
+        "text": text, "x": 0, "y": top, "xref": "paper", "yref": "paper", "showarrow": False,
+        "xanchor": "left", "yanchor": "top",
+    }  # fmt: skip
+
+
+def _series(one: Series, style: int, suffix: str) -> list[dict[str, Any]]:
+    """A line and, below it, the band of its interval."""
+    points = thinned(one.x, one.y)
+    axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "legendgroup": one.name}
+    colour = colours()[style % len(colours())]
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers" if len(points) <= MAX_MARKED else "lines",
+        "name": one.name,
+        "x": [x for x, _ in points],
+        "y": [_gap(y) for _, y in points],
+        "line": {"color": colour, "width": 2, "dash": DASHES[style % len(DASHES)]},
+        "marker": {"symbol": MARKERS[style % len(MARKERS)], "size": 6},
+        **axes,
+    }
+    return [*_band(one, colour, axes), line]
+
+
+def _band(one: Series, colour: str, axes: dict[str, str]) -> list[dict[str, Any]]:
+    if one.low is None or one.high is None:
+        return []
+    low, high = thinned(one.x, one.low), thinned(one.x, one.high)
+    around = [*high, *reversed(low)]
+    return [
+        {
+            "type": "scatter",
+            "x": [x for x, _ in around],
+            "y": [_gap(y) for _, y in around],
+            "fill": "toself",
+            "fillcolor": f"{colour}29",
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+            "showlegend": False,
+            **axes,
+        }
+    ]
+
+
+def _gap(value: float) -> float | None:
+    return value if math.isfinite(value) else None

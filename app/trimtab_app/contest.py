@@ -1,0 +1,115 @@
+"""Rows of one or more runs side by side: what the Compare page shows, computed from results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trimtab.evidence.paired import paired_family
+from trimtab.evidence.result import MetricSummary, PairedSummary, Result, Row
+
+BOOTSTRAP_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One row of one run; `label` tells it from all others on the page."""
+
+    label: str
+    run: str
+    row: Row
+    result: Result
+
+    def metric(self, name: str) -> MetricSummary | None:
+        """One of its metrics, or None."""
+        return self.row.metrics.get(name)
+
+    def by_seed(self, name: str) -> dict[int, float]:
+        """A metric by seed, finished seeds only."""
+        summary = self.metric(name)
+        values = () if summary is None else summary.per_seed
+        pairs = zip(self.result.seeds, values, strict=False)
+        return {seed: value for seed, value in pairs if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A contestant minus the base on common seeds.
+
+    Attributes:
+        worst: the largest loss against the base over seeds, in the metric's unit.
+        worst_seed: where that was.
+    """
+
+    contestant: Contestant
+    paired: PairedSummary
+    worst: float
+    worst_seed: int
+
+
+def contestants(results: Mapping[str, Result]) -> list[Contestant]:
+    """Every row of every run, labelled with its run where there are several."""
+    several = len(results) > 1
+    return [
+        Contestant(f"{row.name} · {run}" if several else row.name, run, row, result)
+        for run, result in results.items()
+        for row in result.rows
+    ]
+
+
+def common_metrics(rows: Sequence[Contestant]) -> list[str]:
+    """Metrics that every row has, in the order of the first."""
+    return [name for name in rows[0].row.metrics if all(name in c.row.metrics for c in rows)]
+
+
+def sign_of(rows: Sequence[Contestant], metric: str) -> float:
+    """1 where small is better, else -1."""
+    summary = rows[0].metric(metric)
+    return -1.0 if summary is not None and summary.sense == "max" else 1.0
+
+
+def ranked(rows: Sequence[Contestant], metric: str) -> list[Contestant]:
+    """Rows by their mean, best first; those without one come last."""
+    sign = sign_of(rows, metric)
+
+    def cost(one: Contestant) -> tuple[bool, float]:
+        summary = one.metric(metric)
+        mean = None if summary is None else summary.mean
+        return (mean is None, 0.0 if mean is None else sign * mean)
+
+    return sorted(rows, key=cost)
+
+
+def differences(rows: Sequence[Contestant], base: Contestant, metric: str) -> list[Difference]:
+    """Every other row against the base, p-values adjusted over all of them, best first."""
+    sign = sign_of(rows, metric)
+    values = {one.label: one.by_seed(metric) for one in rows}
+    names = [one.label for one in rows if one.label != base.label]
+    if not values[base.label]:
+        return []
+    paired = paired_family(names, base.label, values, sign, BOOTSTRAP_SEED)
+    found = [
+        _difference(one, paired[one.label], values[base.label], sign, metric)
+        for one in rows
+        if one.label in paired
+    ]
+    return sorted(found, key=lambda one: sign * one.paired.mean)
+
+
+def _difference(
+    one: Contestant, paired: PairedSummary, base: Mapping[int, float], sign: float, metric: str
+) -> Difference:
+    own = one.by_seed(metric)
+    by_seed = {seed: own[seed] - base[seed] for seed in own if seed in base}
+    worst_seed = max(by_seed, key=lambda seed: sign * by_seed[seed])
+    return Difference(one, paired, by_seed[worst_seed], worst_seed)
+
+
+def on_front(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Which points no other beats in both coordinates; small is better in both."""
+    return [
+        not any(
+            other[0] <= point[0] and other[1] <= point[1] and other != point for other in points
+        )
+        for point in points
+    ]

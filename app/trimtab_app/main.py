@@ -1,0 +1,40 @@
+"""The script that Streamlit runs for every page view: frame, sign-in, tour, page."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+from trimtab.contracts.errors import TrimtabError
+
+from trimtab_app import markup, navigation, session, theme, tour
+
+
+def main() -> None:
+    """Show the page that the address names."""
+    st.set_page_config(
+        page_title="Trimtab",
+        page_icon=theme.PAGE_ICON,
+        layout="wide",
+        initial_sidebar_state="collapsed",
+    )
+    st.html(theme.STYLE)
+    st.logo(theme.LOGO, size="large")
+    if os.environ.get(session.SIGN_IN) and not st.user.get("is_logged_in"):
+        _sign_in()
+        return
+    chosen = st.navigation([navigation.page(name) for name in navigation.PAGES], position="top")
+    tour.banner()
+    try:
+        chosen.run()
+    except TrimtabError as error:
+        markup.faults([("", line) for line in str(error).splitlines()])
+
+
+def _sign_in() -> None:
+    markup.title("Sign in", "This workspace is shared: say who you are.")
+    st.button("Sign in", type="primary", on_click=st.login)
+
+
+if __name__ == "__main__":
+    main()

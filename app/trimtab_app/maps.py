@@ -1,0 +1,64 @@
+"""Network maps as live charts: one trace per colour class, wider where values are higher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trimtab.contracts.figure import Axis, Figure, MapLine
+from trimtab.evidence.network_map import class_edges, class_names, class_of
+from trimtab.evidence.svg import axis_text
+from trimtab.evidence.words import number, unit_text
+
+from trimtab_app import session, theme
+
+WIDTHS = (1.2, 2.2, 3.2, 4.4, 5.8)
+HEIGHT = 560
+
+
+def map_chart(figure: Figure) -> dict[str, Any]:
+    """A map figure; metres keep their proportions, each line names itself on hover."""
+    edges = class_edges([one.value for one in figure.lines])
+    traces = []
+    for style, name in class_names(edges).items():
+        group = [one for one in figure.lines if class_of(one.value, edges) == style]
+        if group:
+            traces.append(_ways(group, style, name, figure.value_axis))
+    return {"data": traces, "layout": _layout(axis_text(figure.value_axis))}
+
+
+def _layout(words: str) -> dict[str, Any]:
+    legend = {"title": {"text": words}, "orientation": "h", "y": -0.02, "yanchor": "top"}
+    return {
+        "height": HEIGHT,
+        "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+        "showlegend": True,
+        "legend": legend,
+        "hovermode": "closest",
+        "dragmode": "pan",
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False, "scaleanchor": "x"},
+    }
+
+
+def _ways(group: Sequence[MapLine], style: int, name: str, axis: Axis) -> dict[str, Any]:
+    """Lines of one class as one trace, a gap between them."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    text: list[str] = []
+    unit = unit_text(axis.unit)
+    for one in group:
+        x += [*(px for px, _ in one.points), None]
+        y += [*(py for _, py in one.points), None]
+        text += [f"{one.name}: {number(one.value)} {unit}"] * (len(one.points) + 1)
+    colours = theme.MAP_DARK if session.is_dark() else theme.MAP_LIGHT
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": x,
+        "y": y,
+        "text": text,
+        "hoverinfo": "text",
+        "line": {"color": colours[style], "width": WIDTHS[style]},
+    }

@@ -1,0 +1,326 @@
+"""Compare: a base run and others; gap closed, paired differences, Pareto, rules, views, series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+from trimtab.contracts.figure import Figure
+from trimtab.evidence.content import tiles_of
+from trimtab.evidence.content_tables import controllers, safety
+from trimtab.evidence.document import Cell
+from trimtab.evidence.result import Ci95, Result
+from trimtab.evidence.words import (
+    bound_text,
+    metric_header,
+    number,
+    p_value_text,
+    percent,
+    reference_text,
+    unit_text,
+    verdict_text,
+    with_interval,
+)
+
+from trimtab_app import charts, markup, navigation, results
+from trimtab_app.contest import (
+    Contestant,
+    common_metrics,
+    contestants,
+    differences,
+    on_front,
+    ranked,
+    sign_of,
+)
+
+MAX_OTHERS = 19
+TONES = {"better": "good", "worse": "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the page compares."""
+
+    results: dict[str, Result]
+    rows: list[Contestant]
+    base: Contestant
+    metric: str
+
+    @property
+    def first(self) -> Result:
+        """The base run's result."""
+        return next(iter(self.results.values()))
+
+    @property
+    def unit(self) -> str:
+        """Unit of the metric."""
+        summary = self.base.metric(self.metric)
+        return "" if summary is None else summary.unit
+
+    @property
+    def words(self) -> str:
+        """The metric with its unit."""
+        return metric_header(self.metric, self.unit)
+
+
+def show() -> None:
+    """Draw the page."""
+    markup.title(
+        "Compare",
+        "Every controller against one of them, on common random numbers. Better or worse is "
+        "written only where the interval excludes 0.",
+    )
+    chosen = _choose()
+    if chosen is None:
+        markup.empty("Nothing to compare yet", "A finished run can be compared. Start one first.")
+        navigation.link("Set up a scenario", "scenarios")
+        return
+    advice = chosen.first.recommendation
+    markup.verdict(f"Recommended: {advice.name or 'nothing yet'}", advice.why)
+    markup.tiles(tiles_of(chosen.first))
+    asked = str(st.query_params.get("view", ""))
+    names = list(VIEWS)
+    view = st.segmented_control(
+        "View",
+        names,
+        default=asked if asked in names else names[0],
+        required=True,
+        label_visibility="collapsed",
+        key="view",
+    )
+    st.query_params["view"] = str(view)
+    VIEWS[str(view)](chosen)
+
+
+def _choose() -> Chosen | None:
+    left, right = st.columns([2, 3])
+    with left:
+        base_run = results.pick_run("Base run", "base")
+    if base_run is None:
+        return None
+    with right:
+        others = _others(base_run)
+    found = {run: results.result_of(run) for run in (base_run, *others)}
+    rows = contestants(found)
+    left, right = st.columns(2)
+    with left:
+        metric = _pick("Metric", "metric", common_metrics(rows), found[base_run].headline)
+    with right:
+        reference = found[base_run].reference or rows[0].row.name
+        labels = [one.label for one in rows]
+        default = next(c.label for c in rows if c.run == base_run and c.row.name == reference)
+        label = _pick("Compared with", "against", labels, default)
+    return Chosen(found, rows, rows[labels.index(label)], metric)
+
+
+def _others(base_run: str) -> list[str]:
+    asked = [name for name in str(st.query_params.get("with", "")).split(",") if name]
+    known = [run for run in results.finished() if run != base_run]
+    known += [run for run in asked if run not in known and results.is_finished(run)]
+    chosen = st.multiselect(
+        "Other runs",
+        known,
+        default=[run for run in asked if run in known][:MAX_OTHERS],
+        max_selections=MAX_OTHERS,
+        placeholder="none: rows of the base run alone",
+        key=f"with-{base_run}",
+    )
+    if chosen:
+        st.query_params["with"] = ",".join(chosen)
+    else:
+        st.query_params.pop("with", None)
+    return list(chosen)
+
+
+def _pick(label: str, parameter: str, options: Sequence[str], default: str) -> str:
+    asked = str(st.query_params.get(parameter, ""))
+    start = asked if asked in options else default
+    index = list(options).index(start) if start in options else 0
+    chosen = st.selectbox(label, options, index=index, key=f"{parameter}-{'|'.join(options)}")
+    st.query_params[parameter] = chosen
+    return str(chosen)
+
+
+def _gap(chosen: Chosen) -> None:
+    """Share of the gap closed, and the rank table."""
+    st.subheader("Share of the gap closed", anchor=False)
+    shares = [(one, *percent(one.row.gap_closed)) for one in chosen.rows]
+    marks = [
+        charts.Mark(one.label, mean, ci95, strong=one.row.name == _recommended(one))
+        for one, mean, ci95 in shares
+        if mean is not None
+    ]
+    if marks:
+        marks.sort(key=lambda mark: -mark.value)
+        said = ", ".join(f"{mark.label} {number(mark.value, 1)} %" for mark in marks)
+        alt = f"Share of the gap closed per row: {said}."
+        charts.draw(charts.bars(marks, "share of the gap closed (%)"), alt, "gap")
+    else:
+        markup.lead("There is no bound or no reference here, so no share of a gap can be given.")
+    markup.facts([("C_ref", reference_text(chosen.first)), ("C_bound", bound_text(chosen.first))])
+    st.subheader("Ranks", anchor=False)
+    _rank_table(chosen)
+    for run, result in chosen.results.items():
+        with st.expander(f"All metrics of {run}", key=f"metrics-{run}"):
+            markup.blocks(controllers(result))
+
+
+def _recommended(one: Contestant) -> str | None:
+    return one.result.recommendation.name
+
+
+def _rank_table(chosen: Chosen) -> None:
+    rows = ranked(chosen.rows, chosen.metric)
+    markup.table(
+        f"Rows by {chosen.words}, best first. Mean [95 % interval].",
+        ("Row", "Role", chosen.words, "Worst seed", "Gap closed (%)", "Violations", "CPU s"),
+        [_rank(one, chosen.metric) for one in rows],
+        text=(0, 1),
+        strong=next((i for i, c in enumerate(rows) if c.row.name == _recommended(c)), None),
+    )
+
+
+def _estimate(mean: float | None, ci95: Ci95 | None) -> Cell:
+    value, _, interval = with_interval(mean, ci95).partition(" ")
+    return Cell(value, interval)
+
+
+def _rank(one: Contestant, metric: str) -> tuple[str | Cell, ...]:
+    summary = one.metric(metric)
+    if summary is None:
+        return (one.label, one.row.role, "", "", "", "", "")
+    seed = "" if summary.worst_seed is None else f"seed {summary.worst_seed}"
+    return (
+        one.label,
+        one.row.role,
+        _estimate(summary.mean, summary.ci95),
+        Cell(number(summary.worst), seed),
+        _estimate(*percent(one.row.gap_closed)),
+        str(one.row.violation_count) if one.row.violations else "not watched",
+        number(one.row.budget.cpu_s, 1),
+    )
+
+
+def _paired(chosen: Chosen) -> None:
+    """Paired differences against the base row."""
+    st.subheader(f"{chosen.words}: difference from {chosen.base.label}", anchor=False)
+    found = differences(chosen.rows, chosen.base, chosen.metric)
+    if not found:
+        markup.lead("No other row shares a seed with this one.")
+        return
+    marks = [
+        charts.Mark(
+            one.contestant.label,
+            one.paired.mean,
+            one.paired.ci95,
+            strong=one.paired.verdict == "better",
+        )
+        for one in found
+    ]
+    said = "; ".join(f"{one.contestant.label}: {verdict_text(one.paired)}" for one in found)
+    alt = f"Paired differences from {chosen.base.label} with 95 % intervals. {said}."
+    charts.draw(
+        charts.forest(marks, f"difference ({unit_text(chosen.unit) or '1'})"), alt, "forest"
+    )
+    markup.table(
+        "Row minus the base on common seeds; p adjusted by Holm over these comparisons.",
+        ("Row", "Difference", "Verdict", "Worst seed", "p (Holm)", "P(improvement)", "Seeds"),
+        [
+            (
+                one.contestant.label,
+                _estimate(one.paired.mean, one.paired.ci95),
+                Cell(verdict_text(one.paired), tone=TONES.get(one.paired.verdict, "")),
+                Cell(number(one.worst), f"seed {one.worst_seed}"),
+                p_value_text(one.paired.p_holm),
+                number(one.paired.probability, 2),
+                str(one.paired.seeds),
+            )
+            for one in found
+        ],
+        text=(0, 2),
+    )
+
+
+def _pareto(chosen: Chosen) -> None:
+    """Two metrics against each other."""
+    names = [*common_metrics(chosen.rows)]
+    if len(names) < 2:
+        markup.lead("These rows have one metric in common, so there is no trade-off to show.")
+        return
+    left, right = st.columns(2)
+    with left:
+        across = _pick("Across", "x", names, names[0])
+    with right:
+        up = _pick("Upwards", "y", names, names[1])
+    points = []
+    for one in chosen.rows:
+        x, y = one.metric(across), one.metric(up)
+        if x is not None and y is not None and x.mean is not None and y.mean is not None:
+            points.append((one.label, x.mean, y.mean))
+    signs = sign_of(chosen.rows, across), sign_of(chosen.rows, up)
+    front = on_front([(signs[0] * x, signs[1] * y) for _, x, y in points])
+    marks = [(*point, on) for point, on in zip(points, front, strict=True)]
+    best = ", ".join(name for name, _, _, on in marks if on)
+    alt = f"Mean {across} against mean {up}. On the Pareto front: {best}."
+    headers = [_header(chosen, name) for name in (across, up)]
+    charts.draw(charts.scatter(marks, *headers), alt, "pareto")
+    markup.lead(f"On the front, filled and joined: {best}.")
+
+
+def _header(chosen: Chosen, metric: str) -> str:
+    summary = chosen.rows[0].metric(metric)
+    if summary is None:
+        return metric
+    better = "smaller" if summary.sense == "min" else "larger"
+    return f"{metric_header(metric, summary.unit)}, {better} is better"
+
+
+def _rules(chosen: Chosen) -> None:
+    """Violations and interventions of every run."""
+    for run, result in chosen.results.items():
+        st.subheader(f"Rules kept and broken: {run}", anchor=False)
+        markup.blocks(safety(result))
+
+
+def _views(chosen: Chosen) -> None:
+    """The domain's own figures of every run."""
+    for run in chosen.results:
+        figures = results.figures_of(run)
+        st.subheader(f"{chosen.results[run].scenario}: {run}", anchor=False)
+        if not figures:
+            markup.lead("This run stored no figures: write its report again on the Report page.")
+        for number_, figure in enumerate(figures):
+            _figure(figure, f"view-{run}-{number_}")
+
+
+def _figure(figure: Figure, key: str) -> None:
+    st.markdown(f"**{figure.title.replace('[', '(')}**")
+    markup.lead(figure.alt)
+    charts.draw(charts.figure_chart(figure), figure.alt, key)
+
+
+def _series(chosen: Chosen) -> None:
+    """Series of all runs below each other, zooming together."""
+    by_axis: dict[str, list[Figure]] = {}
+    for run in chosen.results:
+        for figure in results.figures_of(run):
+            if figure.kind == "series":
+                shown = results.titled(figure, run if len(chosen.results) > 1 else "")
+                by_axis.setdefault(figure.x_axis.label, []).append(shown)
+    if not by_axis:
+        markup.lead("The domain stored no time series for these runs.")
+    for axis, figures in by_axis.items():
+        alt = " ".join(f"{figure.title}: {figure.alt}" for figure in figures)
+        charts.draw(charts.lines(figures), alt, f"series-{axis}")
+    markup.lead("Drag over a stretch of time to zoom; all charts follow. Double-click to go back.")
+
+
+VIEWS: dict[str, Callable[[Chosen], None]] = {
+    "Gap closed": _gap,
+    "Paired": _paired,
+    "Pareto": _pareto,
+    "Rules": _rules,
+    "Views": _views,
+    "Time series": _series,
+}

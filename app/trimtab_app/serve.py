@@ -1,0 +1,146 @@
+"""Starts the app: binds loopback unless told otherwise, starts the workers' supervisor."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trimtab.contracts.errors import InputFileError, TrimtabError
+
+from trimtab_app import session, theme
+
+HEALTH = "/api/health"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How the app is to be served.
+
+    Attributes:
+        host: address to bind.
+        port: 0 lets the system choose.
+        auth: TOML file with Streamlit's `[auth]` section (OpenID Connect), or None.
+        open_to_all: the user knows that nobody is asked who they are.
+        browser: open a browser window.
+        show_hidden: show test plug-ins.
+        slots: worker processes.
+    """
+
+    workspace: Path
+    host: str = "127.0.0.1"
+    port: int = 8501
+    auth: Path | None = None
+    open_to_all: bool = False
+    browser: bool = True
+    show_hidden: bool = False
+    slots: int = 1
+
+    @property
+    def shared(self) -> bool:
+        """Whether others than the person at this machine may connect."""
+        return not is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check(door: Door) -> None:
+    """Refuse to listen to other machines without asking who is there.
+
+    Raises:
+        TrimtabError: neither authentication nor the word that openness is meant.
+    """
+    if door.shared and door.auth is None and not door.open_to_all:
+        msg = (
+            f"--host {door.host}: whoever reaches this address could start work here: give --auth "
+            "FILE with an [auth] section for sign-in (OpenID Connect), or say "
+            "--i-know-this-is-open"
+        )
+        raise TrimtabError(msg)
+
+
+def _secrets(file: Path | None) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        msg = f"{file}: cannot be read as TOML: {error}"
+        raise InputFileError(msg) from None
+    if "auth" not in found:
+        msg = f"{file}: has no [auth] section: see st.login in Streamlit's documentation"
+        raise InputFileError(msg)
+    return found
+
+
+def serve(door: Door, ready: Callable[[str], None] | None = None) -> None:
+    """Serve the app until interrupted.
+
+    Args:
+        door: how.
+        ready: called with the address once it answers.
+
+    Raises:
+        TrimtabError: the host is not loopback and nobody is asked to sign in.
+    """
+    check(door)
+    secrets = _secrets(door.auth)
+    os.environ[session.WORKSPACE] = str(door.workspace.resolve())
+    for name, wanted in ((session.SIGN_IN, door.auth), (session.SHOW_HIDDEN, door.show_hidden)):
+        os.environ[name] = "1" if wanted else ""
+    settings = theme.server_settings(host=door.host, port=door.port, shared=door.shared)
+    application(door, secrets, ready).run(config=settings)
+
+
+def application(
+    door: Door, secrets: dict[str, Any] | None = None, ready: Callable[[str], None] | None = None
+) -> Any:
+    """The ASGI application: pages, a health address, and workers that live beside it."""
+    import streamlit as st
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        _start_workers(door)
+        _announce(door, ready)
+        yield
+
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"schema": "trimtab/health/1", "status": "ok"})
+
+    return st.App(
+        theme.FOLDER / "main.py",
+        secrets=secrets,
+        lifespan=lifespan,
+        routes=[Route(HEALTH, health)],
+    )
+
+
+def _start_workers(door: Door) -> None:
+    """Make the workspace; its supervisor outlives this server."""
+    door.workspace.mkdir(parents=True, exist_ok=True)
+
+
+def _announce(door: Door, ready: Callable[[str], None] | None) -> None:
+    from streamlit import config
+
+    host = f"[{door.host}]" if ":" in door.host else door.host
+    address = f"http://{host}:{config.get_option('server.port')}"
+    if ready is not None:
+        ready(address)
+    if door.browser:
+        webbrowser.open_new_tab(address)

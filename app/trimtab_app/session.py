@@ -1,0 +1,53 @@
+"""What every page knows of its surroundings: the workspace, the user, and the store.
+
+The server keeps no state of its own: all of this comes from the environment that `serve` set
+and from the store.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import streamlit as st
+from trimtab.contracts.domain import DomainManifest
+from trimtab.contracts.registry import plugins
+
+WORKSPACE = "TRIMTAB_WORKSPACE"
+SHOW_HIDDEN = "TRIMTAB_APP_ALL"
+SIGN_IN = "TRIMTAB_APP_SIGN_IN"
+LOCAL_USER = "local"
+
+
+def workspace() -> Path:
+    """Folder of the store, runs, scenarios and uploads."""
+    return Path(os.environ.get(WORKSPACE, "trimtab-work")).resolve()
+
+
+def shows_hidden() -> bool:
+    """Whether test plug-ins are shown."""
+    return bool(os.environ.get(SHOW_HIDDEN))
+
+
+def user() -> str:
+    """Who is signed in, as a folder name; `local` where nobody has to."""
+    if not os.environ.get(SIGN_IN):
+        return LOCAL_USER
+    name = str(st.user.get("email") or st.user.get("sub") or LOCAL_USER)
+    return re.sub(r"[^a-z0-9.@_-]", "_", name.lower()).lstrip(".")[:80] or LOCAL_USER
+
+
+def domains() -> dict[str, DomainManifest]:
+    """Manifests of the working domains that are shown, by name."""
+    return {
+        domain.name: domain
+        for plugin in plugins()
+        if plugin.manifest is not None and (shows_hidden() or not plugin.manifest.hidden)
+        for domain in plugin.manifest.domains
+    }
+
+
+def is_dark() -> bool:
+    """Whether the browser shows the dark theme."""
+    return st.context.theme.type == "dark"

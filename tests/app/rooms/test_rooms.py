@@ -1,0 +1,85 @@
+"""Every page from an empty workspace and from one with finished runs, without a browser."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from trimtab.contracts.registry import plugins
+from trimtab_app import navigation
+from trimtab_app.tour import STOPS
+
+Page = Callable[..., AppTest]
+TextOf = Callable[[AppTest], str]
+
+
+@pytest.mark.parametrize("name", navigation.PAGES)
+def test_every_page_says_what_to_do_in_an_empty_workspace(
+    name: str, page: Page, text_of: TextOf
+) -> None:
+    assert "page-title" in text_of(page(name))
+
+
+@pytest.mark.parametrize("name", navigation.PAGES)
+def test_every_page_shows_finished_runs(
+    name: str, page: Page, with_runs: list[str], text_of: TextOf
+) -> None:
+    assert "page-title" in text_of(page(name))
+
+
+def test_the_overview_gives_the_last_recommendation(
+    page: Page, with_runs: list[str], text_of: TextOf
+) -> None:
+    assert "Recommended: tariff" in text_of(page("overview"))
+
+
+def test_plugins_are_listed_with_their_domains(page: Page, text_of: TextOf) -> None:
+    said = text_of(page("plugins"))
+    shown = [p.manifest for p in plugins() if p.manifest is not None]
+    assert shown
+    assert all(domain.name in said for manifest in shown for domain in manifest.domains)
+
+
+def test_an_unknown_run_in_the_address_is_said(page: Page, with_runs: list[str]) -> None:
+    app = page("report", run="tank-day-none")
+    assert app.selectbox[0].value == with_runs[1]
+
+
+def test_a_path_in_the_address_reaches_no_file(page: Page, workspace: Path) -> None:
+    (workspace.parent / "result.json").write_text("{}", encoding="utf-8")
+    app = AppTest.from_function(_compare, default_timeout=30, args=("../..",))
+    app.run()
+    assert "unknown run" in app.exception[0].message
+
+
+def _compare(run: str) -> None:
+    from trimtab_app import results
+
+    results.result_of(run)
+
+
+def test_a_comparison_is_found_again_by_its_address(
+    page: Page, with_runs: list[str], text_of: TextOf
+) -> None:
+    first, second = with_runs
+    app = page("compare", base=first, **{"with": second, "view": "Paired", "against": "x"})
+    said = text_of(app)
+    assert f"tariff · {second}" in said
+    assert "difference from level_band" in said
+    assert app.query_params["base"] == first
+
+
+@pytest.mark.parametrize(
+    "view", ["Gap closed", "Paired", "Pareto", "Rules", "Views", "Time series"]
+)
+def test_every_view_of_a_comparison_is_drawn(
+    view: str, page: Page, with_runs: list[str], text_of: TextOf
+) -> None:
+    app = page("compare", base=with_runs[0], view=view)
+    assert len(text_of(app)) > 800
+
+
+def test_the_tour_leads_from_stop_to_stop(page: Page, text_of: TextOf) -> None:
+    assert f"1 of {len(STOPS)}" in text_of(page("overview", tour="1"))
+    assert f"2 of {len(STOPS)}" in text_of(page("scenarios", tour="2"))
+    assert 'class="tour"' not in text_of(page("overview", tour="9"))
