@@ -75,7 +75,7 @@ class Coordinate(Vectorised):
         away = np.clip(here + np.where(offset[..., None] == 1, step, -step), 0.0, 1.0)
         tried = np.where(self._whole[parameter][..., None], turned, away)
         tried = np.where(columns & ~grid.keys, tried, here)
-        draws = self.uniform(offset.shape[1], grid.width + 3)
+        draws = self.uniform(int(self._tries.max()), grid.width + 3)[:, : offset.shape[1]]
         return moved(grid, tried, columns & grid.keys, draws, self._first_step)
 
     def _restart(self) -> FloatArray:

@@ -48,6 +48,7 @@ class Grid:
         rest = np.array([[cell for p in space.parameters for cell in p.rest]])
         self._rest = space.encode(rest)[0]
         self._conditions = any(p.active_if is not None for p in space.parameters)
+        self._gates = self._discrete_gates()
         self._pool = self._legal_pool() if space.relations else np.empty((0, self.width))
 
     def index(self, points: FloatArray) -> NDArray[np.int64]:
@@ -61,10 +62,32 @@ class Grid:
 
     def active(self, points: FloatArray) -> BoolArray:
         """[..., width] bool: columns that matter in each point."""
-        if not self._conditions:
-            return np.ones(points.shape, bool)
-        on = self.space.active(self.space.decode(points.reshape(-1, self.width)))
-        return np.asarray(on[:, self.owner].reshape(points.shape))
+        return self._active(self.index(points), points)
+
+    def _active(self, index: NDArray[np.int64], points: FloatArray) -> BoolArray:
+        on = np.ones(points.shape, bool)
+        if self._gates is None:
+            flat = self.space.active(self.space.decode(points.reshape(-1, self.width)))
+            return np.asarray(flat[:, self.owner].reshape(points.shape))
+        for columns, parent, opens in self._gates:
+            on[..., columns] = (on[..., parent] & opens[index[..., parent]])[..., None]
+        return on
+
+    def _discrete_gates(self) -> list[tuple[slice, int, BoolArray]] | None:
+        """Columns, parent's column, values that switch on; None where a parent is not discrete."""
+        space = self.space
+        names = [p.name for p in space.parameters]
+        gates = []
+        for p, s in zip(space.parameters, space.slices, strict=True):
+            if p.active_if is None:
+                continue
+            parent = space.parameters[names.index(p.active_if.parent)]
+            if isinstance(parent, Float | Permutation):
+                return None
+            codes = [parent.code(value)[0] - parent.rest[0] for value in p.active_if.values]
+            opens = np.isin(np.arange(parent.count), codes)
+            gates.append((s, space.slices[names.index(parent.name)].start, opens))
+        return gates
 
     def snap(self, points: FloatArray) -> FloatArray:
         """[..., width] → the same shape: points that decode to legal, canonical designs.
@@ -78,13 +101,13 @@ class Grid:
         return flat.reshape(points.shape)
 
     def _canonical(self, flat: FloatArray) -> FloatArray:
-        flat = self.centre(self.index(flat), flat)
+        index = self.index(flat)
+        flat = self.centre(index, flat)
         for s in self.permutations:
             ranks = np.argsort(np.argsort(flat[:, s], axis=1, kind="stable"), axis=1)
             flat[:, s] = (ranks + 0.5) / ranks.shape[1]
         if self._conditions:
-            on = self.space.active(self.space.decode(flat))
-            flat = np.where(on[:, self.owner], flat, self._rest)
+            flat = np.where(self._active(index, flat), flat, self._rest)
         return flat
 
     def _mended(self, flat: FloatArray) -> FloatArray:

@@ -19,6 +19,8 @@ from trimtab.contracts.streams import philox4x32
 from trimtab.search.grid import Grid
 from trimtab.search.optimizer import INFEASIBLE, Optimizer
 
+_CHUNK = 1 << 16
+
 
 class Vectorised(ABC):
     """R searches in lockstep: `propose` a round of points for each, then `absorb` its scores.
@@ -37,6 +39,7 @@ class Vectorised(ABC):
         self._seeds = np.asarray(seeds, dtype=np.int64).astype(np.uint64)
         self.runs = len(self._seeds)
         self.state: dict[str, NDArray[Any]] = {"draws": np.zeros((), np.int64)}
+        self._chunk, self._chunk_start = np.empty((self.runs, 0)), 0
 
     @abstractmethod
     def propose(self) -> FloatArray:
@@ -47,18 +50,27 @@ class Vectorised(ABC):
         """Learn a proposed round: points [R, m, width], score [R, m], objectives [R, m, K]."""
 
     def uniform(self, *shape: int) -> FloatArray:
-        """Draws in (0, 1), [R, *shape], Philox keyed by each run's seed."""
+        """Draws in (0, 1), [R, *shape]: the next numbers of each run's own Philox sequence."""
         size = int(np.prod(shape, dtype=np.int64))
-        block = np.arange(-(-size // 4), dtype=np.uint64)[None, :]
-        self.state["draws"] = self.state["draws"] + 1
-        step = np.full_like(block, int(self.state["draws"]))
+        start = int(self.state["draws"])
+        self.state["draws"] = self.state["draws"] + size
+        first = self._chunk_start
+        if start < first or start + size > first + self._chunk.shape[1]:
+            self._chunk_start = start - start % 4
+            ahead = max(_CHUNK // max(self.runs, 16), size + 4)
+            self._chunk = self._numbers(self._chunk_start // 4, -(-ahead // 4))
+        offset = start - self._chunk_start
+        return self._chunk[:, offset : offset + size].reshape(self.runs, *shape)
+
+    def _numbers(self, block: int, blocks: int) -> FloatArray:
+        """[R, 4 · blocks] numbers of the sequences from Philox block `block` on."""
+        counter = np.arange(block, block + blocks, dtype=np.uint64)[None, :]
+        zero = np.zeros_like(counter)
         low, high = self._seeds & np.uint64(0xFFFFFFFF), self._seeds >> np.uint64(32)
-        words = philox4x32(
-            (block, step, np.zeros_like(block), np.full_like(block, 0x5EA2C4)),
-            (low[:, None], high[:, None]),
-        )
-        drawn = np.stack(words, axis=-1).reshape(self.runs, -1)[:, :size]
-        return np.asarray((drawn + 0.5) / 2.0**32, dtype=np.float64).reshape(self.runs, *shape)
+        stream = np.full_like(counter, 0x5EA2C4)
+        words = philox4x32((counter, zero, zero, stream), (low[:, None], high[:, None]))
+        drawn = np.stack(words, axis=-1).reshape(self.runs, -1)
+        return np.asarray((drawn + 0.5) / 2.0**32, dtype=np.float64)
 
     def normal(self, *shape: int) -> FloatArray:
         """Standard normal draws by Box–Muller, [R, *shape]."""
