@@ -8,10 +8,11 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Label and unit of an axis."""
+    """Label and unit of an axis; a logarithmic one draws what is not positive at its low end."""
 
     label: str
     unit: str = ""
+    log: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from trimtab.evidence.statistics import MIN_SEEDS_FOR_INTERVAL
 
 _STRENGTH: tuple[BoundKind, ...] = ("proven", "model", "floor", "best_known")
 
+NO_BOUND = "The domain offers no bound here, so no share of a gap can be given."
+
 _ROUND_OFF = 1e-9
 """Relative slack before a bound counts as beaten."""
 
@@ -129,7 +131,7 @@ def _notes(
     if reference is None:
         notes.append("No reference controller ran, so no gap and no paired difference is given.")
     if bound is None:
-        notes.append("The domain offers no bound here, so no share of a gap can be given.")
+        notes.append(NO_BOUND)
     elif bound.beaten_by:
         notes.append(
             f"The bound was beaten by {', '.join(bound.beaten_by)} and is shown as best known only."

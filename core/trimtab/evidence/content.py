@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.contracts.figure import Axis, Bar, Figure
+from trimtab.evidence.content_search import best_design, fronts, regret, searches
 from trimtab.evidence.content_tables import controllers, paired, safety
 from trimtab.evidence.document import (
     Block,
@@ -67,9 +68,7 @@ def build_document(
     sections = [
         Section("scenario", "Scenario", (_scenario(result),)),
         Section("gap", "Share of the gap closed", _gap(result)),
-        Section("controllers", "Controllers", controllers(result)),
-        Section("paired", "Paired differences", paired(result)),
-        Section("safety", "Violations and shield interventions", safety(result)),
+        *(_search_sections(result) if result.kind == "design" else _control_sections(result)),
         Section("figures", "Figures", tuple(figure_block(f) for f in figures)),
         Section("untested", "What was not tested, and notes", (Bullets(_untested(result)),)),
         Section("artefacts", "Artefacts", _artefacts(artefacts)),
@@ -88,16 +87,41 @@ def build_document(
     )
 
 
+def _control_sections(result: Result) -> tuple[Section, ...]:
+    return (
+        Section("controllers", "Controllers", controllers(result)),
+        Section("paired", "Paired differences", paired(result)),
+        Section("safety", "Violations and shield interventions", safety(result)),
+    )
+
+
+def _search_sections(result: Result) -> tuple[Section, ...]:
+    return (
+        Section("design", "The best design", best_design(result)),
+        Section("searches", "Optimizers", searches(result)),
+        Section("regret", "Regret", regret(result)),
+        Section("front", "Pareto front", fronts(result)),
+        Section("paired", "Paired differences", paired(result)),
+    )
+
+
 def _subtitle(result: Result) -> str:
     count = len(result.seeds)
     parts = [
         result.domain,
         f"rule profile {result.profile}" if result.profile else "",
-        f"{len(result.rows)} controllers",
+        _rows_text(result),
         f"{count} seed{'s' if count != 1 else ''}",
         f"run {result.run_id[:12]}" if result.run_id else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _rows_text(result: Result) -> str:
+    if result.kind == "control":
+        return f"{len(result.rows)} controllers"
+    searched = sum(row.search is not None for row in result.rows)
+    return f"{searched} optimizers"
 
 
 def tiles_of(result: Result) -> tuple[tuple[str, str, str], ...]:
@@ -114,9 +138,12 @@ def tiles_of(result: Result) -> tuple[tuple[str, str, str], ...]:
         return tuple(tiles)
     row = result.row(result.recommendation.name)
     headline = result.headline_of(row)
-    value = value_text(headline.mean, headline.unit)
-    worst = f"worst seed {number(headline.worst)}"
-    tiles.append((row.name, value, worst))
+    value, worst = value_text(headline.mean, headline.unit), headline.worst
+    remark = f"worst seed {number(worst)}"
+    if row.best is not None:
+        value = value_text(row.best.metrics[result.headline], headline.unit)
+        remark = f"best design; mean over seeds {number(headline.mean)}"
+    tiles.append((row.name, value, remark))
     if row.gap_closed.mean is not None:
         share = f"{number(100 * row.gap_closed.mean, 1)} %"
         tiles.append(("Gap closed", share, _interval_words(percent(row.gap_closed)[1])))
@@ -163,7 +190,7 @@ def _headline_figure(result: Result) -> Figure:
     title, axis = "Share of the gap closed", Axis("share of the gap closed", "%")
     if not known:
         words = metric_words(result.headline, result.unit)
-        title, axis = f"{words.capitalize()} by controller", Axis(words, result.unit)
+        title, axis = f"{words.capitalize()} by {result.row_word}", Axis(words, result.unit)
         headlines = [(r, result.headline_of(r)) for r in result.rows]
         known = [(r, h.mean, h.ci95) for r, h in headlines if h.mean is not None]
     bars = tuple(_bar(result, row, mean, ci95) for row, mean, ci95 in known)
@@ -186,6 +213,8 @@ def _untested(result: Result) -> tuple[str, ...]:
     count = len(result.seeds)
     seeds = ", ".join(map(str, result.seeds))
     points = [f"Only this scenario, on the seeds {seeds}: nothing is said about other inputs."]
+    if result.kind == "design":
+        points.append("Seeds are those of the optimizers; every design was scored on one input.")
     known = [n for n in COVERAGE if n <= count]
     if known and count <= max(COVERAGE):
         share = f"{100 * COVERAGE[max(known)]:.0f}"
@@ -196,7 +225,7 @@ def _untested(result: Result) -> tuple[str, ...]:
     if result.bound is not None and result.bound.kind != "proven":
         points.append(f"The bound is a {BOUND_KINDS[result.bound.kind]}, not a proof.")
     unwatched = [row.name for row in result.rows if not row.violations]
-    if unwatched:
+    if unwatched and result.kind == "control":
         points.append(f"No monitor watched {', '.join(unwatched)}.")
     return (*points, *result.notes)
 

@@ -40,13 +40,14 @@ def _strong(result: Result, rows: Sequence[Row]) -> int | None:
     return names.index(name) if name in names else None
 
 
-def _table(
+def table(
     result: Result,
     rows: Sequence[Row],
     caption: str,
     columns: Sequence[Column],
     text: tuple[int, ...] = (0,),
 ) -> TableBlock:
+    """A table with a line per row, the recommended one standing out."""
     return TableBlock(
         caption=caption,
         header=tuple(header for header, _ in columns),
@@ -63,24 +64,25 @@ def controllers(result: Result) -> tuple[Block, ...]:
     """The headline table, and the table of all metrics where there are more."""
     columns: list[Column] = [
         ("Controller", lambda row: Cell(row.name, _role_text(row))),
-        _metric_column(result, result.headline),
-        _worst_column(result),
-        _gap_column(result),
+        metric_column(result, result.headline),
+        worst_column(result),
+        gap_column(result),
         ("Seeds", lambda row: Cell(str(_finished(result, row)))),
         ("CPU s", lambda row: Cell(number(row.budget.cpu_s, 1), _trained_text(row))),
         ("Flags", lambda row: Cell(", ".join(row.flags), tone="warn")),
     ]
     caption = "Headline, worst seed and cost, best first. Mean [95 % interval]."
-    first = _table(result, result.rows, caption, columns, text=(0, 6))
+    first = table(result, result.rows, caption, columns, text=(0, 6))
     metrics = result.rows[0].metrics
     if len(metrics) == 1:
         return (first,)
     caption = "All metrics. Mean [95 % interval]; n/a where a metric does not apply."
-    every = [_NAME, *(_metric_column(result, name) for name in metrics)]
-    return (first, _table(result, result.rows, caption, every))
+    every = [_NAME, *(metric_column(result, name) for name in metrics)]
+    return (first, table(result, result.rows, caption, every))
 
 
-def _metric_column(result: Result, name: str) -> Column:
+def metric_column(result: Result, name: str) -> Column:
+    """A metric with its interval, or its raw values where seeds are few."""
     decimals = _decimals(result, name)
 
     def cell(row: Row) -> Cell:
@@ -97,7 +99,8 @@ def _decimals(result: Result, name: str) -> int | None:
     return common_decimals((m.mean, m.ci95) for m in summaries)
 
 
-def _worst_column(result: Result) -> Column:
+def worst_column(result: Result) -> Column:
+    """The headline of the worst seed."""
     decimals = _decimals(result, result.headline)
 
     def cell(row: Row) -> Cell:
@@ -108,7 +111,8 @@ def _worst_column(result: Result) -> Column:
     return ("Worst seed", cell)
 
 
-def _gap_column(result: Result) -> Column:
+def gap_column(result: Result) -> Column:
+    """The share of the gap closed."""
     decimals = common_decimals(percent(row.gap_closed) for row in result.rows)
     return ("Gap closed (%)", lambda row: _interval_cell(*percent(row.gap_closed), decimals))
 
@@ -143,7 +147,7 @@ def paired(result: Result) -> tuple[Block, ...]:
 
 def _paired_table(result: Result, pairs: Sequence[Pair], caption: str) -> TableBlock:
     header = (
-        "Controller",
+        result.row_word.capitalize(),
         metric_header("Difference", result.unit),
         "Verdict",
         "p (Holm)",
@@ -183,7 +187,7 @@ def safety(result: Result) -> tuple[Block, ...]:
         *((name, _violation_of(name)) for name in constraints),
     ]
     watched = "Violations per rule." if constraints else "No monitor watched these runs."
-    return (Paragraph(text), _table(result, result.rows, watched, columns))
+    return (Paragraph(text), table(result, result.rows, watched, columns))
 
 
 def _violation_of(constraint: str) -> Callable[[Row], Cell]:

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from trimtab.contracts.figure import Figure
-from trimtab.evidence.result import Ci95, PairedSummary, Result, Row
-
-CsvCell = str | float | int | bool | None
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[CsvCell]]) -> str:
-    """CSV with a header; missing values are empty, numbers keep all their digits."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([guard(h) for h in header])
-    writer.writerows([_written(cell) for cell in row] for row in rows)
-    return out.getvalue()
-
-
-def guard(content: str) -> str:
-    """Text that no spreadsheet runs as a formula: a leading quote where it could."""
-    return f"'{content}" if content.startswith(_FORMULA_STARTS) else content
-
-
-def _written(cell: CsvCell) -> str:
-    if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
-        return ""
-    return guard(cell) if isinstance(cell, str) else str(cell)
+from trimtab.evidence.csv_search import search_tables
+from trimtab.evidence.csv_text import CsvCell, csv_text, ends
+from trimtab.evidence.result import PairedSummary, Result, Row
 
 
 def result_tables(result: Result) -> dict[str, str]:
     """CSV text of each table of a result by file name."""
-    return {
+    tables = {
         "controllers.csv": _controllers(result.rows),
         "metrics.csv": _metrics(result.rows),
         "seeds.csv": _seeds(result),
         "paired.csv": _paired(result),
-        "violations.csv": _violations(result.rows),
     }
-
-
-def _ends(ci95: Ci95 | None) -> tuple[float | None, float | None]:
-    return ci95 if ci95 is not None else (None, None)
+    if result.kind == "design":
+        return {**tables, **search_tables(result)}
+    return {**tables, "violations.csv": _violations(result.rows)}
 
 
 def _controllers(rows: Sequence[Row]) -> str:
@@ -60,7 +34,7 @@ def _controllers(rows: Sequence[Row]) -> str:
         (
             (
                 row.name, row.role, " ".join(row.needs), row.shielded, " ".join(row.flags),
-                row.gap_closed.mean, *_ends(row.gap_closed.ci95), row.regret, row.interventions,
+                row.gap_closed.mean, *ends(row.gap_closed.ci95), row.regret, row.interventions,
                 row.decisions, row.budget.evaluations, row.budget.env_steps, row.budget.cpu_s,
                 row.trained.evaluations, row.trained.env_steps, row.trained.cpu_s,
             )
@@ -78,7 +52,7 @@ def _metrics(rows: Sequence[Row]) -> str:
         header,
         (
             (
-                row.name, name, m.unit, m.sense, m.mean, *_ends(m.ci95), m.iqm, m.worst,
+                row.name, name, m.unit, m.sense, m.mean, *ends(m.ci95), m.iqm, m.worst,
                 m.worst_seed, sum(value is not None for value in m.per_seed),
             )
             for row in rows
@@ -123,7 +97,7 @@ def _paired(result: Result) -> str:
 
 def _pair(name: str, c: PairedSummary, unit: str) -> tuple[CsvCell, ...]:
     return (
-        name, c.versus, c.mean, *_ends(c.ci95), unit, c.p_holm, c.verdict, c.probability, c.seeds,
+        name, c.versus, c.mean, *ends(c.ci95), unit, c.p_holm, c.verdict, c.probability, c.seeds,
         c.crn_gain,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ import numpy as np
 from trimtab.contracts.figure import Figure, Series
 from trimtab.evidence.svg import (
     SMALL_PX,
+    LogScale,
     Scale,
     axis_text,
     coordinate,
@@ -18,10 +19,13 @@ from trimtab.evidence.svg import (
     frame,
     hover,
     line,
+    log_scale,
     nice_scale,
     text,
     text_width,
 )
+
+AnyScale = Scale | LogScale
 
 _HEIGHT = 340.0
 _RIGHT = 24.0
@@ -45,14 +49,20 @@ def draw_series(figure: Figure, width: float) -> str:
     Returns:
         An `<svg>` element; intervals are a band, or error bars where points are few.
     """
-    legend, legend_height = _legend(figure.series, width)
+    scatter = figure.kind == "scatter"
+    legend, legend_height = _legend(figure.series, width, lines=not scatter)
     top, bottom = 30.0 + legend_height, _HEIGHT + legend_height - 44.0
     ys = [v for s in figure.series for part in (s.y, s.low or (), s.high or ()) for v in part]
     xs = [v for s in figure.series for v in s.x]
-    y_scale = nice_scale(_finite(ys), bottom, top)
+    y_log, x_log = figure.value_axis.log, figure.x_axis.log
+    y_scale: AnyScale = (log_scale if y_log else nice_scale)(_finite(ys), bottom, top)
     left = 14.0 + max(text_width(y_scale.label(t), SMALL_PX) for t in y_scale.ticks())
-    scatter = figure.kind == "scatter"
-    x_scale = nice_scale(_finite(xs), left, width - _RIGHT, tight=not scatter)
+    right = width - _RIGHT
+    x_scale: AnyScale = (
+        log_scale(_finite(xs), left, right)
+        if x_log
+        else nice_scale(_finite(xs), left, right, tight=not scatter)
+    )
     body = [*legend, text(axis_text(figure.value_axis), 0.0, top - 12.0, "small")]
     body.extend(_axes(x_scale, y_scale, axis_text(figure.x_axis)))
     draw = _points if scatter else _one_series
@@ -61,7 +71,7 @@ def draw_series(figure: Figure, width: float) -> str:
     return frame(figure.title, figure.alt, width, _HEIGHT + legend_height, body)
 
 
-def _axes(x_scale: Scale, y_scale: Scale, x_label: str) -> list[str]:
+def _axes(x_scale: AnyScale, y_scale: AnyScale, x_label: str) -> list[str]:
     left, right, bottom = x_scale.start, x_scale.end, y_scale.start
     drawn = []
     for tick in y_scale.ticks():
@@ -80,7 +90,7 @@ def _finite(values: Sequence[float]) -> list[float]:
     return [v for v in values if math.isfinite(v)]
 
 
-def _legend(series: Sequence[Series], width: float) -> tuple[list[str], float]:
+def _legend(series: Sequence[Series], width: float, *, lines: bool) -> tuple[list[str], float]:
     """Samples of each line with dash, marker and name, wrapped; and the height they take."""
     if len(series) < 2:
         return [], 0.0
@@ -90,7 +100,8 @@ def _legend(series: Sequence[Series], width: float) -> tuple[list[str], float]:
         if x > 0.0 and x + taken > width:
             x, y = 0.0, y + 20.0
         sample = {"d": f"M{coordinate(x)} {coordinate(y)}h28", "class": f"series c{i % _PALETTE}"}
-        drawn.append(element("path", {**sample, "stroke-dasharray": _dash(i)}))
+        if lines:
+            drawn.append(element("path", {**sample, "stroke-dasharray": _dash(i)}))
         drawn.append(_marker(x + 14.0, y, i))
         drawn.append(text(one.name, x + 36.0, y + 4.5))
         x += taken
@@ -113,7 +124,7 @@ def _marker(x: float, y: float, i: int) -> str:
     return element("path", {"d": path, "class": f"f{i % _PALETTE}"})
 
 
-def _one_series(one: Series, i: int, x_scale: Scale, y_scale: Scale) -> list[str]:
+def _one_series(one: Series, i: int, x_scale: AnyScale, y_scale: AnyScale) -> list[str]:
     drawn = _interval_marks(one, i, x_scale, y_scale)
     points = [
         (x_scale(x), y_scale(y)) if math.isfinite(y) else None for x, y in thinned(one.x, one.y)
@@ -129,7 +140,7 @@ def _one_series(one: Series, i: int, x_scale: Scale, y_scale: Scale) -> list[str
     return drawn
 
 
-def _points(one: Series, i: int, x_scale: Scale, y_scale: Scale) -> list[str]:
+def _points(one: Series, i: int, x_scale: AnyScale, y_scale: AnyScale) -> list[str]:
     marks = [
         _marker(x_scale(x), y_scale(y), i)
         for x, y in zip(one.x, one.y, strict=True)
@@ -161,7 +172,7 @@ def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]
     return [(x[i], y[i]) for i in sorted(kept)]
 
 
-def _interval_marks(one: Series, i: int, x_scale: Scale, y_scale: Scale) -> list[str]:
+def _interval_marks(one: Series, i: int, x_scale: AnyScale, y_scale: AnyScale) -> list[str]:
     if one.low is None or one.high is None:
         return []
     edges = [

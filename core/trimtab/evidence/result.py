@@ -261,6 +261,11 @@ class Result(StrictModel):
             raise UnknownNameError(name, "row", rows)
         return rows[name]
 
+    @property
+    def row_word(self) -> str:
+        """What a row is."""
+        return "controller" if self.kind == "control" else "optimizer"
+
     def headline_of(self, row: Row) -> MetricSummary:
         """The headline metric of a row."""
         return row.metrics[self.headline]

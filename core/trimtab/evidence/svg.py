@@ -131,6 +131,39 @@ class Scale:
         return shown.lstrip("\N{MINUS SIGN}") if round(tick, decimals) == 0 else shown
 
 
+@dataclass(frozen=True, slots=True)
+class LogScale:
+    """A logarithmic axis from positive values to pixels; attributes as in `Scale`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Pixel of a value; the low end's for any below it."""
+        share = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self) -> tuple[float, ...]:
+        """Powers of ten between the ends; also their doubles and fives where those are few."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        steps = (1, 2, 5) if last - first <= 2 else (1,)
+        every = [m * 10.0**power for power in range(first, last + 1) for m in steps]
+        return tuple(t for t in every if self.low * 0.999 <= t <= self.high * 1.001)
+
+    def label(self, tick: float) -> str:
+        """Text of a tick."""
+        return f"{tick:,.0f}" if tick >= 1 else f"{tick:.6g}"
+
+
+def log_scale(values: Sequence[float], start: float, end: float) -> LogScale:
+    """A logarithmic scale around the positive ones of the values, its low end a power of ten."""
+    positive = [value for value in values if value > 0.0] or [1.0]
+    low = 10.0 ** math.floor(math.log10(min(positive)) + 1e-9)
+    return LogScale(low, max(max(positive), low * 1.001), start, end)
+
+
 def nice_scale(
     values: Sequence[float], start: float, end: float, *, zero: bool = False, tight: bool = False
 ) -> Scale:

@@ -13,6 +13,7 @@ from trimtab.evidence.words import (
     NOT_AVAILABLE,
     bound_text,
     common_decimals,
+    design_text,
     interventions_text,
     metric_header,
     number,
@@ -24,7 +25,7 @@ from trimtab.evidence.words import (
     violations_text,
 )
 
-_GIVES_WAY = ("CPU s", "shield", "role", "vs reference", "flags")
+_GIVES_WAY = ("CPU s", "shield", "role", "open gap %", "vs reference", "within 1 %", "flags")
 """Columns that a console too narrow for all of them loses, in this order."""
 
 _GAP = 2
@@ -70,7 +71,7 @@ def _table(result: Result, width: int) -> Table:
     kept = _fitting(rows, width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for header in kept:
-        left = header in ("controller", "role", "flags")
+        left = header in ("controller", "optimizer", "role", "flags")
         table.add_column(header, justify="left" if left else "right", no_wrap=True)
     for row, cells in zip(result.rows, rows, strict=True):
         table.add_row(*(cells[header] for header in kept), style=_row_style(result, row))
@@ -82,7 +83,7 @@ def _fitting(rows: list[dict[str, Text]], width: int) -> list[str]:
     needed = {h: max(len(h), *(len(row[h]) for row in rows)) + _GAP for h in rows[0]}
     for header in _GIVES_WAY:
         if sum(needed.values()) > width:
-            del needed[header]
+            needed.pop(header, None)
     return list(needed)
 
 
@@ -92,17 +93,36 @@ def _cells(
     headline = result.headline_of(row)
     value = raw_values(headline) or plus_minus(headline.mean, headline.ci95, decimals)
     mark = _MARK if _is_recommended(result, row) else "  "
+    own = _search_cells(row) if result.kind == "design" else _safety_cells(row)
     return {
-        "controller": Text(mark + shorten(row.name)),
+        result.row_word: Text(mark + shorten(row.name)),
         "role": Text(row.role, style="not bold"),
         metric_header(result.headline, result.unit): Text(value),
         "worst": Text(number(headline.worst, decimals)),
         "gap closed %": Text(plus_minus(*percent(row.gap_closed), share_decimals)),
         "vs reference": _versus(row),
-        "violations": Text(violations_text(row), style="red" if row.violation_count else ""),
-        "shield": Text(interventions_text(row)),
+        **own,
         "CPU s": Text(number(row.budget.cpu_s, 1)),
         "flags": Text(", ".join(row.flags), style="yellow"),
+    }
+
+
+def _safety_cells(row: Row) -> dict[str, Text]:
+    return {
+        "violations": Text(violations_text(row), style="red" if row.violation_count else ""),
+        "shield": Text(interventions_text(row)),
+    }
+
+
+def _search_cells(row: Row) -> dict[str, Text]:
+    search = row.search
+    if search is None:
+        return {name: Text("") for name in ("met bound", "within 1 %", "open gap %")}
+    gap = search.open_gap.mean
+    return {
+        "met bound": Text(f"{search.hits} of {search.searches}"),
+        "within 1 %": Text(f"{search.within_1_percent} of {search.searches}"),
+        "open gap %": Text(number(None if gap is None else 100 * gap)),
     }
 
 
@@ -136,6 +156,8 @@ def _below(result: Result) -> Table:
     needs = [f"{row.name}: {', '.join(row.needs)}" for row in result.rows if row.needs]
     if needs:
         grid.add_row("needs", Text("; ".join(needs)))
+    if result.recommendation.design is not None:
+        grid.add_row("design", Text(design_text(result.recommendation.design)))
     if any("≤" in violations_text(row) for row in result.rows):
         legend = "0 (≤ x): none seen, x is the 95 % upper bound of their rate per check of a rule"
         grid.add_row("violations", Text(legend))

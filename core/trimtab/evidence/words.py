@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import median_low
+from typing import Any
 
 from trimtab.evidence.result import Ci95, GapClosed, MetricSummary, PairedSummary, Result, Row
 
@@ -211,3 +212,15 @@ def bound_text(result: Result) -> str:
     text = f"{value_text(bound.mean, result.unit)}, {BOUND_KINDS[bound.kind]} ({bound.how})"
     beaten = f"beaten by {', '.join(bound.beaten_by)}" if bound.beaten_by else ""
     return "; ".join(part for part in (text, beaten, failed) if part)
+
+
+def parameter_text(value: Any) -> str:
+    """A parameter's value as a person reads it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return str(value) if isinstance(value, int) else f"{value:.5g}"
+
+
+def design_text(design: Mapping[str, Any]) -> str:
+    """A design in one line."""
+    return ", ".join(f"{key} {parameter_text(value)}" for key, value in design.items())

@@ -9,7 +9,7 @@ from trimtab.contracts.errors import RunFailedError
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.registry import shipped_scenarios
 from trimtab.contracts.scenario import DesignScenario, Scenario
-from trimtab.evidence.compare import compare
+from trimtab.evidence.compare import NO_BOUND, compare
 from trimtab.evidence.matrix import Matrix
 from trimtab.evidence.result import Result
 from trimtab.evidence.searches import Searches, compare_searches
@@ -31,11 +31,11 @@ def judge(outcome: RunOutcome) -> Result:
         result = compare_searches(_searches(outcome, scenario))
     else:
         result = compare(_matrix(outcome, scenario))
+    failed = [f"seed {f.seed}: {f.reason}" for f in outcome.failures if f.controller == BOUND]
+    kept = [note for note in result.notes if not (failed and note == NO_BOUND)]
     update: dict[str, Any] = {
-        "notes": (*result.notes, *_notes(outcome)),
-        "bound_failure": "; ".join(
-            f"seed {f.seed}: {f.reason}" for f in outcome.failures if f.controller == BOUND
-        ),
+        "notes": (*kept, *_notes(outcome), *(f"The bound failed on {text}" for text in failed)),
+        "bound_failure": "; ".join(failed),
         "run_id": plan.run_id,
         "run_dir": str(outcome.run_dir),
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trimtab.contracts.figure import Axis, Figure, MapLine, Series
 from trimtab.evidence.compare import compare
 from trimtab.evidence.content_tables import safety
-from trimtab.evidence.csv_tables import csv_text, guard
+from trimtab.evidence.csv_text import csv_text, guard
 from trimtab.evidence.markdown import escape_markdown
 from trimtab.evidence.report import write_report
 from trimtab.evidence.result import ViolationSummary
