@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from trimtab.cli import door, improve, inspecting, playing, running, scenarios, templates
+from trimtab.cli import (
+    door,
+    improve,
+    inspecting,
+    jobs,
+    playing,
+    running,
+    scenarios,
+    templates,
+)
 
 app = typer.Typer(
     name="trimtab",
@@ -28,9 +37,12 @@ for command in (
     improve.train,
     improve.tune,
     playing.simulate,
+    jobs.status,
+    jobs.cancel,
     running.report,
     playing.export,
     door.app,
+    jobs.worker,
     inspecting.plugins,
     inspecting.doctor,
 ):

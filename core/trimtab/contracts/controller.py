@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from numpy.typing import NDArray
+
 from trimtab.contracts.problem import Budget, ControlProblem, Need
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
@@ -26,6 +28,17 @@ class Controller(ABC):
     @abstractmethod
     def act(self, obs: Obs) -> Action:
         """One joint action for all N copies."""
+
+    def state_dict(self) -> Mapping[str, NDArray[Any]] | None:
+        """All that `act` remembers of the episode; empty if nothing, None if it is not said.
+
+        Jobs of a controller that says it are checkpointed and resumed to the same bits; others
+        begin their episode again.
+        """
+        return None
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from `state_dict`, after `reset` with the same arguments."""
 
 
 class NativeController(ABC):

@@ -24,6 +24,7 @@ _POOLS = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM", "NUMBA_NUM", "VEC
 SINGLE_THREAD = {f"{pool}_THREADS": "1" for pool in _POOLS}
 Message = Mapping[str, Any]
 Send = Callable[[Message], None]
+Inbox = queue.SimpleQueue[dict[str, Any] | None]
 
 
 class Child:
@@ -84,6 +85,11 @@ class Child:
             self.process.wait(STOP_GRACE_S)
         self.kill()
 
+    def terminate(self) -> None:
+        """Ask its process group to end (SIGTERM)."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+
     def kill(self) -> str:
         """End its process group, reap it, and say how it ended; harmless when repeated."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -107,16 +113,39 @@ def serve(read_fd: int, write_fd: int) -> tuple[Iterator[dict[str, Any]], Send]:
 
     A thread listens, so that the death of the parent ends the group even during a long call.
     """
-    inbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(read_fd, inbox), daemon=True).start()
-    return iter(inbox.get, None), lambda message: _write_all(write_fd, message)
+    messages, send = inbox(read_fd, write_fd)
+    return iter(messages.get, None), send
 
 
-def _listen(read_fd: int, inbox: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+def inbox(
+    read_fd: int, write_fd: int, orphaned: Sequence[Callable[[], None]] = ()
+) -> tuple[Inbox, Send]:
+    """As `serve`, with the queue itself; None in it is the farewell.
+
+    Args:
+        read_fd: where the parent writes.
+        write_fd: where answers go.
+        orphaned: called, as it is then, when the parent is dead and before the group is ended.
+    """
+    messages: Inbox = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(read_fd, messages, orphaned), daemon=True).start()
+    return messages, lambda message: _write_all(write_fd, message)
+
+
+def _listen(read_fd: int, messages: Inbox, orphaned: Sequence[Callable[[], None]]) -> None:
     with os.fdopen(read_fd, encoding="utf-8") as lines:
         for line in lines:
             message = json.loads(line)
-            inbox.put(None if message.get("stop") else message)
+            messages.put(None if message.get("stop") else message)
             if message.get("stop"):
                 return
+    try:
+        for last_act in orphaned:
+            last_act()
+    finally:
+        end_group()
+
+
+def end_group() -> None:
+    """End this process and every other of its group, simulators included, at once."""
     os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -19,11 +19,12 @@ from trimtab.contracts.records import DesignRecord, EpisodeRecord
 from trimtab.contracts.scenario import Scenario
 from trimtab.evidence.report import Report, write_report
 from trimtab.evidence.result import Result
-from trimtab.run.execute import OnProgress, RunOutcome, execute
+from trimtab.run.checkpoints import CHECKPOINTS
+from trimtab.run.execute import OnProgress, RunOutcome, collect, execute
 from trimtab.run.identity import file_sha256
 from trimtab.run.judge import judge
 from trimtab.run.manifest import manifest
-from trimtab.run.plan import RunOptions
+from trimtab.run.plan import RunOptions, stored_plan
 from trimtab.run.records_json import design_from_json, record_from_json, record_to_json
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.store import Store
@@ -61,11 +62,40 @@ def compare_run(
         KeyboardInterrupt: cancelled; finished jobs are kept.
     """
     loaded = source if isinstance(source, LoadedScenario) else load_scenario(source, overrides)
-    outcome = execute(loaded, options or RunOptions(), progress)
-    result = judge(outcome)
-    result, report = _write(outcome, result, command)
-    _record(outcome, result, report, (options or RunOptions()).workspace)
+    options = options or RunOptions()
+    return conclude(execute(loaded, options, progress, command), options.workspace)
+
+
+def conclude(outcome: RunOutcome, workspace: Path) -> Comparison:
+    """Judge what a run left behind; write its result, records, report and manifest.
+
+    Raises:
+        RunFailedError: no episode has a finite headline.
+        BoundError: a proven bound was beaten.
+    """
+    command = outcome.plan.command
+    result, report = _write(outcome, judge(outcome), command)
+    _record(outcome, result, report, workspace)
     return Comparison(result, outcome)
+
+
+def judge_stored(workspace: Path, run: str) -> Comparison:
+    """Judge a run of the store whose jobs are settled.
+
+    Raises:
+        RunFailedError: nothing came to its end, or the run belongs to other versions.
+        UnknownNameError: there is no such run.
+    """
+    with Store(workspace) as store:
+        row = store.run(run)
+        plan = stored_plan(row)
+        outcome = collect(plan, store)
+    if not outcome.every_record:
+        first = outcome.failures[0]
+        what = f"{first.controller}, seed {first.seed}: {first.reason}"
+        msg = f"nothing of {run} came to its end: {what}"
+        raise RunFailedError(msg)
+    return conclude(outcome, workspace)
 
 
 def _write(outcome: RunOutcome, result: Result, command: str) -> tuple[Result, Report]:
@@ -136,11 +166,19 @@ def _record(outcome: RunOutcome, result: Result, report: Report, workspace: Path
     """Put result, manifest and files of the run into the store."""
     run = outcome.plan.run_id
     facts = json.loads(report.manifest.read_text(encoding="utf-8"))
+    files = [
+        (
+            path.relative_to(outcome.run_dir).as_posix(),
+            file_sha256(path),
+            path.suffix[1:],
+            path.stat().st_size,
+        )
+        for path in sorted(outcome.run_dir.rglob("*"))
+        if path.is_file() and CHECKPOINTS not in path.parts
+    ]
+    headline = result.headline_of(result.rows[0]).mean
     with Store(workspace) as store:
-        store.summarise(run, json.loads(result.to_json()), facts)
-        for path in sorted(p for p in outcome.run_dir.rglob("*") if p.is_file()):
-            name = path.relative_to(outcome.run_dir).as_posix()
-            store.artefact(run, name, file_sha256(path), path.suffix[1:], path.stat().st_size)
+        store.summarise(run, json.loads(result.to_json()), facts, files, headline)
 
 
 REPORT_PARTS = ("report.html", "report.md", "manifest.json", "result.json", "tables", "figures")

@@ -23,7 +23,7 @@ from trimtab.contracts.errors import InputFileError, TrimtabError, UnknownNameEr
 from trimtab.run.replay import Replay
 
 GROUP = "trimtab.controllers"
-Kind = Literal["episode", "bound", "search", "design"]
+Kind = Literal["episode", "bound", "search", "design", "report"]
 """What a job does: play a controller, compute a bound, search with an optimizer, score a design."""
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 

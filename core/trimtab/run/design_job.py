@@ -15,24 +15,30 @@ from trimtab.contracts.problem import Budget, DesignProblem
 from trimtab.contracts.records import DesignRecord, FrontPoint
 from trimtab.contracts.scenario import SearchBudget
 from trimtab.contracts.spec import FloatArray
+from trimtab.run.checkpoints import Arrays
 from trimtab.run.design_plan import SIMULATOR_SEED, design_problem, make_optimizer
 from trimtab.search.loop import Search, Told
 from trimtab.search.optimizer import Optimizer
 
-Report = Callable[[int], None]
-"""Called with the unique simulator calls so far."""
+Report = Callable[[Search], None]
+"""Called after every batch of a search."""
 
 
 def design_record(
-    domain: Domain, model: Any, task: Mapping[str, Any], report: Report
+    domain: Domain,
+    model: Any,
+    task: Mapping[str, Any],
+    report: Report,
+    state: Arrays | None = None,
 ) -> DesignRecord:
     """Do one job of a design scenario.
 
     Args:
         domain: of the scenario.
         model: the scenario's problem part.
-        task: fields of a `run.jobs.Task`; its kind is "search" or "design".
+        task: what `DesignPlanner.task` says, with kind ("search" or "design") and seeds.
         report: told after every batch.
+        state: of the same search, to go on from (`Search.state_dict`).
 
     Raises:
         RunFailedError: no design could be scored.
@@ -47,7 +53,7 @@ def design_record(
             task["controller"], task["own"], problem.spec.space, seed, parameters
         )
         budget = SearchBudget.model_validate_json(task["budget"])
-        return run_search(problem, optimizer, task["controller"], seed, budget, report)
+        return run_search(problem, optimizer, task["controller"], seed, budget, report, state)
     finally:
         problem.close()
 
@@ -87,6 +93,7 @@ def run_search(
     seed: int,
     budget: SearchBudget,
     report: Report,
+    state: Arrays | None = None,
 ) -> DesignRecord:
     """Spend a budget on one search and say what came of it.
 
@@ -94,9 +101,11 @@ def run_search(
         RunFailedError: every design failed in the simulator.
     """
     search = Search(problem, optimizer, budget.evaluations, batch=budget.batch, seed=SIMULATOR_SEED)
+    if state is not None:
+        search.load_state_dict(state)
     while not search.done:
         search.advance()
-        report(search.budget.evaluations)
+        report(search)
     told = search.told
     best = int(np.argmin(search.score))
     if not np.isfinite(told.objectives[best]).all():

@@ -17,7 +17,7 @@ from trimtab.contracts.space import Space
 from trimtab.run.controllers import Choice, check_names, class_of
 from trimtab.run.design_file import DESIGN_SUFFIXES, read_design
 from trimtab.run.identity import ProblemIdentity, file_sha256, installed
-from trimtab.run.jobs import BOUND, Job, Task
+from trimtab.run.jobs import BOUND, Job
 from trimtab.search.catalogue import OPTIMIZERS, make
 from trimtab.search.optimizer import Optimizer
 
@@ -143,7 +143,7 @@ def design_problem(domain: Domain, problem: Any) -> DesignProblem:
 
 @dataclass(frozen=True, slots=True)
 class DesignPlanner:
-    """Makes jobs and tasks of one design scenario: one per (optimizer, seed), one per design."""
+    """Names the jobs of one design scenario: one per (optimizer, seed), one per given design."""
 
     domain: Domain
     problem: StrictModel
@@ -172,18 +172,19 @@ class DesignPlanner:
         digest = self.identity.sha256(kind=choice.kind, about=about, seed=seed)
         return Job(digest, choice.kind, choice.name, seed)
 
-    def tasks(self, choice: Choice | None, jobs: Sequence[Job], workers: int) -> list[Task]:
-        """One task per job: a search never changes with what runs beside it."""
-        return [
-            Task(
-                kind=job.kind,
-                domain=self.domain.name,
-                problem=self.problem.model_dump_json(by_alias=True),
-                controller=job.controller,
-                own="" if choice is None else choice.own,
-                parameters="{}" if choice is None else json.dumps(dict(choice.parameters)),
-                jobs=(job,),
-                budget=self.budget.model_dump_json() if job.kind == "search" else "",
-            )
-            for job in jobs
-        ]
+    def task(self, choice: Choice | None) -> str:
+        """JSON text of what a worker needs for the jobs of one row (None: the bound)."""
+        search = choice is not None and choice.kind == "search"
+        return json.dumps(
+            {
+                "domain": self.domain.name,
+                "problem": self.problem.model_dump_json(by_alias=True),
+                "controller": BOUND if choice is None else choice.name,
+                "own": "" if choice is None else choice.own,
+                "parameters": "{}" if choice is None else json.dumps(dict(choice.parameters)),
+                "budget": self.budget.model_dump_json() if search else "",
+                "batch": False,
+                "versions": dict(self.identity.versions),
+                "folder": str(Path.cwd()) if choice is not None and choice.own else "",
+            }
+        )

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab.contracts.errors import RunFailedError
 from trimtab.contracts.problem import Bound
 from trimtab.contracts.records import DesignRecord, EpisodeRecord
-from trimtab.run.engine import LocalEngine
+from trimtab.run.crew import Doing, Watcher
+from trimtab.run.drive import drive
+from trimtab.run.engines import crew_of
 from trimtab.run.jobs import BOUND
 from trimtab.run.plan import Plan, RunOptions
-from trimtab.run.recorder import Failure, OnChange, Recorder
 from trimtab.run.records_json import bound_from_json, design_from_json, record_from_json
 from trimtab.run.scenario_file import LoadedScenario
-from trimtab.run.store import JobRow, Store
+from trimtab.run.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job that did not come to its end."""
+
+    controller: str
+    seed: int
+    reason: str
+    exit_code: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,10 @@ class RunOutcome:
 
 
 def execute(
-    loaded: LoadedScenario, options: RunOptions | None = None, progress: OnProgress | None = None
+    loaded: LoadedScenario,
+    options: RunOptions | None = None,
+    progress: OnProgress | None = None,
+    command: str = "",
 ) -> RunOutcome:
     """Run controllers × seeds of a scenario, and its bounds, and return every record.
 
@@ -85,75 +98,63 @@ def execute(
     """
     started = time.monotonic()
     options = options or RunOptions()
-    plan = Plan.of(loaded, options)
+    plan = Plan.of(loaded, options, command)
     with Store(options.workspace) as store:
         fresh = not store.run_dir(plan.run_id).exists()
         plan.begin(store)
         pending = plan.pending(store)
-        recorder = Recorder(store, plan.run_id, _teller(plan, len(pending), progress))
         if pending:
-            _compute(plan, pending, options, store, recorder)
-        jobs = store.jobs(plan.run_id)
-        _refuse_nothing(plan, jobs, recorder.failures, store, fresh=fresh)
-        wall_s = time.monotonic() - started
-        return _outcome(plan, store, jobs, recorder.failures, len(pending), wall_s)
-
-
-def _teller(plan: Plan, pending: int, progress: OnProgress | None) -> OnChange:
-    """Turns what the recorder knows into progress for the caller."""
-    cached = sum(len(own) for own in plan.jobs.values()) - pending
-
-    def tell(recorder: Recorder, note: str) -> None:
-        if progress is not None:
-            failed = len(recorder.failures)
-            progress(RunProgress(pending, recorder.done, cached, failed, recorder.running, note))
-
-    return tell
+            _compute(plan, len(pending), options, store, progress)
+        outcome = collect(plan, store, len(pending), time.monotonic() - started)
+        _refuse_nothing(outcome, store, fresh=fresh)
+    return outcome
 
 
 def _compute(
-    plan: Plan, pending: set[str], options: RunOptions, store: Store, recorder: Recorder
+    plan: Plan, pending: int, options: RunOptions, store: Store, progress: OnProgress | None
 ) -> None:
-    workers = options.workers or os.cpu_count() or 1
-    tasks = plan.tasks(pending, workers)
-    log = store.run_dir(plan.run_id) / "log.txt"
-    with LocalEngine(min(workers, len(tasks)), log) as engine, recorder.cancelling():
-        engine.run(tasks, recorder.watcher())
+    """Work on the run with a crew of its own."""
+    cached = sum(len(own) for own in plan.jobs.values()) - pending
+    left = pending
+
+    def tell(note: str = "") -> None:
+        if progress is not None:
+            failed = store.states(plan.run_id).get("failed", 0)
+            running = tuple(_words(doing) for doing in crew.doing)
+            progress(RunProgress(pending, pending - left, cached, failed, running, note))
+
+    def look(now_left: int) -> None:
+        nonlocal left
+        if now_left != left:
+            left = now_left
+            tell()
+
+    watcher = Watcher(tell, tell)
+    with crew_of(options, store, plan.run_id, pending, watcher) as crew:
+        tell()
+        drive(store, plan.run_id, crew, look)
 
 
-def _refuse_nothing(
-    plan: Plan,
-    jobs: Sequence[JobRow],
-    failures: Sequence[Failure],
-    store: Store,
-    *,
-    fresh: bool,
-) -> None:
-    """Raise where no episode or search is done; leave no trace of input that was wrong."""
-    if any(job.state == "done" and job.kind != "bound" for job in jobs):
-        return
-    worst = next(f for f in failures if f.controller != BOUND)
-    if worst.exit_code == 1:
-        where = f" (log: {store.run_dir(plan.run_id) / 'log.txt'})"
-    else:
-        where = ""
-        store.forget_run(plan.run_id)
-        if fresh:
-            shutil.rmtree(store.run_dir(plan.run_id), ignore_errors=True)
-    msg = f"{plan.loaded.source}: {worst.controller}, seed {worst.seed}: {worst.reason}{where}"
-    raise RunFailedError(msg, worst.exit_code)
+def _words(doing: Doing) -> str:
+    return f"{doing.label}, step {doing.step}" if doing.step else doing.label
 
 
-def _outcome(
-    plan: Plan,
-    store: Store,
-    rows: Sequence[JobRow],
-    failures: Sequence[Failure],
-    computed: int,
-    wall_s: float,
-) -> RunOutcome:
-    """Records and bounds from the store, in the order of the plan."""
-    results = {row.id: row.result for row in rows if row.state == "done"}
+def collect(plan: Plan, store: Store, computed: int = 0, wall_s: float = 0.0) -> RunOutcome:
+    """What a run left in the store, in the order of the plan; some jobs may be absent.
+
+    Args:
+        plan: of the run.
+        store: of the workspace.
+        computed: jobs that were not done before.
+        wall_s: time it took.
+    """
+    rows = {row.id: row for row in store.jobs(plan.run_id)}
+    results = {job: row.result for job, row in rows.items() if row.state == "done"}
+    failures = [
+        Failure(row.controller, row.seed, row.reason or row.state, row.exit_code or 1)
+        for row in rows.values()
+        if row.state in {"failed", "cancelled"} and row.kind != "report"
+    ]
     bounds = {job.seed: bound_from_json(results.get(job.id)) for job in plan.jobs[BOUND]}
     finished = [
         (choice.kind, results[job.id] or {})
@@ -169,6 +170,23 @@ def _outcome(
         bounds={seed: bound for seed, bound in bounds.items() if bound is not None},
         failures=tuple(failures),
         computed=computed - len(failures),
-        cached=len(rows) - computed,
+        cached=sum(len(own) for own in plan.jobs.values()) - computed,
         wall_s=wall_s,
     )
+
+
+def _refuse_nothing(outcome: RunOutcome, store: Store, *, fresh: bool) -> None:
+    """Raise where no episode or search is done; leave no trace of input that was wrong."""
+    if outcome.every_record:
+        return
+    plan = outcome.plan
+    worst = next(f for f in outcome.failures if f.controller != BOUND)
+    if worst.exit_code == 1:
+        where = f" (log: {store.run_dir(plan.run_id) / 'log.txt'})"
+    else:
+        where = ""
+        store.forget_run(plan.run_id)
+        if fresh:
+            shutil.rmtree(store.run_dir(plan.run_id), ignore_errors=True)
+    msg = f"{plan.loaded.source}: {worst.controller}, seed {worst.seed}: {worst.reason}{where}"
+    raise RunFailedError(msg, worst.exit_code)

@@ -8,15 +8,15 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from pathlib import Path
 from typing import Any
 
 import trimtab
 from trimtab.contracts.controller import Entry
-from trimtab.contracts.domain import Domain
+from trimtab.contracts.domain import Domain, PluginManifest
 from trimtab.contracts.errors import InputFileError
-from trimtab.contracts.registry import manifests
+from trimtab.contracts.registry import GROUP, manifests, plugins
 from trimtab.contracts.scenario import StrictModel, canonical_json
 
 _CORE_ROOMS = ("contracts", "run", "deploy")
@@ -54,7 +54,8 @@ def installed(package: str) -> str | None:
         return None
 
 
-def versions(domain: str) -> dict[str, str]:
+@cache
+def versions(domain: str) -> Mapping[str, str]:
     """Versions under which a job of this domain gives the same bits.
 
     Product, plug-in, Python, the distributions of the domain's extra, and a digest of the
@@ -69,15 +70,20 @@ def versions(domain: str) -> dict[str, str]:
         "python": platform.python_version(),
         "source": _source_sha256(sources),
     }
-    for name in ("numpy", *_distribution(folder), *_extra_packages(manifest.extra)):
+    for name in ("numpy", *_distribution(domain), *_extra_packages(manifest.extra)):
         found[name] = installed(name) or "absent"
     return found
 
 
-def _distribution(folder: Path) -> list[str]:
+def _distribution(domain: str) -> list[str]:
     """Distribution that brings the plug-in, where it is not the product itself."""
-    owners = packages_distributions().get(folder.name, [])
-    return [name for name in owners if name != "trimtab"]
+    owners = {p.name for p in plugins() if p.manifest and domain in _names(p.manifest)}
+    found = {p.dist.name for p in entry_points(group=GROUP) if p.name in owners and p.dist}
+    return sorted(found - {"trimtab"})
+
+
+def _names(manifest: PluginManifest) -> set[str]:
+    return {domain.name for domain in manifest.domains}
 
 
 def _extra_packages(extra: str) -> list[str]:

@@ -6,18 +6,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from trimtab.contracts.errors import TrimtabError
+from trimtab.contracts.errors import RunFailedError, TrimtabError
 from trimtab.contracts.scenario import DesignScenario, content_id
-from trimtab.run.controllers import Choice, choose
+from trimtab.run.claims import REPORT
+from trimtab.run.controllers import Choice, choose, importable_from
 from trimtab.run.design_plan import DesignPlanner, choose_designs
 from trimtab.run.identity import ProblemIdentity
-from trimtab.run.jobs import BOUND, Job, Planner, Task
-from trimtab.run.scenario_file import LoadedScenario
+from trimtab.run.jobs import BOUND, Job, Planner
+from trimtab.run.rows import NewJob, NewRun, RunRow
+from trimtab.run.scenario_file import LoadedScenario, stored_scenario
 from trimtab.run.store import Store
 
 DEFAULT_WORKSPACE = Path("trimtab-work")
+REPORT_NAME = "(report)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class RunOptions:
         parameters: controller id → parameters in place of the shipped ones.
         seeds: in place of the scenario's.
         workers: processes; None is the number of CPUs.
+        engine: what holds the worker processes: `local`, or `ray` (extra ray).
     """
 
     controllers: tuple[str, ...] = ()
@@ -38,6 +42,7 @@ class RunOptions:
     seeds: tuple[int, ...] = ()
     workspace: Path = DEFAULT_WORKSPACE
     workers: int | None = None
+    engine: Literal["local", "ray"] = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Plan:
     Attributes:
         jobs: controller name → its jobs in the order of `seeds`; bounds under `BOUND`.
         run_id: the scenario's name and a hash over all jobs.
+        command: what reproduces it, for reports.
     """
 
     loaded: LoadedScenario
@@ -55,9 +61,10 @@ class Plan:
     planner: Planner | DesignPlanner
     jobs: Mapping[str, list[Job]]
     run_id: str
+    command: str = ""
 
     @classmethod
-    def of(cls, loaded: LoadedScenario, options: RunOptions) -> Plan:
+    def of(cls, loaded: LoadedScenario, options: RunOptions, command: str = "") -> Plan:
         """Resolve controllers and seeds of a run and name its jobs.
 
         Raises:
@@ -81,15 +88,24 @@ class Plan:
         jobs = planner.jobs(choices, seeds)
         digest = identity.sha256(jobs=[job.id for own in jobs.values() for job in own])
         run_id = f"{scenario.name}-{digest[:12]}"
-        return cls(loaded, tuple(choices), seeds, planner, jobs, run_id)
+        return cls(loaded, tuple(choices), seeds, planner, jobs, run_id, command)
 
     @property
     def scenario_sha256(self) -> str:
         """Hash of the whole scenario, its data files and the versions."""
         return self.planner.identity.sha256(scenario=content_id(self.loaded.scenario))
 
-    def begin(self, store: Store) -> None:
-        """Write run, scenario and jobs; make the run's folder."""
+    def begin(
+        self, store: Store, *, judged: bool = False, sweep: str = "", owner: str = ""
+    ) -> None:
+        """Write run, scenario and jobs; make the run's folder.
+
+        Args:
+            store: of the workspace.
+            judged: add a job that judges the run once all others are settled.
+            sweep: id of the sweep it belongs to, or empty.
+            owner: who asked for it, or empty.
+        """
         scenario = self.loaded.scenario
         row = {
             "hash": self.scenario_sha256,
@@ -97,42 +113,86 @@ class Plan:
             "schema": scenario.schema_id,
             "text": scenario.model_dump_json(by_alias=True),
         }
-        every = [job for own in self.jobs.values() for job in own]
-        store.begin_run(
-            self.run_id,
-            row,
-            [choice.name for choice in self.choices],
-            self.seeds,
-            [(job.id, job.kind, job.controller, job.seed) for job in every],
+        run = NewRun(
+            id=self.run_id,
+            scenario=row,
+            name=scenario.name,
+            controllers=tuple(choice.name for choice in self.choices),
+            seeds=self.seeds,
+            config=self.config,
+            sweep=sweep,
+            owner=owner,
         )
+        store.begin_run(run, [*self.new_jobs(), *([self.report_job()] if judged else [])])
         folder = store.run_dir(self.run_id)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(self._config(), encoding="utf-8")
+        text = json.dumps(self.config, indent=2, default=str) + "\n"
+        (folder / "config.json").write_text(text, encoding="utf-8")
 
-    def _config(self) -> str:
+    def new_jobs(self) -> list[NewJob]:
+        """Bounds first, then controllers in order."""
+        jobs: list[NewJob] = []
+        for choice in (None, *self.choices):
+            text = self.planner.task(choice)
+            own = self.jobs[BOUND if choice is None else choice.name]
+            jobs += [NewJob(job.id, job.kind, job.controller, job.seed, text) for job in own]
+        return jobs
+
+    def report_job(self) -> NewJob:
+        """The job that judges the run."""
+        text = json.dumps({"versions": dict(self.planner.identity.versions)})
+        return NewJob(f"{REPORT}{self.run_id}", "report", REPORT_NAME, 0, text, ready=False)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What was asked for, as plain data; `Plan.of` makes the same plan of it."""
         config = {
             "schema": "trimtab/run/1",
             "run_id": self.run_id,
             "source": self.loaded.source,
-            "overrides": self.loaded.overrides,
+            "overrides": list(self.loaded.overrides),
+            "command": self.command,
+            "folder": str(Path.cwd()),
             "scenario": self.loaded.scenario.model_dump(mode="json", by_alias=True),
-            "seeds": self.seeds,
+            "seeds": list(self.seeds),
             "controllers": [
                 {"name": c.name, "own": c.own, "parameters": dict(c.parameters)}
                 for c in self.choices
             ],
         }
-        return json.dumps(config, indent=2, default=str) + "\n"
+        plain: dict[str, Any] = json.loads(json.dumps(config, default=str))
+        return plain
 
     def pending(self, store: Store) -> set[str]:
         """Ids of the jobs that are not done."""
-        return {job.id for job in store.jobs(self.run_id) if job.state != "done"}
+        mine = {job.id for own in self.jobs.values() for job in own}
+        rows = store.jobs(self.run_id, results=False)
+        return {job.id for job in rows if job.state != "done" and job.id in mine}
 
-    def tasks(self, pending: set[str], workers: int) -> list[Task]:
-        """Bounds first, then controllers in order."""
-        tasks: list[Task] = []
-        for choice in (None, *self.choices):
-            own = self.jobs[BOUND if choice is None else choice.name]
-            left = [job for job in own if job.id in pending]
-            tasks += self.planner.tasks(choice, left, workers)
-        return tasks
+
+def stored_plan(row: RunRow) -> Plan:
+    """The plan of a stored run again, under the present versions.
+
+    Raises:
+        RunFailedError: under these versions it would be another run.
+        TrimtabError: a controller or a data file is not there any more.
+    """
+    config = row.config
+    if config.get("folder"):
+        importable_from(Path(config["folder"]))
+    loaded = stored_scenario(config["scenario"], config["source"], tuple(config["overrides"]))
+    names = [c for c in config["controllers"] if not c["own"]]
+    options = RunOptions(
+        controllers=tuple(c["name"] for c in names),
+        own=tuple(c["own"] for c in config["controllers"] if c["own"]),
+        parameters={c["name"]: c["parameters"] for c in config["controllers"] if c["parameters"]},
+        seeds=tuple(config["seeds"]),
+    )
+    plan = Plan.of(loaded, options, config["command"])
+    if plan.run_id != row.id:
+        msg = (
+            f"run {row.id} was begun under other versions of the program, its packages or its "
+            "files: run its scenario again"
+        )
+        raise RunFailedError(msg)
+    return plan

@@ -6,7 +6,6 @@ They are ordinary jobs: cached in the store, done by warm workers, resumed after
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,13 @@ from typing import Any
 from trimtab.contracts.errors import RunFailedError, UnknownNameError
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.run.controllers import Choice
-from trimtab.run.engine import LocalEngine
+from trimtab.run.drive import drive
+from trimtab.run.engines import crew_of
 from trimtab.run.identity import ProblemIdentity
-from trimtab.run.jobs import Job, Planner, Task
-from trimtab.run.recorder import Recorder
+from trimtab.run.jobs import Job, Planner
+from trimtab.run.plan import RunOptions
 from trimtab.run.records_json import record_from_json
+from trimtab.run.rows import NewJob, NewRun
 from trimtab.run.scenario_file import LoadedScenario
 from trimtab.run.store import Store
 
@@ -55,17 +56,18 @@ class Rollouts:
         self._planner = Planner(loaded.domain, problem, identity)
         digest = identity.sha256(tune=controller, seeds=list(seeds))
         self.run_id = f"tune-{loaded.scenario.name}-{controller}-{digest[:12]}"
-        self._workers = workers or os.cpu_count() or 1
         self._store = Store(workspace)
         self.run_dir = self._store.run_dir(self.run_id)
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        self._engine = LocalEngine(self._workers, self.run_dir / "log.txt")
+        self._crew = crew_of(
+            RunOptions(workspace=workspace, workers=workers), self._store, self.run_id
+        )
 
     def __enter__(self) -> Rollouts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._engine.close()
+        self._crew.close()
         self._store.close()
 
     def __call__(self, designs: Sequence[Mapping[str, Any]]) -> list[list[EpisodeRecord]]:
@@ -77,16 +79,12 @@ class Rollouts:
         """
         choices = [Choice(self._name, self.entry, parameters=dict(d)) for d in designs]
         jobs = [self._jobs(choice) for choice in choices]
-        self._begin([job for own in jobs for job in own])
+        self._begin(choices, jobs)
+        drive(self._store, self.run_id, self._crew)
         known = self._results()
-        tasks = [task for c, own in zip(choices, jobs, strict=True) for task in self._left(c, own)]
-        recorder = Recorder(self._store, self.run_id)
-        if tasks:
-            with recorder.cancelling():
-                self._engine.run(list(dict.fromkeys(tasks)), recorder.watcher())
-            known = self._results()
         if not any(job.id in known for own in jobs for job in own):
-            worst = recorder.failures[0]
+            rows = self._store.jobs(self.run_id, results=False)
+            worst = next(row for row in rows if row.state == "failed")
             msg = f"{self._name}, seed {worst.seed}: {worst.reason}"
             raise RunFailedError(msg, worst.exit_code)
         return [[self._record(job, known) for job in own] for own in jobs]
@@ -94,7 +92,7 @@ class Rollouts:
     def _jobs(self, choice: Choice) -> list[Job]:
         return self._planner.jobs([choice], self._seeds)[choice.name]
 
-    def _begin(self, jobs: Sequence[Job]) -> None:
+    def _begin(self, choices: Sequence[Choice], jobs: Sequence[Sequence[Job]]) -> None:
         scenario = self._loaded.scenario
         row = {
             "hash": self._planner.identity.sha256(),
@@ -102,16 +100,18 @@ class Rollouts:
             "schema": scenario.schema_id,
             "text": scenario.model_dump_json(by_alias=True),
         }
-        rows = {job.id: (job.id, job.kind, job.controller, job.seed) for job in jobs}
-        self._store.begin_run(self.run_id, row, [self._name], self._seeds, rows.values())
+        name = f"tune-{scenario.name}"
+        run = NewRun(self.run_id, row, name, (self._name,), self._seeds)
+        new = {
+            job.id: NewJob(job.id, job.kind, job.controller, job.seed, self._planner.task(choice))
+            for choice, own in zip(choices, jobs, strict=True)
+            for job in own
+        }
+        self._store.begin_run(run, list(new.values()))
 
     def _results(self) -> dict[str, Mapping[str, Any]]:
         rows = self._store.jobs(self.run_id)
         return {row.id: row.result or {} for row in rows if row.state == "done"}
-
-    def _left(self, choice: Choice, jobs: Sequence[Job]) -> list[Task]:
-        known = self._results()
-        return self._planner.tasks(choice, [j for j in jobs if j.id not in known], self._workers)
 
     def _record(self, job: Job, known: Mapping[str, Mapping[str, Any]]) -> EpisodeRecord:
         if job.id in known:

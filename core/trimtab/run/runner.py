@@ -19,6 +19,7 @@ from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
 from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs, Step
 from trimtab.run.checks import FlowChecker
+from trimtab.run.resume import Past
 from trimtab.run.shielding import shielded
 
 
@@ -41,6 +42,7 @@ def decisions(
     seeds: IntArray,
     context: Float32Array | None = None,
     shield: Shield | None = None,
+    past: Past | None = None,
 ) -> Iterator[Decision]:
     """Play one episode in every copy and yield each decision.
 
@@ -50,6 +52,7 @@ def decisions(
         seeds: [N] int64.
         context: [N, P] float32, or None for the spec's defaults.
         shield: projects what the controller proposes; native control passes unprojected.
+        past: first steps of this episode, known already; the controller goes on after them.
 
     Raises:
         ContractError: autoreset is on, sizes differ, or the episode outlives `spec.horizon`.
@@ -66,6 +69,8 @@ def decisions(
     check = FlowChecker.of(problem.spec, seeds)
     obs = problem.reset(seeds, context)
     act = _actor(problem, controller, seeds, context)
+    if past is not None:
+        act = past.then(controller, act)
     ended = np.zeros(len(seeds), dtype=bool)
     index = 0
     while not ended.all():
@@ -130,6 +135,7 @@ def evaluate(
     monitor: Monitor | None = None,
     context: Float32Array | None = None,
     watch: Watch | None = None,
+    past: Past | None = None,
 ) -> list[EpisodeRecord]:
     """Play one episode per seed and return its records, in the order of `seeds`.
 
@@ -147,6 +153,7 @@ def evaluate(
         context: [len(seeds), P] float32, or None for defaults.
         watch: called with each decision of the batch (recording, progress); must not keep
             its arrays without a copy.
+        past: first steps of the episodes, where one batch takes all seeds.
 
     Raises:
         ContractError: see `decisions`.
@@ -156,7 +163,7 @@ def evaluate(
         chunk = slice(start, start + problem.copies)
         part = None if context is None else context[chunk]
         batch = _Batch(problem, controller, seeds[chunk], part)
-        records += batch.play(name, shield, monitor, watch)
+        records += batch.play(name, shield, monitor, watch, past)
     return records
 
 
@@ -170,12 +177,17 @@ class _Batch:
     context: Float32Array | None
 
     def play(
-        self, name: str, shield: Shield | None, monitor: Monitor | None, watch: Watch | None
+        self,
+        name: str,
+        shield: Shield | None,
+        monitor: Monitor | None,
+        watch: Watch | None,
+        past: Past | None,
     ) -> list[EpisodeRecord]:
         """Play the batch to its end."""
         accounts = _Accounts.of(self.problem.copies)
         started = time.process_time()
-        for decision in self.decisions(shield):
+        for decision in self.decisions(shield, past):
             accounts.add(decision)
             if watch is not None:
                 watch(decision)
@@ -190,14 +202,14 @@ class _Batch:
         )
         return [self._finish(record, i, accounts, monitor) for i in range(len(self.seeds))]
 
-    def decisions(self, shield: Shield | None) -> Iterator[Decision]:
+    def decisions(self, shield: Shield | None, past: Past | None) -> Iterator[Decision]:
         """Decisions of all copies, behind the shield."""
         spare = self.problem.copies - len(self.seeds)
         seeds = np.array([*self.seeds, *[self.seeds[-1]] * spare], dtype=np.int64)
         context = self.context
         if context is not None and spare:
             context = np.concatenate([context, np.repeat(context[-1:], spare, axis=0)])
-        return decisions(self.problem, self.controller, seeds, context, shield)
+        return decisions(self.problem, self.controller, seeds, context, shield, past)
 
     def _finish(
         self, record: EpisodeRecord, row: int, accounts: _Accounts, monitor: Monitor | None

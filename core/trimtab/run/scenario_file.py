@@ -5,6 +5,7 @@ Every fault of a file is reported at once, each at the line and column of its ke
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,21 @@ def load_scenario(
     if scenario.sweep is not None:
         notes.append("has a sweep, which `run` does not walk: only its base point is run")
     return LoadedScenario(scenario, domain, str(source), path, text, tuple(overrides), tuple(notes))
+
+
+def stored_scenario(
+    scenario: Mapping[str, Any], source: str, overrides: tuple[str, ...] = ()
+) -> LoadedScenario:
+    """A scenario that a run stored, validated again; `source` is what the user called it.
+
+    Raises:
+        ScenarioError: it is no longer valid under this version.
+    """
+    text = json.dumps(dict(scenario))
+    document = parse(text, f"stored scenario of {source}")
+    notes = _migrate(document)
+    valid, domain = _validate(document, Path("/"))
+    return LoadedScenario(valid, domain, source, Path(source), text, overrides, tuple(notes))
 
 
 def find_scenario(source: str | Path) -> Path:

@@ -15,6 +15,7 @@ from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
 from trimtab.run.controllers import Choice
 from trimtab.run.grants import make_controller
+from trimtab.run.resume import Past
 from trimtab.run.runner import Watch, evaluate
 from trimtab.run.trajectory import Simulation, simulate
 
@@ -53,28 +54,27 @@ def staged(domain: Domain, problem: Any, choice: Choice, copies: int = 1) -> Ite
 
 def play(
     domain: Domain,
-    problem: Any,
+    stage: Stage,
     choice: Choice,
     seeds: Sequence[int],
     watch: Watch | None = None,
+    past: Past | None = None,
 ) -> list[EpisodeRecord]:
-    """One record per seed, the domain's flags set.
-
-    Own kernels play all seeds as copies; external simulators one after the other.
+    """One record per seed, the domain's flags set, on a stage that is built.
 
     Raises:
-        TrimtabError: see `staged` and `run.runner.evaluate`.
+        TrimtabError: see `run.runner.evaluate`.
     """
-    with staged(domain, problem, choice, 1 if domain.external else len(seeds)) as stage:
-        records = evaluate(
-            stage.control,
-            stage.controller,
-            seeds,
-            name=choice.name,
-            shield=stage.shield,
-            monitor=stage.monitor,
-            watch=watch,
-        )
+    records = evaluate(
+        stage.control,
+        stage.controller,
+        seeds,
+        name=choice.name,
+        shield=stage.shield,
+        monitor=stage.monitor,
+        watch=watch,
+        past=past,
+    )
     return [replace(record, flags=domain.flags(record)) for record in records]
 
 

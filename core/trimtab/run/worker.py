@@ -1,116 +1,219 @@
-"""A worker process: does tasks that its parent sends and answers with plain results.
+"""A worker process: claims jobs of the store one after another and does them.
 
-Started by `run.engine` through `run.child.Child`; it stays warm over tasks. Episodes of external
-simulators are played in forks of the warm process (`run.apart`): libsumo gives other trajectories
-for the same seed once a simulation has run in its process (measured on cologne1).
+Started by `run.crew` through `run.child.Child`; it stays warm over jobs, sends hints to its
+parent (what began, what ended; the store alone is the truth), and ends with its whole process
+group when the parent dies. While it does a job, its descriptors 1 and 2 go to the run's log.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import queue
+import sqlite3
 import sys
-import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from trimtab.contracts.domain import Domain
-from trimtab.contracts.errors import TrimtabError
-from trimtab.contracts.registry import load_domain
-from trimtab.run.apart import apart
-from trimtab.run.child import Send, serve
-from trimtab.run.controllers import find_choice
-from trimtab.run.design_job import design_record
-from trimtab.run.records_json import bound_to_json, record_to_json
-from trimtab.run.runner import Decision
-from trimtab.run.stage import play
+from trimtab.contracts.errors import RunFailedError, TrimtabError
+from trimtab.run.checkpoints import remove_strays
+from trimtab.run.child import Send, end_group, inbox
+from trimtab.run.claims import LEASE_S, Claimer, LeaseLostError
+from trimtab.run.controllers import importable_from
+from trimtab.run.identity import versions
+from trimtab.run.lease import (
+    MIN_FREE_BYTES,
+    DiskFullError,
+    Heartbeat,
+    JobCancelledError,
+    Lease,
+    has_space,
+)
+from trimtab.run.schema import STORE_FILE, connect
+from trimtab.run.work import KINDS, TaskFailedError
 
-PROGRESS_EVERY_S = 0.25
-Results = list[dict[str, Any] | None]
+IDLE_POLL_S = 0.5
+CHECKPOINT_EVERY_S = 10.0
+LOG_FILE = "log.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a worker is told when it is started.
+
+    Attributes:
+        workspace: absolute path.
+        run: do only jobs of this run; empty does those of every run.
+        share: workers that share the queue.
+        checkpoint_every_s: 0 keeps a checkpoint whenever figures are stored.
+        min_free_bytes: with less room on the disk, jobs pause.
+    """
+
+    workspace: str
+    run: str = ""
+    share: int = 1
+    lease_s: float = LEASE_S
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+    min_free_bytes: int = MIN_FREE_BYTES
+
+    def plain(self) -> dict[str, Any]:
+        """JSON data."""
+        return asdict(self)
+
+
+class Worker:
+    """The claim loop of one process."""
+
+    def __init__(self, duty: Duty, send: Send, heartbeat: Heartbeat) -> None:
+        workspace = Path(duty.workspace)
+        self._duty, self._workspace, self._send = duty, workspace, send
+        self._full = connect(workspace / STORE_FILE, "full")
+        self._normal = connect(workspace / STORE_FILE, "normal")
+        self._heartbeat, self._torn = heartbeat, False
+        name = f"{os.uname().nodename}:{os.getpid()}:{os.getpgrp()}"
+        self._claimer = Claimer(self._full, workspace, name, duty.run, duty.share, duty.lease_s)
+
+    def work(self) -> bool:
+        """Do the next jobs; False where nothing waits, or where there is no room to work."""
+        if not has_space(self._workspace, self._duty.min_free_bytes) or not self._something_waits():
+            return False
+        claimed = self._claimer.claim()
+        if claimed is None:
+            return False
+        remove_strays(self._full, self._workspace, claimed.claims)
+        self._heartbeat.hold(claimed.claims)
+        lease = Lease(
+            claimed,
+            self._workspace,
+            self._full,
+            self._normal,
+            self._heartbeat,
+            self._duty.checkpoint_every_s,
+            self._duty.min_free_bytes,
+        )
+        first = claimed.claims[0]
+        about = {"kind": first.kind, "controller": first.controller, "seeds": lease.seeds}
+        self._send({"began": {**about, "step": claimed.restored.step if claimed.restored else 0}})
+        _log_to(self._workspace / "runs" / first.run / LOG_FILE)
+        self._do(lease)
+        self._send({"ended": about})
+        if self._torn:  # a simulator of the job may live on
+            end_group()
+        return True
+
+    def _something_waits(self) -> bool:
+        """A look without the write lock."""
+        row = self._full.execute(
+            "select 1 from job where (state='queued' and ready=1) or state='running' limit 1"
+        ).fetchone()
+        return row is not None
+
+    def _do(self, lease: Lease) -> None:
+        """Do held jobs and settle them; a group that fails is done again one by one."""
+        failure = self._attempt(lease)
+        if failure is None:
+            return
+        if len(lease.claims) == 1:
+            lease.fail(*failure)
+            return
+        for claim in lease.claims:
+            own = lease.alone(claim)
+            failure = self._attempt(own)
+            if failure is not None:
+                own.fail(*failure)
+
+    def _attempt(self, lease: Lease) -> tuple[str, int] | None:
+        """Do jobs; the reason and exit code of a failure, None where they are settled."""
+        tell = partial(_tell, self._send)
+        try:
+            self._check_versions(lease)
+            lease.done(*KINDS[lease.claims[0].kind](lease, tell))
+        except JobCancelledError:
+            self._torn = True
+            lease.cancel()
+        except DiskFullError:
+            self._send({"note": f"{self._workspace}: the disk is full; jobs wait for room"})
+            self._torn = True
+            self._pause(lease)
+        except (LeaseLostError, sqlite3.Error):
+            raise
+        except TaskFailedError as failed:
+            return failed.reason, failed.exit_code
+        except Exception as error:  # noqa: BLE001 - whatever domain code raises ends this job only
+            traceback.print_exc()
+            ours = isinstance(error, TrimtabError)
+            code = error.exit_code if isinstance(error, TrimtabError) else 1
+            return str(error) if ours else f"{type(error).__name__}: {error}", code
+        return None
+
+    def _check_versions(self, lease: Lease) -> None:
+        """A job is done under the versions that its id hashes, or not at all."""
+        task = lease.task
+        if task.get("own"):
+            importable_from(Path(task["folder"]))
+        if "domain" not in task:
+            return
+        present = versions(task["domain"])
+        other = sorted(k for k, v in task["versions"].items() if present.get(k) != v)
+        if other:
+            msg = (
+                f"queued under other versions of {', '.join(other)}: run its scenario again "
+                "(a worker that was started before an upgrade must be started anew)"
+            )
+            raise RunFailedError(msg, 2)
+
+    def _pause(self, lease: Lease) -> None:
+        try:
+            lease.pause()
+        except DiskFullError:  # not even room to say so: the lease lapses, the job stays queued
+            self._send({"note": "the store itself cannot grow"})
+
+
+def _tell(send: Send, step: int) -> None:
+    send({"step": step})
+
+
+def _log_to(path: Path) -> None:
+    """Send what is printed from now on to the run's log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
 
 
 def main() -> None:
-    """Serve tasks until told to stop."""
-    tasks, send = serve(int(sys.argv[1]), int(sys.argv[2]))
-    for task in tasks:
-        _serve(task, send)
+    """Work until told to stop; the first message is the duty."""
+    orphaned: list[Callable[[], None]] = []
+    messages, send = inbox(int(sys.argv[1]), int(sys.argv[2]), orphaned)
+    first = messages.get()
+    if first is None:
+        return
+    duty = Duty(**first["duty"])
+    heartbeat = Heartbeat(Path(duty.workspace), duty.lease_s)
+    orphaned.append(heartbeat.orphaned)
+    worker = Worker(duty, send, heartbeat)
+    while True:
+        try:
+            worked = worker.work()
+        except LeaseLostError:  # someone else has the job: say nothing, write nothing
+            end_group()
+            return
+        if _next(messages, wait=not worked) is None:
+            return
 
 
-def _serve(task: dict[str, Any], send: Send) -> None:
-    send(_outcome(partial(_do, task, send)))
-
-
-def _outcome(work: Callable[[], Results]) -> dict[str, Any]:
+def _next(messages: queue.SimpleQueue[dict[str, Any] | None], *, wait: bool) -> Any:
+    """The next message, or an empty one where there is none (in time)."""
     try:
-        return {"results": work()}
-    except TaskFailedError as failed:
-        return failed.message
-    except Exception as error:  # noqa: BLE001 - whatever domain code raises ends this task only
-        traceback.print_exc()
-        ours = isinstance(error, TrimtabError)
-        text = str(error) if ours else f"{type(error).__name__}: {error}"
-        code = error.exit_code if isinstance(error, TrimtabError) else 1
-        return {"error": text, "exit_code": code}
-
-
-def _do(task: dict[str, Any], send: Send) -> Results:
-    domain = load_domain(task["domain"])
-    if not domain.external:
-        return _compute(domain, task, send)
-    domain.preload()
-    results: Results = []
-    for seed in task["seeds"]:
-        episode = partial(_compute, domain, {**task, "seeds": [seed]}, send)
-        message = apart(partial(_outcome, episode))
-        if "error" in message:
-            raise TaskFailedError(message)
-        results += message["results"]
-    return results
-
-
-class TaskFailedError(Exception):
-    """A task failed in a process of its own, which has said everything about it."""
-
-    def __init__(self, message: dict[str, Any]) -> None:
-        super().__init__(message["error"])
-        self.message = message
-
-
-def _compute(domain: Domain, task: dict[str, Any], send: Send) -> Results:
-    problem = domain.problem_model.model_validate_json(task["problem"])
-    if task["kind"] == "bound":
-        return [_bound(domain, problem, seed) for seed in task["seeds"]]
-    parameters = json.loads(task["parameters"])
-    if task["kind"] in {"search", "design"}:
-        return [record_to_json(design_record(domain, problem, task, _Reporter(send).count))]
-    choice = find_choice(domain, problem, task["controller"], task["own"], parameters)
-    records = play(domain, problem, choice, task["seeds"], _Reporter(send))
-    return [record_to_json(record) for record in records]
-
-
-def _bound(domain: Any, problem: Any, seed: int) -> dict[str, Any] | None:
-    bound = domain.bound(problem, seed)
-    if bound is not None:
-        domain.verify(problem, seed, bound)
-    return bound_to_json(bound)
-
-
-class _Reporter:
-    """Tells the parent how far the job is, at most every `PROGRESS_EVERY_S`."""
-
-    def __init__(self, send: Send) -> None:
-        self._send, self._last = send, 0.0
-
-    def __call__(self, decision: Decision) -> None:
-        self.count(decision.index + 1)
-
-    def count(self, steps: int) -> None:
-        """Tell how many decisions are made, or designs scored."""
-        now = time.monotonic()
-        if now - self._last >= PROGRESS_EVERY_S:
-            self._last = now
-            self._send({"decision": steps})
+        return messages.get(timeout=IDLE_POLL_S) if wait else messages.get_nowait()
+    except queue.Empty:
+        return {}
 
 
 if __name__ == "__main__":

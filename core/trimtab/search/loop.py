@@ -107,6 +107,11 @@ class Search:
         return len(self._rows) >= self._evaluations or self._idle >= IDLE_BATCHES
 
     @property
+    def progress(self) -> float:
+        """Share of the budget that is spent."""
+        return len(self._rows) / self._evaluations
+
+    @property
     def told(self) -> Told:
         """Everything evaluated so far."""
         return self._told

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from trimtab.contracts.errors import RunFailedError, TrimtabError, UnknownNameError
 from trimtab.contracts.records import EpisodeRecord
-from trimtab.run.engine import LocalEngine, TaskEnd, Watcher
+from trimtab.run.crew import Crew
+from trimtab.run.drive import drive
 from trimtab.run.execute import RunOutcome, RunProgress, execute
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.store import Store
+from trimtab.run.worker import Duty
 
 Load = Callable[..., LoadedScenario]
 
@@ -205,12 +207,17 @@ def test_unknown_names_are_refused_before_anything_is_written(
 
 def test_an_episode_that_makes_no_step_is_given_up(tmp_path: Path) -> None:
     loaded = load_scenario("toy/queue-hour", ["problem.hang_at_min=2", "controllers=[one_desk]"])
-    plan = Plan.of(loaded, options(tmp_path, seeds=(1,)))
-    tasks = plan.tasks({job.id for job in plan.jobs["one_desk"]}, 1)
-    ended: list[TaskEnd] = []
-    with LocalEngine(1, tmp_path / "log.txt", max_step_s=2.0) as engine:
-        engine.run(tasks, Watcher(ended=ended.append))
-    assert [(e.error, e.exit_code) for e in ended] == [("made no step in 2 s", 1)]
+    chosen = options(tmp_path, seeds=(1,))
+    plan = Plan.of(loaded, chosen)
+    with Store(chosen.workspace) as store:
+        plan.begin(store)
+        duty = Duty(str(chosen.workspace), plan.run_id)
+        with Crew(store, duty, 1, max_step_s=2.0) as crew:
+            drive(store, plan.run_id, crew)
+        failed = [job for job in store.jobs(plan.run_id) if job.state == "failed"]
+    assert [(j.controller, j.reason, j.exit_code) for j in failed] == [
+        ("one_desk", "made no step in 2 s", 1)
+    ]
 
 
 def test_an_interrupted_run_keeps_what_was_done_and_goes_on_later(
@@ -234,7 +241,6 @@ def test_an_interrupted_run_keeps_what_was_done_and_goes_on_later(
 SLOW = """
 import sys
 from pathlib import Path
-from trimtab.run.engine import LocalEngine, TaskEnd, Watcher
 from trimtab.run.execute import execute
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.scenario_file import load_scenario

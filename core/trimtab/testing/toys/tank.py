@@ -254,6 +254,14 @@ class LevelBand(Controller):
         self._pumping = (level > self._on) | (self._pumping & (level > self._off))
         return Action(discrete=self._pumping[:, :, None].astype(np.int64))
 
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
+        """See `Controller.state_dict`."""
+        return {"pumping": self._pumping}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See `Controller.load_state_dict`."""
+        self._pumping = state["pumping"]
+
 
 class TariffBand(Controller):
     """Pumps above one level at night and above a higher one by day."""
@@ -265,6 +273,10 @@ class TariffBand(Controller):
         """See `Controller.act`."""
         threshold = np.where(obs.obs[:, :, 1] >= 1.0, self._day, self._night)
         return Action(discrete=(obs.obs[:, :, 0] > threshold)[:, :, None].astype(np.int64))
+
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
+        """It remembers nothing."""
+        return {}
 
 
 class Proportional(TariffBand):

@@ -1,0 +1,31 @@
+"""Engines: where the worker processes of a run live. They only execute leases of the store."""
+
+from __future__ import annotations
+
+import os
+
+from trimtab.run.crew import Crew, Watcher
+from trimtab.run.plan import RunOptions
+from trimtab.run.store import Store
+from trimtab.run.worker import Duty
+
+
+def crew_of(
+    options: RunOptions,
+    store: Store,
+    run: str,
+    jobs: int | None = None,
+    watcher: Watcher | None = None,
+) -> Crew:
+    """The crew of one run on the engine that the options name.
+
+    Args:
+        options: engine and number of workers.
+        store: of the workspace.
+        run: the only run it works on.
+        jobs: that wait, where it is known: more workers than that are not started.
+        watcher: hears what happens.
+    """
+    slots = options.workers or os.cpu_count() or 1
+    duty = Duty(str(options.workspace.resolve()), run)
+    return Crew(store, duty, slots if jobs is None else min(slots, jobs), watcher)
