@@ -151,7 +151,10 @@ def class_of(text: str) -> type:
         msg = f"controller {text!r} cannot be loaded: {type(error).__name__}: {error}"
         raise TrimtabError(msg) from error
     if not isinstance(kind, type):
-        msg = f"controller {text!r} is no controller: give a class, not {type(kind).__name__}"
+        msg = (
+            f"controller {text!r} is no controller: derive it from "
+            f"trimtab.contracts.controller.Controller, got {type(kind).__name__}"
+        )
         raise TrimtabError(msg)
     return kind
 
