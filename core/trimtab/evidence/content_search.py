@@ -11,6 +11,7 @@ from trimtab.evidence.result import Estimate, FrontMember, FrontSummary, Result,
 from trimtab.evidence.search_figures import front_figure, regret_figure
 from trimtab.evidence.words import (
     common_decimals,
+    design_text,
     metric_header,
     number,
     parameter_text,
@@ -190,20 +191,22 @@ def _front_table(front: FrontSummary) -> TableBlock:
     header = (
         "Optimizer",
         *(metric_header(name, unit) for name, unit in front.units.items()),
-        *found[0].design,
+        "Design",
     )
     rows = tuple(
         (
             Cell(member.row, f"seed {member.seed}"),
             *(Cell(number(member.values[name])) for name in front.units),
-            *(Cell(parameter_text(member.design.get(key))) for key in found[0].design),
+            Cell(design_text(member.design)),
         )
         for member in found
     )
     said = f"{len(found)} of the {len(front.found)} designs" if len(found) < len(
         front.found
     ) else f"The {len(found)} designs"  # fmt: skip
-    return TableBlock(f"{said} on the front that was found.", header, rows)
+    return TableBlock(
+        f"{said} on the front that was found.", header, rows, text=(0, len(header) - 1)
+    )
 
 
 def _spread(members: Sequence[FrontMember]) -> list[FrontMember]:

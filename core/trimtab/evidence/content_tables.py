@@ -76,9 +76,36 @@ def controllers(result: Result) -> tuple[Block, ...]:
     metrics = result.rows[0].metrics
     if len(metrics) == 1:
         return (first,)
-    caption = "All metrics. Mean [95 % interval]; n/a where a metric does not apply."
-    every = [_NAME, *(metric_column(result, name) for name in metrics)]
-    return (first, table(result, result.rows, caption, every))
+    every = [metric_column(result, name) for name in metrics]
+    said = "Mean [95 % interval]; n/a where a metric does not apply."
+    return (first, *_in_parts(result, "All metrics", said, [_NAME], every))
+
+
+_MOST_COLUMNS = 6
+"""Columns of figures that fit a page of 944 px beside the row's name."""
+
+
+def _in_parts(
+    result: Result,
+    title: str,
+    said: str,
+    fixed: Sequence[Column],
+    columns: Sequence[Column],
+) -> tuple[TableBlock, ...]:
+    """Tables with the fixed columns and at most `_MOST_COLUMNS` in all but the first, in parts."""
+    room = _MOST_COLUMNS + 1 - len(fixed)
+    parts = max(1, -(-len(columns) // room))
+    size = max(1, -(-len(columns) // parts))
+    starts = range(0, max(len(columns), 1), size)
+    return tuple(
+        table(
+            result,
+            result.rows,
+            f"{title}{f', part {i} of {len(starts)}' if len(starts) > 1 else ''}. {said}".strip(),
+            [*fixed, *columns[start : start + size]],
+        )
+        for i, start in enumerate(starts, 1)
+    )
 
 
 def metric_column(result: Result, name: str) -> Column:
@@ -180,14 +207,14 @@ def safety(result: Result) -> tuple[Block, ...]:
         "Counted by a monitor that shares no code with the shield. Where none was seen, (≤ x) is "
         "the 95 % upper bound of the rate per check of the rule (rule of three)."
     )
-    columns: list[Column] = [
+    fixed: list[Column] = [
         _NAME,
         ("Shield", lambda row: Cell("on" if row.shielded else "none")),
         ("Decisions changed", lambda row: Cell(interventions_text(row) if row.shielded else "")),
-        *((name, _violation_of(name)) for name in constraints),
     ]
-    watched = "Violations per rule." if constraints else "No monitor watched these runs."
-    return (Paragraph(text), table(result, result.rows, watched, columns))
+    rules = [(name.replace("_", " "), _violation_of(name)) for name in constraints]
+    title = "Violations per rule" if constraints else "No monitor watched these runs"
+    return (Paragraph(text), *_in_parts(result, title, "", fixed, rules))
 
 
 def _violation_of(constraint: str) -> Callable[[Row], Cell]:

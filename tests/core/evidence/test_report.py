@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trimtab.contracts.figure import Axis, Figure, MapLine, Series
+from trimtab.contracts.spec import Metric
 from trimtab.evidence.compare import compare
+from trimtab.evidence.content import build_document
 from trimtab.evidence.content_tables import safety
 from trimtab.evidence.csv_text import csv_text, guard
+from trimtab.evidence.document import TableBlock
 from trimtab.evidence.markdown import escape_markdown
 from trimtab.evidence.report import write_report
 from trimtab.evidence.result import ViolationSummary
@@ -219,3 +222,15 @@ def test_a_rule_that_was_never_due_is_not_shown_as_broken(result):
     rows = tuple(row.model_copy(update={"violations": {"walk": seen}}) for row in result.rows)
     _, table = safety(result.model_copy(update={"rows": rows}))
     assert {(cells[-1].text, cells[-1].tone) for cells in table.rows} == {("never due", "")}
+
+
+def test_a_wide_table_comes_in_parts_that_fit_a_page(make_matrix):
+    many = [Metric(f"metric_{i}", "s", "min") for i in range(13)]
+    matrix = make_matrix({"fixed": [49.0, 50.0, 51.0]})
+    result = compare(replace(matrix, metrics=(matrix.headline, *many)))
+    document = build_document(result, (), (), "")
+    tables = [b for s in document.sections for b in s.blocks if isinstance(b, TableBlock)]
+    parts = [t for t in tables if t.caption.startswith("All metrics")]
+    assert [len(t.header) for t in parts] == [6, 6, 5]
+    assert "part 3 of 3" in parts[2].caption
+    assert max(len(t.header) for t in tables) <= 7
