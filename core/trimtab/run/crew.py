@@ -152,11 +152,11 @@ class Crew:
 
     def _waiting(self) -> int:
         """Jobs that wait, as far as it matters for the number of workers."""
-        mine = "" if not self._duty.run else "and id in (select job from run_job where run=:run) "
+        scope = self._duty.scope
         rows = self._store.db.execute(
             "select 1 from job where state='queued' and ready=1 "  # noqa: S608 - our own text
-            f"{mine}limit :size",
-            {"run": self._duty.run, "size": self._size},
+            f"and {scope.jobs} limit :size",
+            {**scope.values, "size": self._size},
         ).fetchall()
         return len(rows)
 

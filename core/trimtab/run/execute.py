@@ -18,6 +18,7 @@ from trimtab.run.jobs import BOUND
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.records_json import bound_from_json, design_from_json, record_from_json
 from trimtab.run.scenario_file import LoadedScenario
+from trimtab.run.scope import Scope
 from trimtab.run.store import Store
 
 
@@ -130,9 +131,9 @@ def _compute(
             tell()
 
     watcher = Watcher(tell, tell)
-    with crew_of(options, store, plan.run_id, pending, watcher) as crew:
+    with crew_of(options, store, Scope(plan.run_id), pending, watcher) as crew:
         tell()
-        drive(store, plan.run_id, crew, look)
+        drive(store, Scope(plan.run_id), crew, look)
 
 
 def _words(doing: Doing) -> str:

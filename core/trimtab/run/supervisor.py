@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FrameType
 
 from trimtab.contracts.errors import TrimtabError
-from trimtab.run.claims import OPEN_STATES
 from trimtab.run.crew import MAX_STEP_S, Crew, Watcher
+from trimtab.run.scope import Scope
 from trimtab.run.store import Store
 from trimtab.run.worker import Duty
 
@@ -113,17 +113,8 @@ def supervise(
     with supervising(workspace), Store(workspace) as store, stop.heeding():
         say(f"{workspace}: {slots} worker slots; stop with Ctrl-C or SIGTERM")
         with Crew(store, told, slots, Watcher(noted=say), max_step_s) as crew:
-            while not stop.asked and not (until_idle and _is_idle(store)):
+            while not stop.asked and not (until_idle and not Scope().open_jobs(store.db)):
                 crew.tick()
-
-
-def _is_idle(store: Store) -> bool:
-    marks = ", ".join("?" * len(OPEN_STATES))
-    row = store.db.execute(
-        f"select 1 from job where state in ({marks}) limit 1",  # noqa: S608 - placeholders
-        OPEN_STATES,
-    ).fetchone()
-    return row is None
 
 
 def start_supervisor(workspace: Path, slots: int | None = None) -> int:
