@@ -1,12 +1,20 @@
 """A slow, readable twin of the controller, written from its rules, and held against the kernel."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
-from trimtab_hardware.dram import Configuration, Part, Trace
-
-CAS = {"RD", "RDA", "WR", "WRA"}
+import numpy as np
+import pytest
+from trimtab_hardware.dram import COMMANDS, Configuration, Part, Trace
+from trimtab_hardware.dram.configuration import (
+    ARBITERS,
+    BUFFERS,
+    PAGE_POLICIES,
+    RESPONSE_QUEUES,
+    SCHEDULERS,
+)
+from trimtab_hardware.dram.simulation import Engine
 
 
 @dataclass
@@ -467,7 +475,9 @@ class Twin:
         self.refresh = "REF" if all(bank.row is None for bank in self.banks) else "PREAB"
 
     def issue_one(self):
-        ready = [(self.when(b.next, k), b.current.id, k) for k, b in enumerate(self.banks) if b.next]
+        ready = [
+            (self.when(b.next, k), b.current.id, k) for k, b in enumerate(self.banks) if b.next
+        ]
         if self.refresh:
             ready.append((self.when(self.refresh, None), 0, None))
         if not ready or min(ready)[0] != self.kernel.now:
@@ -522,3 +532,46 @@ class Twin:
             self.kernel.notify(self.slots["data"], head[0] - now)
 
 
+def draw_configuration(rng):
+    """A configuration of the reference's ten parameters."""
+    refresh = bool(rng.random() < 0.9)
+    return Configuration(
+        page_policy=str(rng.choice(PAGE_POLICIES)),
+        scheduler=str(rng.choice(SCHEDULERS[:3])),
+        scheduler_buffer=str(rng.choice(BUFFERS)),
+        request_buffer_size=int(2 ** rng.integers(0, 8)),
+        response_queue=str(rng.choice(RESPONSE_QUEUES)),
+        refresh_policy="AllBank" if refresh else "NoRefresh",
+        refresh_max_postponed=int(rng.choice([0, 1, 2, 4, 8])),
+        refresh_max_pulled_in=int(rng.choice([0, 1, 2, 4, 8])),
+        arbiter=str(rng.choice(ARBITERS)),
+        max_active_transactions=int(2 ** rng.integers(0, 8)),
+    )
+
+
+def with_short_refresh(part, refi):
+    """The part with another refresh interval, and RFC below it."""
+    return replace(part, timing=replace(part.timing, refi=refi, rfc=min(part.timing.rfc, 300)))
+
+
+def engine_commands(result):
+    """The engine's command trace in the twin's form."""
+    log = result.commands
+    rows = zip(log.time, log.code, log.bank, log.request, strict=True)
+    return [(int(t), COMMANDS[code], int(bank), int(r) + 1) for t, code, bank, r in rows]
+
+
+@pytest.mark.parametrize("standard", ["DDR3", "DDR4"])
+@pytest.mark.parametrize("block", range(4))
+def test_engine_and_twin_agree_in_every_command_and_latency(standard, block, parts, random_trace):
+    for seed in range(25 * block, 25 * block + 25):
+        rng = np.random.default_rng([seed, len(standard)])
+        refi = int(rng.choice([400, 1000, parts[standard].timing.refi]))
+        part = with_short_refresh(parts[standard], refi)
+        trace, design = random_trace(seed), draw_configuration(rng)
+        result = Engine(trace, part).run(design, commands=True)
+        twin = Twin(trace, part, design).run()
+        assert engine_commands(result) == twin.commands, (seed, design)
+        assert result.total_ck == twin.kernel.now
+        assert result.latency_ck.tolist() == [r.latency for r in twin.requests]
+        assert result.arrival_latency_ck.tolist() == [r.arrival_latency for r in twin.requests]

@@ -35,8 +35,9 @@ def parameter_record(part: Part, design: Configuration, requests: int) -> Array:
     """Part and configuration as the engine's parameters, shape [1]."""
     t = part.timing
     record = np.zeros(1, dtype=layout.PARAMETERS)
+    known = layout.PARAMETERS.names or ()
     for name in t.__dataclass_fields__:
-        if name in layout.PARAMETERS.names:
+        if name in known:
             record[name] = getattr(t, name)
     record["rp_ab"] = t.rp_ab or t.rp
     record["ccd_l_wr"] = t.ccd_l_wr or t.ccd_l

@@ -31,14 +31,19 @@ from trimtab_hardware.dram.result import (
 
 Array = np.ndarray[Any, Any]
 COLUMNS = (
-    "acts pres reads writes refs bank_refs active precharged active_down precharged_down end"
-).split()
+    "acts", "pres", "reads", "writes", "refs", "bank_refs", "active", "precharged", "active_down",
+    "precharged_down", "end",
+)  # fmt: skip
 """Columns of `account`'s answer: counts of commands, then cycles."""
+SCRATCH = ("open", "first", "last_pre", "last_time", "last_code", "down")
 
 WALK = np.dtype(
     [
         *((name, np.int64) for name in COLUMNS),
-        *((name, np.int64) for name in "open first last_pre last_time last_code down".split()),
+        *(
+            (name, np.int64)
+            for name in ["open", "first", "last_pre", "last_time", "last_code", "down"]
+        ),
         ("next_close", np.int64),
         ("is_open", np.int64, BANKS),
         ("last_act", np.int64, BANKS),
@@ -238,5 +243,3 @@ def _by_cause(part: Part, n: dict[str, int]) -> dict[str, float]:
         for cause, charge in column.items():
             parts[cause] += charge * scale
     return parts
-
-

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab_hardware.dram.address_map import AddressMap, Coordinates
+from trimtab_hardware.dram.address_map import AddressMap, Coordinates, read_address_map
 from trimtab_hardware.dram.configuration import Configuration
-from trimtab_hardware.dram.part import Part
+from trimtab_hardware.dram.part import Part, load_part
 from trimtab_hardware.dram.result import ACT, COMMANDS, PRE, RD, REF, WRA, CommandTrace, Result
 from trimtab_hardware.dram.traces import Trace
 
@@ -79,6 +80,44 @@ class Engine:
         chosen = self._map or self.part.address_map(channels=channels, ranks=ranks)
         self.part.check_map(chosen, channels, ranks)
         return chosen.decode(self.trace.address & -self.part.burst_bytes)
+
+
+def simulate(
+    trace: Trace | Path | str,
+    part: Part | Path | str,
+    configuration: Configuration | None = None,
+    *,
+    address_map: AddressMap | Path | str | None = None,
+    commands: bool = False,
+) -> Result:
+    """Simulate a trace on a part under a controller configuration, to the cycle.
+
+    Args:
+        trace: A trace, or the path of one in a standard format.
+        part: A part, or the id of a shipped one.
+        configuration: The controller; the reference of today's practice if left out.
+        address_map: A map, or the path of a DRAMSys address-mapping file; the part's own if
+            left out.
+        commands: Whether to return every command.
+
+    Raises:
+        InputFileError: A file is unreadable, or trace, part and map do not fit together.
+        UnknownNameError: No such part.
+        SimulatorError: The controller came to a stop with requests left.
+    """
+    memory = part if isinstance(part, Part) else load_part(str(part))
+    requests = trace if isinstance(trace, Trace) else _read(Path(trace), memory)
+    chosen = address_map
+    if isinstance(chosen, Path | str):
+        chosen = read_address_map(chosen)
+    design = configuration or Configuration()
+    return Engine(requests, memory, chosen).run(design, commands=commands)
+
+
+def _read(path: Path, part: Part) -> Trace:
+    from trimtab_hardware.dram.trace_files import read_trace
+
+    return read_trace(path, part.clock_mhz)
 
 
 def _collect(trace: Trace, part: Part, runs: list[_Run], *, commands: bool) -> Result:

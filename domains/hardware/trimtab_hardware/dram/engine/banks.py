@@ -120,7 +120,7 @@ def candidate(s: Any, c: Any, q: Array, b: int) -> int:
     if c.scheduler == FIFO or s.row[b] < 0 or s.hits[b] == 0:
         return int(s.head[b])
     if c.scheduler == FR_FCFS_GRP:
-        return grouped_hit(s, q, b)
+        return int(grouped_hit(s, q, b))
     return int(s.first_hit[b])
 
 
@@ -128,7 +128,7 @@ def candidate(s: Any, c: Any, q: Array, b: int) -> int:
 def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether another request than the current one goes to the open row."""
     if c.scheduler == FIFO:
-        return s.length[b] >= 2 and q[q[s.head[b]].younger].row == s.row[b]
+        return bool(s.length[b] >= 2 and q[q[s.head[b]].younger].row == s.row[b])
     return bool(s.hits[b] >= 2)
 
 
@@ -136,8 +136,8 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
 def closes(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether a column command of the bank carries an auto-precharge."""
     if c.page == OPEN_ADAPTIVE:
-        return s.length[b] >= 2 and not further_hit(s, c, q, b)
-    return c.page == CLOSED_ADAPTIVE and not further_hit(s, c, q, b)
+        return bool(s.length[b] >= 2 and not further_hit(s, c, q, b))
+    return bool(c.page == CLOSED_ADAPTIVE and not further_hit(s, c, q, b))
 
 
 @njit

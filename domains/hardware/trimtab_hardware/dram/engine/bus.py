@@ -136,5 +136,3 @@ def delay_after_column(s: Any, c: Any, b: int, group: int, rank: int, command: i
         delay_after_read(s, c, b, group, rank, command == RDA)
     else:
         delay_after_write(s, c, b, group, rank, command == WRA)
-
-

@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from trimtab_hardware.dram.engine.banks import append, evaluate, find_hits, forget_hits
-from trimtab_hardware.dram.engine.banks import remove, set_current
+from trimtab_hardware.dram.engine.banks import (
+    append,
+    evaluate,
+    find_hits,
+    forget_hits,
+    remove,
+    set_current,
+)
 from trimtab_hardware.dram.engine.bus import (
     delay_after_act,
     delay_after_column,

@@ -104,9 +104,7 @@ def next_round(s: Any, h: Array) -> bool:
     s.round_size = 0
     for k in range(size - 1, -1, -1):
         trigger(s, s.round_list[k])
-    if s.run_size == 0:
-        return advance(s, h)
-    return True
+    return bool(s.run_size > 0 or advance(s, h))
 
 
 @njit
@@ -125,9 +123,7 @@ def advance(s: Any, h: Array) -> bool:
 
 
 @njit
-def post(
-    s: Any, h: Array, box: int, kind: int, request: int, delay: int
-) -> None:
+def post(s: Any, h: Array, box: int, kind: int, request: int, delay: int) -> None:
     """Send a message to the front end (box 0) or the source (box 1)."""
     if delay == 0:
         k = s.mail_tail[box] & MAIL_MASK
