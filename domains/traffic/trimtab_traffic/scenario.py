@@ -100,6 +100,10 @@ class Demand(StrictModel):
 
     scale: float = Field(default=1.0, gt=0, le=10, description="multiplier of all vehicles")
     surges: tuple[Surge, ...] = Field(default=(), description="windows of more or less demand")
+    od_noise: float = Field(
+        default=0.0, ge=0, le=1, description="most that a relation gets more or less, share"
+    )
+    od_seed: int = Field(default=1, ge=0, description="seed of the noise on relations")
 
 
 def _in_words(detail: ErrorDetails) -> str:
