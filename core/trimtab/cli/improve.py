@@ -60,7 +60,6 @@ def tune(
     """Tune a controller's parameters on a scenario, or search for a design with one optimizer."""
     tuning_seeds = seeds_of(seeds)
     with Session(as_json=json_) as session:
-        from trimtab.contracts.errors import TrimtabError
         from trimtab.contracts.scenario import DesignScenario
         from trimtab.run.plan import RunOptions
         from trimtab.run.scenario_file import load_scenario
@@ -74,7 +73,7 @@ def tune(
             return
         if controller is None:
             msg = f"{scenario}: name what to tune: --controller NAME"
-            raise TrimtabError(msg)
+            raise typer.BadParameter(msg)
         request = _Request(controller, evaluations or EVALUATIONS, tuning_seeds, optimizer, seed)
         _tune_controller(session, loaded, request, workspace, workers, out)
 
