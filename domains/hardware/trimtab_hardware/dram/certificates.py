@@ -23,9 +23,8 @@ from trimtab_hardware.dram.enumerate import (
 )
 from trimtab_hardware.dram.metrics import FRONT
 from trimtab_hardware.dram.part import Part, load_part
-from trimtab_hardware.dram.problem import DramProblem
+from trimtab_hardware.dram.problem import DramProblem, engine_hash
 from trimtab_hardware.dram.scenario import DramScenario
-from trimtab_hardware.dram.simulation import ENGINE_VERSION
 
 
 def dram_bound(scenario: DramScenario) -> Bound:
@@ -51,7 +50,7 @@ def _enumerated(problem: DramProblem) -> Bound:
     certificate = {
         "designs": len(table.designs),
         "checksum": table.checksum,
-        "engine_version": ENGINE_VERSION,
+        "engine": engine_hash(),
         "identity": problem.identity,
         "optima": optima,
     }
@@ -105,7 +104,7 @@ def machines(problem: DramProblem) -> list[Machine]:
     """Every combination of part, channels and ranks that designs of the space may have."""
     space = {p.name: p for p in problem.spec.space.parameters}
     if problem.scenario.space == "address-map":
-        return [Machine(problem.part, None)]
+        return [Machine(problem.part, None, window=_window(problem))]
     if problem.scenario.space != "controller+":
         refreshes = problem.scenario.space == "seed10"
         return [Machine(problem.part, problem.fixed_map, all_bank_refresh=refreshes)]
@@ -113,6 +112,14 @@ def machines(problem: DramProblem) -> list[Machine]:
     whole = list(getattr(space["refresh_policy"], "values", ())) == ["AllBank"]
     counts = [getattr(space[name], "values", (1,)) for name in ("channels", "ranks")]
     return [_machine(problem, part, c, r, whole=whole) for part, c, r in product(parts, *counts)]
+
+
+def _window(problem: DramProblem) -> int:
+    """Requests that the controller of all maps holds at most; a bank may exceed its size by 1."""
+    size, banks = problem.base.request_buffer_size, problem.part.banks
+    return {"Shared": size, "ReadWrite": 2 * size, "Bankwise": (size + 1) * banks}[
+        problem.base.scheduler_buffer
+    ]
 
 
 def _machine(

@@ -99,10 +99,9 @@ def _search(
     """Least count over all sets of `columns` of `bits` bits, and its set."""
     seen = np.zeros(1 << bits, dtype=np.int64)
     stamp = 0
-    best, best_mask = np.int64(1) << 60, np.int64(0)
-    mask = (np.int64(1) << columns) - 1
-    while mask < np.int64(1) << bits:
-        count = np.int64(0)
+    best, best_mask, mask = 1 << 60, 0, (1 << columns) - 1
+    while mask < 1 << bits:
+        count = 0
         for length in blocks:
             total, stamp = _count(lines, ~mask, length, window, banks, seen, stamp, best)
             count = max(count, total)

@@ -54,9 +54,9 @@ class MapSearch(Optimizer):
     def _next(self) -> FloatArray:
         self._asked += 1
         if self._asked <= len(self._starts):
-            return self._starts[self._asked - 1].copy()
+            return np.array(self._starts[self._asked - 1])
         known = self._parents if len(self._parents) else self._starts
-        row = known[min(self._rng.integers(len(known), size=2))].copy()
+        row: FloatArray = np.array(known[min(self._rng.integers(len(known), size=2))])
         self._step(row)
         while self._rng.random() < FURTHER_STEP:
             self._step(row)

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from trimtab_hardware.dram.metrics import (
 from trimtab_hardware.dram.part import Part, load_part
 from trimtab_hardware.dram.result import Result
 from trimtab_hardware.dram.scenario import DramScenario, load_scenario_part, load_workload
-from trimtab_hardware.dram.simulation import ENGINE_VERSION, Engine
+from trimtab_hardware.dram.simulation import Engine
 from trimtab_hardware.dram.traces import Trace
 
 PREFIXES = {"prefix-500": 500, "prefix-2000": 2000, "full": 1 << 62}
@@ -38,6 +39,16 @@ PREFIXES = {"prefix-500": 500, "prefix-2000": 2000, "full": 1 << 62}
 MOST_REFRESH_GAP = 9.0
 """tREFI: eight postponed refreshes and the one that is due (JEDEC)."""
 WORST_OF_WORKLOADS = (REFRESH_GAP.name, "p99_latency_ns", "max_latency_ns")
+
+
+def engine_hash() -> str:
+    """SHA-256 of the simulator's source: results of another engine are never mixed in."""
+    folder = Path(__file__).parent
+    files = [folder / name for name in ("simulation.py", "channel.py", "energy.py", "metrics.py")]
+    digest = hashlib.sha256()
+    for path in [*files, *sorted((folder / "engine").glob("*.py"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,7 @@ class DramProblem(DesignProblem):
         """Engine, part, map, base controller, limits and every trace."""
         parts = [load_part(grade) for grade in self.scenario.grades]
         content = [
-            ENGINE_VERSION,
+            engine_hash(),
             self.spec.name,
             [asdict(part) for part in (self.part, *parts)],
             asdict(self.fixed_map),
