@@ -97,9 +97,13 @@ def execute(
         TrimtabError: an unknown controller, an unreadable data file, an unusable workspace.
         KeyboardInterrupt: cancelled; finished jobs are kept.
     """
-    started = time.monotonic()
     options = options or RunOptions()
-    plan = Plan.of(loaded, options, command)
+    return execute_plan(Plan.of(loaded, options, command), options, progress)
+
+
+def execute_plan(plan: Plan, options: RunOptions, progress: OnProgress | None = None) -> RunOutcome:
+    """As `execute`, for a plan that is made already."""
+    started = time.monotonic()
     with Store(options.workspace) as store:
         fresh = not store.run_dir(plan.run_id).exists()
         plan.begin(store)

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from trimtab.run.worker import Duty
 
 LOCK_FILE = "supervisor.lock"
 LOG_FILE = "supervisor.log"
+START_WAIT_S = 20.0
 
 
 @contextmanager
@@ -126,6 +128,9 @@ def start_supervisor(workspace: Path, slots: int | None = None) -> int:
 
     Returns:
         Its process id, or that of the one that is there already.
+
+    Raises:
+        TrimtabError: it did not start.
     """
     pid = supervisor_pid(workspace)
     if pid is not None:
@@ -143,4 +148,13 @@ def start_supervisor(workspace: Path, slots: int | None = None) -> int:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
-    return process.pid
+    until = time.monotonic() + START_WAIT_S
+    while (pid := supervisor_pid(workspace)) is None and time.monotonic() < until:
+        time.sleep(0.05)
+        if process.poll() not in (None, 0):  # another one may have been faster
+            break
+    pid = supervisor_pid(workspace)
+    if pid is None:
+        msg = f"{workspace}: the supervisor did not start: see {workspace / LOG_FILE}"
+        raise TrimtabError(msg)
+    return pid
