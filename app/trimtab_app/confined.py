@@ -1,7 +1,7 @@
-"""Runs a command of the command line with limits: what reads a user's file may not hurt the app.
+"""Runs a module with limits: what reads a user's file may not hurt the app.
 
-``python -m trimtab_app.confined MEGABYTES SECONDS COMMAND...`` limits its own address space and
-processor time and then is the command line; `run` starts that and waits for it.
+``python -m trimtab_app.confined MEGABYTES SECONDS MODULE WORDS...`` limits its own address space
+and processor time and then is that module; `run` starts this and waits for it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended: its JSON document, and what it said to the reader."""
+    """How a module ended: its JSON document, and what it said to the reader."""
 
     code: int
     document: dict[str, Any]
@@ -37,14 +38,22 @@ class Ended:
         return str(self.document.get("error") or self.said or f"ended with exit code {self.code}")
 
 
+def command_line(words: Sequence[str], folder: Path) -> Ended:
+    """Run a command of the command line with `--json` in a folder, within limits."""
+    return run(["trimtab.cli", *words, "--json"], folder)
+
+
 def run(
-    command: Sequence[str], folder: Path, megabytes: int = MEGABYTES, seconds: int = SECONDS
+    words: Sequence[str], folder: Path, megabytes: int = MEGABYTES, seconds: int = SECONDS
 ) -> Ended:
-    """Run a command with `--json` in a folder, within limits."""
+    """Run a module, the first of `words`, in a folder, within limits.
+
+    Its standard output is one JSON document, its standard error is for the reader.
+    """
     limits = (str(megabytes), str(seconds))
     try:
         done = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "trimtab_app.confined", *limits, *command, "--json"],
+            [sys.executable, "-P", "-m", "trimtab_app.confined", *limits, *words],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -70,15 +79,13 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Set the limits, then be the command line."""
+    """Set the limits, then be the module."""
     megabytes, seconds = int(sys.argv[1]), int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.argv = ["trimtab", *sys.argv[3:]]
-    from trimtab.cli import main as command_line
-
-    command_line()
+    module, sys.argv = sys.argv[3], sys.argv[3:]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -219,11 +219,11 @@ def _tagged(tag: str, name: str | None) -> Any:
 
 
 def _label(field: Field) -> str:
-    limits = f" {field.limits}" if field.limits else ""
-    unit = f" {field.unit}" if field.unit else ""
-    detail = ",".join(part for part in (unit, limits) if part).strip()
+    """As in "Horizon (h), 2 to 8760"; a star where the user must say."""
     needed = "" if field.default is not MISSING or field.kind in {"group", "flag"} else " *"
-    return f"{field.label}{needed}" + (f" :gray[{detail}]" if detail else "")
+    unit = f" ({field.unit})" if field.unit else ""
+    limits = f", {field.limits}" if field.limits else ""
+    return f"{field.label}{unit}{limits}{needed}"
 
 
 def _help(field: Field) -> str | None:

@@ -12,6 +12,8 @@ import streamlit as st
 PAGES = {
     "overview": "Overview",
     "scenarios": "Scenarios",
+    "run": "Run",
+    "runs": "Runs",
     "compare": "Compare",
     "report": "Report",
     "plugins": "Plug-ins",

@@ -13,7 +13,7 @@ from trimtab.contracts.errors import RunFailedError, UnknownNameError
 from trimtab.contracts.figure import Figure
 from trimtab.evidence.figures_json import FIGURES_FILE, figures_from_json
 from trimtab.evidence.result import Result
-from trimtab.run.store import STORE_FILE, Store
+from trimtab.run.workspace import RunQuery, Workspace
 
 from trimtab_app import session
 
@@ -22,9 +22,9 @@ LATEST = 200
 """Runs that a picker offers; older ones are reached from the Runs page or by address."""
 
 
-def has_store() -> bool:
-    """Whether anything was ever run in this workspace."""
-    return (session.workspace() / STORE_FILE).exists()
+def workspace() -> Workspace:
+    """The store's front door."""
+    return Workspace(session.workspace())
 
 
 def run_dir(run: str) -> Path:
@@ -40,10 +40,8 @@ def run_dir(run: str) -> Path:
 
 def finished(limit: int = LATEST) -> list[str]:
     """Ids of the latest runs that have a result, newest first."""
-    if not has_store():
-        return []
-    with Store(session.workspace()) as store:
-        return [row.id for row in store.runs(limit) if row.summary is not None]
+    briefs = workspace().runs(RunQuery(limit=limit))
+    return [b.id for b in briefs if b.headline is not None or b.recommended is not None]
 
 
 def pick_run(label: str, parameter: str) -> str | None:

@@ -100,6 +100,7 @@ def serve(door: Door, ready: Callable[[str], None] | None = None) -> None:
     os.environ[session.WORKSPACE] = str(door.workspace.resolve())
     for name, wanted in ((session.SIGN_IN, door.auth), (session.SHOW_HIDDEN, door.show_hidden)):
         os.environ[name] = "1" if wanted else ""
+    os.environ[session.SLOTS] = str(door.slots)
     settings = theme.server_settings(host=door.host, port=door.port, shared=door.shared)
     application(door, secrets, ready).run(config=settings)
 
@@ -131,8 +132,10 @@ def application(
 
 
 def _start_workers(door: Door) -> None:
-    """Make the workspace; its supervisor outlives this server."""
-    door.workspace.mkdir(parents=True, exist_ok=True)
+    """Start the workspace's supervisor where there is none; it outlives this server."""
+    from trimtab.run.supervisor import start_supervisor
+
+    start_supervisor(door.workspace, door.slots)
 
 
 def _announce(door: Door, ready: Callable[[str], None] | None) -> None:

@@ -17,6 +17,7 @@ from trimtab.contracts.registry import plugins
 WORKSPACE = "TRIMTAB_WORKSPACE"
 SHOW_HIDDEN = "TRIMTAB_APP_ALL"
 SIGN_IN = "TRIMTAB_APP_SIGN_IN"
+SLOTS = "TRIMTAB_APP_SLOTS"
 LOCAL_USER = "local"
 
 
@@ -28,6 +29,11 @@ def workspace() -> Path:
 def shows_hidden() -> bool:
     """Whether test plug-ins are shown."""
     return bool(os.environ.get(SHOW_HIDDEN))
+
+
+def slots() -> int:
+    """Worker processes that the app asked for."""
+    return int(os.environ.get(SLOTS) or 1)
 
 
 def user() -> str:

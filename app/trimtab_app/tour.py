@@ -26,13 +26,25 @@ STOPS = (
         "overview",
         "Welcome to Trimtab",
         "Bring a system, compare today's controller with better ones, take home what wins. "
-        "A few stops show how.",
+        "Six stops show how.",
     ),
     Stop(
         "scenarios",
         "Set a scenario up",
         "Pick a domain, or upload your own files. The form and the YAML beside it are the same "
         "document; every fault is named while you edit, and every save is a version.",
+    ),
+    Stop(
+        "run",
+        "Start a run",
+        "Choose controllers and seeds, see what it will take, and start. Close the browser if you "
+        "like: the work goes on without it.",
+    ),
+    Stop(
+        "runs",
+        "Come back to it",
+        "Every run of this workspace: its progress, its log, and what can be cancelled, resumed "
+        "or deleted.",
     ),
     Stop(
         "compare",

@@ -9,15 +9,6 @@ import streamlit as st
 from trimtab.contracts.figure import Figure
 from trimtab.evidence.content import tiles_of
 from trimtab.evidence.content_tables import controllers, safety
-from trimtab.evidence.contest import (
-    Contestant,
-    common_metrics,
-    contestants,
-    differences,
-    on_front,
-    ranked,
-    sign_of,
-)
 from trimtab.evidence.document import Cell
 from trimtab.evidence.result import Ci95, Result
 from trimtab.evidence.words import (
@@ -32,9 +23,19 @@ from trimtab.evidence.words import (
     with_interval,
 )
 
-from trimtab_app import charts, markup, navigation, results
+from trimtab_app import charts, markup, navigation, results, steps
+from trimtab_app.contest import (
+    Contestant,
+    common_metrics,
+    contestants,
+    differences,
+    on_front,
+    ranked,
+    sign_of,
+)
 
 MAX_OTHERS = 19
+MAX_LINES = 6
 TONES = {"better": "good", "worse": "bad"}
 
 
@@ -308,12 +309,31 @@ def _series(chosen: Chosen) -> None:
             if figure.kind == "series":
                 shown = results.titled(figure, run if len(chosen.results) > 1 else "")
                 by_axis.setdefault(figure.x_axis.label, []).append(shown)
+    stored = _stored(chosen)
+    if stored:
+        by_axis.setdefault(stored[0].x_axis.label, []).extend(stored)
     if not by_axis:
-        markup.lead("The domain stored no time series for these runs.")
+        markup.lead("Nothing was stored over time for these runs.")
+        return
     for axis, figures in by_axis.items():
         alt = " ".join(f"{figure.title}: {figure.alt}" for figure in figures)
         charts.draw(charts.lines(figures), alt, f"series-{axis}")
     markup.lead("Drag over a stretch of time to zoom; all charts follow. Double-click to go back.")
+
+
+def _stored(chosen: Chosen) -> list[Figure]:
+    """One stored series of one seed, a chart per run, a line per controller."""
+    names = steps.names(list(chosen.results))
+    if not names:
+        return []
+    left, right = st.columns(2)
+    with left:
+        name = _pick("Stored series", "series", names, names[0])
+    with right:
+        seeds = [str(seed) for seed in chosen.first.seeds]
+        seed = int(_pick("Seed", "seed", seeds, seeds[0]))
+    figures = [steps.figure(run, name, seed, MAX_LINES) for run in chosen.results]
+    return [figure for figure in figures if figure.series]
 
 
 VIEWS: dict[str, Callable[[Chosen], None]] = {

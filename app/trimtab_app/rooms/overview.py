@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import streamlit as st
 from trimtab.contracts.errors import RunFailedError
 from trimtab.evidence.content import tiles_of
+from trimtab.run.supervisor import supervisor_pid
+from trimtab.run.workspace import RunQuery
 
 from trimtab_app import markup, navigation, results, session, tour
+from trimtab_app.estimate import size
+from trimtab_app.library import Library
+
+LAST = 4
 
 
 def show() -> None:
@@ -19,10 +26,12 @@ def show() -> None:
         "close? Every number here comes from the workspace's store.",
     )
     _machine()
-    known = results.finished(5)
+    _running()
+    known = results.finished(LAST)
     if not known:
         _first()
         return
+    _next()
     st.subheader("Last results", anchor=False)
     for run in known:
         _result(run)
@@ -30,19 +39,52 @@ def show() -> None:
 
 def _machine() -> None:
     folder = session.workspace()
-    while not folder.exists():
-        folder = folder.parent
-    free_gb = shutil.disk_usage(folder).free / 1e9
-    markup.tiles([("Free disk", f"{free_gb:,.0f} GB", str(session.workspace()))])
+    folder.mkdir(parents=True, exist_ok=True)
+    states = results.workspace().states()
+    pid = supervisor_pid(folder)
+    cores = os.cpu_count() or 1
+    busy = f"load {os.getloadavg()[0]:.1f} on {cores} cores"
+    waiting = f"{states.get('queued', 0)} waiting, {states.get('paused', 0)} paused"
+    lost = f"{states.get('failed', 0)} failed, {states.get('cancelled', 0)} cancelled"
+    markup.tiles(
+        [
+            ("Jobs running", str(states.get("running", 0)), waiting),
+            ("Jobs done", f"{states.get('done', 0):,}", lost),
+            ("Workers", "none up" if pid is None else f"{session.slots()} slots", busy),
+            ("Free disk", size(shutil.disk_usage(folder).free), str(folder)),
+        ]
+    )
+
+
+def _running() -> None:
+    briefs = results.workspace().runs(RunQuery(state="running", limit=LAST))
+    if not briefs:
+        return
+    st.subheader("Running now", anchor=False)
+    for brief in briefs:
+        navigation.link(brief.id, "run", run=brief.id)
+        markup.show(markup.bar(brief.done / max(brief.total, 1), f"Progress of {brief.id}"))
+
+
+def _next() -> None:
+    with st.container(horizontal=True, key="next"):
+        navigation.button("New scenario", "scenarios", type="primary")
+        navigation.button("Start a run", "run")
+        navigation.button("All runs", "runs")
+        if tour.offered():
+            navigation.button("Take the tour", "overview", {tour.PARAMETER: "1"})
 
 
 def _first() -> None:
-    markup.empty(
-        "Nothing has been run here yet",
-        "Start from a shipped scenario or from your own files; the first result takes minutes.",
-    )
+    if Library.of(session.workspace()).names():
+        text = "A scenario is set up: start a run of it; the first result takes minutes."
+        markup.empty("Nothing has come to its end here yet", text)
+    else:
+        text = "Start from a shipped scenario or from your own files."
+        markup.empty("Nothing has been run here yet", text)
     with st.container(horizontal=True):
         navigation.button("Set up a scenario", "scenarios", type="primary")
+        navigation.button("Start a run", "run")
         if tour.offered():
             navigation.button("Take the tour", "overview", {tour.PARAMETER: "1"})
 

@@ -28,7 +28,7 @@ def show() -> None:
         markup.empty(
             "No finished run yet", "A run that came to its end has a report. Start one first."
         )
-        navigation.link("Set up a scenario", "scenarios")
+        navigation.link("Start a run", "run")
         return
     folder = results.run_dir(run)
     if not (folder / "report.html").exists():

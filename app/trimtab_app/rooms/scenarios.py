@@ -8,22 +8,21 @@ from typing import Any
 import streamlit as st
 from trimtab.contracts.errors import InputFileError, TrimtabError
 from trimtab.contracts.registry import load_domain
+from trimtab.contracts.scenario import scenario_model
 from trimtab.run.catalogue import shipped_summaries
 from trimtab.run.template import scenario_template
 
 from trimtab_app import confined, markup, navigation, session
 from trimtab_app.drafts import Draft, read_draft
-from trimtab_app.fields import Field, fields_of
+from trimtab_app.fields import fields_of
 from trimtab_app.form import Form, Path
 from trimtab_app.library import FILES, Library
 from trimtab_app.references import check_references
 from trimtab_app.uploads import Shelf, Upload, unpacked
 from trimtab_app.yaml_edit import edited
 
-HEAD = (
-    Field("description", "text", "Description", help="one line for listings", default=""),
-    Field("seeds", "values", "Seeds", help="1, 2, 3: each is one sample", default=[1, 2, 3, 4, 5]),
-)
+ELSEWHERE = ("schema", "name", "domain", "problem", "controllers", "sweep")
+"""Keys that the page sets itself, that the Run page chooses, or that only YAML sets."""
 
 
 def show() -> None:
@@ -159,7 +158,7 @@ def _imported(library: Library, domain: str, name: str, uploads: list[Upload], s
         check_references(member.name, member.content)
     paths = [shelf.place(member, home / FILES) for member in members]
     sources = [word for path in paths for word in ("--from", str(path.relative_to(home)))]
-    ended = confined.run(["init", "--domain", domain, *sources, f"{name}.yaml"], home)
+    ended = confined.command_line(["init", "--domain", domain, *sources, f"{name}.yaml"], home)
     if ended.code != 0:
         raise InputFileError(ended.reason)
     return ended.said
@@ -193,6 +192,9 @@ def _toolbar(library: Library, name: str, draft: Draft) -> None:
         navigation.link("All scenarios", "scenarios")
         if st.button("Save version", type="primary", disabled=draft.loaded is None):
             st.toast(f"Saved as version {library.save(name)}")
+        if draft.loaded is not None and st.button("Run it"):
+            library.save(name)
+            navigation.go("run", scenario=name)
         if st.button("Duplicate"):
             navigation.go("scenarios", scenario=library.duplicate(name))
         _versions(library, name)
@@ -254,8 +256,10 @@ def _form(library: Library, name: str, draft: Draft) -> None:
         messages=draft.at,
         change=partial(_edit, library, name),
     )
-    form.show(HEAD, ())
-    form.show(fields_of(load_domain(domain).problem_model), ("problem",))
+    problem_model = load_domain(domain).problem_model
+    whole = fields_of(scenario_model(session.domains()[domain].kind, problem_model))
+    form.show([field for field in whole if field.key not in ELSEWHERE], ())
+    form.show(fields_of(problem_model), ("problem",))
 
 
 def _edit(library: Library, name: str, path: Path, value: Any) -> None:

@@ -14,8 +14,6 @@ from trimtab.cli import (
     playing,
     running,
     scenarios,
-    stored,
-    sweeping,
     templates,
 )
 
@@ -41,10 +39,6 @@ for command in (
     playing.simulate,
     jobs.status,
     jobs.cancel,
-    jobs.resume,
-    stored.compare,
-    stored.reproduce,
-    sweeping.sweep,
     running.report,
     playing.export,
     door.app,
@@ -53,7 +47,6 @@ for command in (
     inspecting.doctor,
 ):
     app.command()(command)
-app.add_typer(stored.runs)
 
 
 def _version(wanted: bool) -> None:

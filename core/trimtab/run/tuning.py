@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from trimtab.contracts.problem import Budget
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray, Metric
 from trimtab.run.rollouts import Rollouts
 from trimtab.search.bridges import as_design
-from trimtab.search.catalogue import make, min_std
+from trimtab.search.catalogue import min_std
 from trimtab.search.cmaes import CmaEs
 from trimtab.search.loop import search
 from trimtab.search.optimizer import Optimizer
+from trimtab.search.sobol import Sobol
+
+OptimizerName = Literal["cmaes", "sobol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def tune_controller(
     headline: Metric,
     evaluations: int,
     *,
-    optimizer: str = "cmaes",
+    optimizer: OptimizerName = "cmaes",
     batch: int = 8,
     seed: int = 0,
     progress: Callable[[int, float], None] | None = None,
@@ -53,14 +56,13 @@ def tune_controller(
         name: controller id.
         headline: metric to optimise.
         evaluations: candidates at most, the shipped one not counted.
-        optimizer: id in the catalogue; `cmaes` starts from the shipped parameters.
+        optimizer: CMA-ES from the shipped parameters, or Sobol points.
         batch: candidates asked at once; independent of the number of workers.
         seed: of the optimizer.
         progress: called with (evaluations so far, best score so far).
 
     Raises:
         ContractError: the controller has no parameters.
-        UnknownNameError: no such optimizer.
         RunFailedError: every candidate of a batch failed.
     """
     design = as_design(name, rollouts.entry.parameters, headline, rollouts)
@@ -90,7 +92,8 @@ def _start(space: Space, defaults: Mapping[str, Any]) -> FloatArray | None:
     return space.code([{name: defaults[name] for name in names}])
 
 
-def _optimizer(name: str, space: Space, seed: int, start: FloatArray | None) -> Optimizer:
-    if name != "cmaes" or start is None:
-        return make(name, space, seed)
-    return CmaEs(space.width, seed, start=space.encode(start)[0], min_std=min_std(space))
+def _optimizer(name: OptimizerName, space: Space, seed: int, start: FloatArray | None) -> Optimizer:
+    if name == "sobol":
+        return Sobol(space.width, seed)
+    mean = None if start is None else space.encode(start)[0]
+    return CmaEs(space.width, seed, start=mean, min_std=min_std(space))

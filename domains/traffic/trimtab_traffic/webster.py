@@ -8,14 +8,12 @@ Webster's rule where they do not.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from trimtab.contracts.errors import TrimtabError
 from trimtab.contracts.spec import FloatArray
-
-Number = TypeVar("Number", float, FloatArray)
 
 MAX_FLOW_RATIO = 0.95
 """Sum of critical flow ratios above which Webster's cycle diverges: the longest cycle is used."""
@@ -130,7 +128,7 @@ def whole_seconds(greens_s: FloatArray, total_s: int) -> list[int]:
     return [int(g) for g in floors]
 
 
-def uniform_delay_s(cycle: Number, green: Number, saturation: Number) -> Number:
+def uniform_delay_s(cycle: float, green: float, saturation: float) -> float:
     """HCM d1: delay of uniform arrivals, s per vehicle.
 
     Args:
@@ -139,13 +137,12 @@ def uniform_delay_s(cycle: Number, green: Number, saturation: Number) -> Number:
         saturation: degree of saturation X.
     """
     ratio = green / cycle
-    delay: Number = 0.5 * cycle * (1.0 - ratio) ** 2 / (1.0 - np.minimum(1.0, saturation) * ratio)
-    return delay
+    return 0.5 * cycle * (1.0 - ratio) ** 2 / (1.0 - min(1.0, saturation) * ratio)
 
 
 def incremental_delay_s(
-    saturation: Number, capacity_veh_h: Number, period_h: float, k: float = 0.5, i: float = 1.0
-) -> Number:
+    saturation: float, capacity_veh_h: float, period_h: float, k: float = 0.5, i: float = 1.0
+) -> float:
     """HCM d2: delay of random arrivals and of oversaturation, s per vehicle.
 
     Args:
@@ -156,18 +153,13 @@ def incremental_delay_s(
         i: upstream filtering, 1 for an isolated junction.
     """
     excess = saturation - 1.0
-    root = np.sqrt(excess**2 + 8.0 * k * i * saturation / (capacity_veh_h * period_h))
-    delay: Number = 900.0 * period_h * (excess + root)
-    return delay
+    root = math.sqrt(excess**2 + 8.0 * k * i * saturation / (capacity_veh_h * period_h))
+    return 900.0 * period_h * (excess + root)
 
 
 def control_delay_s(
-    cycle: Number,
-    green: Number,
-    flow_veh_h: Number,
-    saturation_veh_h: Number,
-    period_h: float = 1.0,
-) -> Number:
+    cycle: float, green: float, flow_veh_h: float, saturation_veh_h: float, period_h: float = 1.0
+) -> float:
     """HCM control delay d1 + d2 of random arrivals at a fixed-time signal, s per vehicle.
 
     Args:

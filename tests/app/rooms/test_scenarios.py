@@ -35,7 +35,7 @@ def field(app: AppTest, label: str) -> object:
 
 def test_the_form_shows_unit_range_and_value(page: Page, library: Library) -> None:
     number = field(page("scenarios", scenario="mine"), "Horizon")
-    assert number.label == "Horizon :gray[h, 2 to 8760]"
+    assert number.label == "Horizon (h), 2 to 8760"
     assert number.value == 24
     assert number.help == "length of an episode, h"
 

@@ -1,0 +1,171 @@
+"""Run: choose controllers and seeds, see what it will take, start; then follow one run."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+import typer
+from trimtab.cli.options import seeds_of
+from trimtab.contracts.controller import Entry
+from trimtab.contracts.errors import TrimtabError
+from trimtab.contracts.scenario import DesignScenario
+from trimtab.run.catalogue import shipped_summaries
+from trimtab.run.design_plan import choose_designs
+from trimtab.run.scenario_file import LoadedScenario, load_scenario
+from trimtab.run.supervisor import supervisor_pid
+
+from trimtab_app import following, markup, navigation, queueing, results, session
+from trimtab_app.drafts import read_draft
+from trimtab_app.estimate import duration, estimate, size
+from trimtab_app.library import Library
+
+SHIPPED = "shipped: "
+
+
+def show() -> None:
+    """Draw the page."""
+    run = str(st.query_params.get("run", ""))
+    if run:
+        following.show(run)
+        return
+    markup.title(
+        "Run",
+        "Every controller meets the same seeds. Close the browser when it runs: the work goes on, "
+        "and what is known already is not computed again.",
+    )
+    chosen = _pick_scenario()
+    if chosen is None:
+        return
+    source, loaded = chosen
+    offered = _offered(loaded)
+    controllers = _pick_controllers(loaded, offered)
+    seeds = _pick_seeds(loaded)
+    if not controllers or not seeds:
+        markup.lead("Choose at least one controller and one seed.")
+        return
+    _estimate(loaded, controllers, seeds)
+    _start(source, loaded, controllers, seeds)
+
+
+def _pick_scenario() -> tuple[str, LoadedScenario] | None:
+    library = Library.of(session.workspace())
+    shipped = {s.id: s for s in shipped_summaries(hidden=session.shows_hidden())}
+    options = [*library.names(), *(f"{SHIPPED}{name}" for name in shipped)]
+    if not options:
+        markup.empty("No scenario yet", "Set one up first.")
+        navigation.link("Set up a scenario", "scenarios")
+        return None
+    asked = str(st.query_params.get("scenario", ""))
+    index = options.index(asked) if asked in options else 0
+    name = st.selectbox("Scenario", options, index=index, key=f"scenario-{asked}")
+    st.query_params["scenario"] = name
+    if name.startswith(SHIPPED):
+        source = name.removeprefix(SHIPPED)
+        return source, load_scenario(source)
+    return _own(library, name)
+
+
+def _own(library: Library, name: str) -> tuple[str, LoadedScenario] | None:
+    path = library.path(name)
+    draft = read_draft(path, session.workspace())
+    if draft.loaded is None:
+        markup.faults([(f"{f.line}:{f.column}", f"{f.key}: {f.message}") for f in draft.faults])
+        navigation.link("Mend it in the editor", "scenarios", scenario=name)
+        return None
+    navigation.link("Edit this scenario", "scenarios", scenario=name)
+    return str(path), draft.loaded
+
+
+def _offered(loaded: LoadedScenario) -> Mapping[str, Entry]:
+    problem = loaded.scenario.problem
+    if isinstance(loaded.scenario, DesignScenario):
+        return {c.name: c.entry for c in choose_designs(loaded.domain, problem)}
+    return loaded.domain.controllers(problem)
+
+
+def _pick_controllers(loaded: LoadedScenario, offered: Mapping[str, Entry]) -> list[str]:
+    wanted = [name for name in loaded.scenario.controllers if name in offered] or list(offered)
+    chosen = st.multiselect(
+        "Controllers",
+        list(offered),
+        default=wanted,
+        format_func=lambda name: f"{name} ({offered[name].role})",
+        key=f"controllers-{loaded.source}",
+    )
+    with st.expander(f"What they are ({len(offered)})"):
+        markup.table(
+            "Controllers offered on this scenario.",
+            ("Controller", "Role", "What it is", "Shield"),
+            [(n, e.role, e.help, "on" if e.shielded else "none") for n, e in offered.items()],
+            text=(0, 1, 2, 3),
+        )
+    return list(chosen)
+
+
+def _pick_seeds(loaded: LoadedScenario) -> tuple[int, ...]:
+    text = st.text_input(
+        "Seeds",
+        value=", ".join(map(str, loaded.scenario.seeds)),
+        help="1, 2, 3 or 1..5; three or more give intervals",
+        key=f"seeds-{loaded.source}",
+    )
+    try:
+        return seeds_of(text.strip(), "") if text.strip() else ()
+    except typer.BadParameter as error:
+        markup.show(f'<p class="problem" role="alert">{escape(error.message)}</p>')
+        return ()
+
+
+def _estimate(loaded: LoadedScenario, controllers: list[str], seeds: tuple[int, ...]) -> None:
+    scenario = loaded.scenario
+    expected = estimate(
+        results.workspace(), scenario.domain, scenario.name, controllers, len(seeds)
+    )
+    free = shutil.disk_usage(session.workspace()).free
+    slots = session.slots()
+    time_said = "not known yet"
+    if expected.cpu_s is not None:
+        time_said = f"about {duration(expected.cpu_s / slots)}"
+    disk = "not known yet" if expected.disk_bytes is None else size(expected.disk_bytes)
+    episodes = f"{len(controllers)} controllers × {len(seeds)} seeds"
+    markup.tiles(
+        [
+            ("Episodes", f"{expected.episodes:,}", f"{episodes}, and the bound of each seed"),
+            ("Time", time_said, f"on {slots} worker{'s' if slots > 1 else ''}, {expected.basis}"),
+            ("Disk", disk, f"of {size(free)} that are free"),
+        ]
+    )
+
+
+def _start(
+    source: str, loaded: LoadedScenario, controllers: list[str], seeds: tuple[int, ...]
+) -> None:
+    if supervisor_pid(session.workspace()) is None:
+        markup.lead("No worker is up: what you start waits until trimtab worker or the app runs.")
+    if not st.button("Start", type="primary", key="start"):
+        return
+    words = ["trimtab", "run", source, "--controllers", ",".join(controllers)]
+    words += ["--seeds", ",".join(map(str, seeds)), "--workspace", str(session.workspace())]
+    library = Library.of(session.workspace())
+    if Path(source).is_file():
+        library.save(Path(source).parent.name)
+    request = queueing.Request(
+        str(session.workspace()),
+        source,
+        tuple(controllers),
+        seeds,
+        session.user(),
+        shlex.join(words),
+    )
+    with st.spinner("Planning the jobs"):
+        try:
+            run = queueing.enqueue(request)
+        except TrimtabError as error:
+            markup.faults([("", line) for line in str(error).splitlines()])
+            return
+    navigation.go("run", run=run)

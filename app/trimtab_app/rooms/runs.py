@@ -1,0 +1,174 @@
+"""Runs: every run of the workspace; filter, sort, follow, compare, cancel, resume, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from math import ceil
+from typing import Any, get_args
+
+import streamlit as st
+from trimtab.contracts.errors import TrimtabError
+from trimtab.evidence.words import number
+from trimtab.run.rows import State
+from trimtab.run.workspace import Order, RunBrief, RunQuery
+
+from trimtab_app import markup, navigation, results
+from trimtab_app.estimate import duration
+
+PER_PAGE = 20
+POLL_S = 2.0
+ORDERS: dict[str, tuple[Order, bool]] = {
+    "newest first": ("created", True),
+    "oldest first": ("created", False),
+    "name": ("name", False),
+    "domain": ("domain", False),
+    "smallest headline": ("headline", False),
+    "largest headline": ("headline", True),
+}
+_SELECTED = "runs-selected:"
+
+
+def show() -> None:
+    """Draw the page."""
+    markup.title("Runs", "Every run of this workspace. Nothing here is lost with the browser.")
+    workspace = results.workspace()
+    if not workspace.exists:
+        markup.empty("No run yet", "What you start on the Run page is listed here.")
+        navigation.link("Start a run", "run")
+        return
+    query = _filters(workspace.domains())
+    count = workspace.count(query)
+    if not count:
+        markup.empty("No run matches", "Loosen the filter.")
+        return
+    pages = ceil(count / PER_PAGE)
+    page = _page(pages)
+    query = RunQuery(
+        domain=query.domain,
+        state=query.state,
+        text=query.text,
+        order=query.order,
+        descending=query.descending,
+        limit=PER_PAGE,
+        offset=(page - 1) * PER_PAGE,
+    )
+    st.fragment(_list, run_every=_interval(query))(query)
+    if pages > 1:
+        st.pagination(pages, default=page, key="runs-page", on_change=_turned)
+    markup.lead(f"{count:,} runs")
+
+
+def _interval(query: RunQuery) -> float | None:
+    """Follow by itself only while something of this page is open."""
+    briefs = results.workspace().runs(query)
+    return POLL_S if any(b.state in {"queued", "running", "paused"} for b in briefs) else None
+
+
+def _turned() -> None:
+    st.query_params["page"] = str(st.session_state["runs-page"])
+
+
+def _page(pages: int) -> int:
+    text = str(st.query_params.get("page", "1"))
+    return min(max(int(text), 1), pages) if text.isdigit() else 1
+
+
+def _filters(domains: list[str]) -> RunQuery:
+    first, second, third, fourth = st.columns([3, 2, 2, 2])
+    with first:
+        text = st.text_input("Name or id contains", key="q", bind="query-params")
+    with second:
+        state = _choice("State", "state", ["any", *get_args(State)])
+    with third:
+        domain = _choice("Domain", "domain", ["any", *domains])
+    with fourth:
+        order, descending = ORDERS[_choice("Order", "order", list(ORDERS))]
+    chosen: Any = "" if state == "any" else state
+    return RunQuery(
+        domain="" if domain == "any" else domain,
+        state=chosen,
+        text=text,
+        order=order,
+        descending=descending,
+    )
+
+
+def _choice(label: str, parameter: str, options: list[str]) -> str:
+    asked = str(st.query_params.get(parameter, options[0]))
+    index = options.index(asked) if asked in options else 0
+    chosen = st.selectbox(label, options, index=index, key=f"runs-{parameter}")
+    if chosen == options[0]:
+        st.query_params.pop(parameter, None)
+    else:
+        st.query_params[parameter] = chosen
+    return str(chosen)
+
+
+def _list(query: RunQuery) -> None:
+    briefs = results.workspace().runs(query)
+    selected = [b.id for b in briefs if st.session_state.get(f"{_SELECTED}{b.id}")]
+    _actions(selected)
+    with st.container(key="run-list", gap="xsmall"):
+        for brief in briefs:
+            _row(brief)
+
+
+def _row(brief: RunBrief) -> None:
+    with st.container(key=f"row-{brief.id}"):
+        tick, name, progress, result = st.columns([0.4, 4, 3, 3], vertical_alignment="center")
+        with tick:
+            st.checkbox(
+                f"Select {brief.id}", key=f"{_SELECTED}{brief.id}", label_visibility="collapsed"
+            )
+        with name:
+            navigation.link(brief.id, "run", run=brief.id)
+        with progress:
+            share = brief.done / max(brief.total, 1)
+            jobs = f"{brief.done} of {brief.total} jobs{_eta(brief)}"
+            markup.show(
+                f"{markup.badge(brief.state)} <span class='muted'>{escape(jobs)}</span>"
+                f"{markup.bar(share, 'Progress')}"
+            )
+        with result:
+            what = "" if brief.headline is None else f", {number(brief.headline)}"
+            said = f"{brief.recommended or 'no result yet'}{what}"
+            detail = f"{brief.domain}, {results.when(brief.created)}"
+            markup.show(f"{escape(said)}<small>{escape(detail)}</small>")
+
+
+def _eta(brief: RunBrief) -> str:
+    if brief.state != "running":
+        return ""
+    eta_s = results.workspace().progress(brief.id).eta_s
+    return "" if eta_s is None else f", about {duration(eta_s)} left"
+
+
+def _actions(selected: list[str]) -> None:
+    """What can be done with the runs that are ticked."""
+    workspace = results.workspace()
+    nothing = not selected
+    with st.container(horizontal=True, vertical_alignment="center", key="runs-actions"):
+        if st.button("Compare", disabled=nothing, key="runs-compare", type="primary"):
+            query = {"base": selected[0]}
+            if selected[1:]:
+                query["with"] = ",".join(selected[1:])
+            navigation.go("compare", **query)
+        if st.button("Cancel", disabled=nothing, key="runs-cancel"):
+            _each(selected, workspace.cancel)
+        if st.button("Resume", disabled=nothing, key="runs-resume"):
+            _each(selected, workspace.resume)
+        with st.popover("Delete", disabled=nothing):
+            markup.lead("Runs go with their files. What other runs share stays.")
+            if st.button(f"Delete {len(selected)} runs", key="runs-delete"):
+                _each(selected, workspace.delete)
+        markup.show(f'<span class="muted">{len(selected) or "none"} selected</span>')
+
+
+def _each(selected: list[str], do: Callable[[str], int]) -> None:
+    for run in selected:
+        try:
+            do(run)
+        except TrimtabError as error:
+            st.toast(str(error))
+    st.rerun()

@@ -1,0 +1,76 @@
+"""Figures over the steps of stored episodes, read thinned from the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import streamlit as st
+from trimtab.contracts.figure import Axis, Figure
+from trimtab.contracts.figure import Series as Line
+from trimtab.run.series import Series
+
+from trimtab_app import results
+
+POINTS = 1000
+"""Spans of a series that are read; each is its lowest and highest value."""
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _episodes(run: str, _stamp: tuple[int, ...]) -> dict[tuple[str, int], str]:
+    """(controller, seed) → finished job, rows of the result in their order first."""
+    jobs = results.workspace().run(run).jobs
+    found = {(j.controller, j.seed): j.id for j in jobs if j.kind != "bound" and j.state == "done"}
+    order = [row.name for row in results.result_of(run).rows]
+    ranked = sorted(found, key=lambda key: order.index(key[0]) if key[0] in order else len(order))
+    return {key: found[key] for key in ranked if key[0] in order}
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _names(job: str) -> list[str]:
+    return results.workspace().series_names(job)
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _series(job: str, name: str) -> Series:
+    return results.workspace().series(job, name, POINTS)
+
+
+def names(runs: Sequence[str]) -> list[str]:
+    """Names of the series that the first episode of each run left, each once."""
+    stamp = results.workspace().stamp()
+    firsts = [next(iter(_episodes(run, stamp).values()), "") for run in runs]
+    return list(dict.fromkeys(name for job in firsts if job for name in _names(job)))
+
+
+def figure(run: str, name: str, seed: int, most: int) -> Figure:
+    """One series of one seed, a line for each of the best `most` controllers."""
+    stamp = results.workspace().stamp()
+    jobs = {c: job for (c, s), job in _episodes(run, stamp).items() if s == seed}
+    lines = [_line(controller, _series(job, name)) for controller, job in jobs.items()]
+    drawn = tuple(line for line in lines[:most] if line.x)
+    kind, _, channel = name.partition("/")
+    shown = ", ".join(line.name for line in drawn) or "nothing"
+    return Figure(
+        kind="series",
+        title=f"{channel or name}, {run}",
+        alt=f"{kind} {channel} over the steps of seed {seed}, summed over agents: {shown}.",
+        value_axis=Axis(f"{channel or name} ({kind})"),
+        x_axis=Axis("step"),
+        series=drawn,
+    )
+
+
+def _line(controller: str, series: Series) -> Line:
+    pairs = list(zip(series.low, series.high, strict=True))
+    low = tuple(_number(value) for value, _ in pairs)
+    high = tuple(_number(value) for _, value in pairs)
+    middle = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
+    steps = tuple(float(step) for step in series.step)
+    if low == high:
+        return Line(controller, steps, middle)
+    return Line(controller, steps, middle, low, high)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,1 +1,0 @@
-"""The compiled simulator: event kernel, front end, banks, bus, refresh, controller pass."""
