@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trimtab.evidence.contest import contestants, differences, on_front, ranked
 from trimtab.evidence.result import Result
 from trimtab_app import results
-from trimtab_app.contest import contestants, differences, on_front, ranked
 
 
 @pytest.fixture

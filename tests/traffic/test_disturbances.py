@@ -181,3 +181,30 @@ def test_a_closure_of_an_unknown_lane_is_refused(two_street_problem: Maker, tmp_
     closure = {"lane": "nowhere_0", "start_s": 0, "end_s": 60}
     with pytest.raises(InputFileError, match="closure of 'nowhere_0': no such lane"):
         resolve_inputs(two_street_problem(closures=[closure]), tmp_path)
+
+
+@settings(
+    deadline=None,
+    max_examples=10,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # it only writes two files
+)
+@given(seed=st.integers(0, 1000))
+def test_noise_on_relations_multiplies_each_by_a_factor_of_its_own(
+    seed: int, two_street_problem: Maker, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    work = tmp_path_factory.mktemp("noise")
+    before = by_route(two_street_problem(), work)
+    noisy = two_street_problem(demand={"od_noise": 0.3, "od_seed": seed})
+    after = by_route(noisy, work)
+    assert after == by_route(noisy, work)
+    for route, count in before.items():
+        assert 0.7 * count - 1 <= after[route] <= 1.3 * count + 1
+
+
+def by_route(model: SignalsProblem, work: Path) -> dict[str, int]:
+    """Vehicles of each route."""
+    found: dict[str, int] = {}
+    for name in planned(resolve_inputs(model, work)):
+        route = name.split(".")[0]
+        found[route] = found.get(route, 0) + 1
+    return found

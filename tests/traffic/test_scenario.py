@@ -65,7 +65,8 @@ def test_resco_takes_interval_and_yellow_of_its_network() -> None:
         ({"rules": {"signals": {"A": {"min_gren_s": 7}}}}, "Did you mean 'min_green_s'"),
         ({"rules": {"limits": {"name": "resco"}}}, "unknown rule 'name'"),
         ({"rules": {"limits": {"min_green_s": "long"}}}, "min_green_s: Input should be a valid"),
-        ({"weights": {"speed": 1}}, "weights: one or more of"),
+        ({"weights": {"dely": 1}}, "Did you mean 'delay'"),
+        ({"weights": {"delay": 0}}, "weights: one or more of"),
         (
             {"closures": [{"lane": "a", "start_s": 9, "end_s": 5}]},
             "start_s 9 must lie before end_s 5",

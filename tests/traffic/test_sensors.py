@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from trimtab.contracts.spec import Action
-from trimtab_traffic.probes import is_probe
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sensors import SensedState
@@ -71,14 +70,6 @@ def test_few_probes_estimate_queues_from_those_that_passed(two_street_problem: M
         assert 1 < queue[0] <= 200 / 7.5
         assert state.probes.age_s()[0] < 120
         assert state.lane_halting()[0] == pytest.approx(queue[0])
-
-
-def test_probes_are_the_same_vehicles_for_every_controller() -> None:
-    names = [f"a.{k}" for k in range(4000)]
-    share = np.mean([is_probe(name, 0.1) for name in names])
-    assert share == pytest.approx(0.1, abs=0.02)
-    assert [n for n in names if is_probe(n, 0.1)] == [n for n in names if is_probe(n, 0.1)]
-    assert all(is_probe(n, 0.3) for n in names if is_probe(n, 0.1))
 
 
 @pytest.mark.parametrize(("kind", "seen"), [("stuck_on", 26), ("stuck_off", 0)])

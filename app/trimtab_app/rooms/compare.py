@@ -9,6 +9,15 @@ import streamlit as st
 from trimtab.contracts.figure import Figure
 from trimtab.evidence.content import tiles_of
 from trimtab.evidence.content_tables import controllers, safety
+from trimtab.evidence.contest import (
+    Contestant,
+    common_metrics,
+    contestants,
+    differences,
+    on_front,
+    ranked,
+    sign_of,
+)
 from trimtab.evidence.document import Cell
 from trimtab.evidence.result import Ci95, Result
 from trimtab.evidence.words import (
@@ -24,15 +33,6 @@ from trimtab.evidence.words import (
 )
 
 from trimtab_app import charts, markup, navigation, results, steps
-from trimtab_app.contest import (
-    Contestant,
-    common_metrics,
-    contestants,
-    differences,
-    on_front,
-    ranked,
-    sign_of,
-)
 
 MAX_OTHERS = 19
 MAX_LINES = 6

@@ -14,6 +14,8 @@ from trimtab.cli import (
     playing,
     running,
     scenarios,
+    stored,
+    sweeping,
     templates,
 )
 
@@ -39,6 +41,10 @@ for command in (
     playing.simulate,
     jobs.status,
     jobs.cancel,
+    jobs.resume,
+    stored.compare,
+    stored.reproduce,
+    sweeping.sweep,
     running.report,
     playing.export,
     door.app,
@@ -47,6 +53,7 @@ for command in (
     inspecting.doctor,
 ):
     app.command()(command)
+app.add_typer(stored.runs)
 
 
 def _version(wanted: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,25 +20,33 @@ if TYPE_CHECKING:
 Controller = Annotated[str, typer.Option("--controller", metavar="NAME", help="controller id")]
 
 
-class Optimizer(StrEnum):
-    """Optimizers that `tune` offers."""
-
-    cmaes = "cmaes"
-    sobol = "sobol"
+EVALUATIONS = 64
+"""Candidates that tuning a controller tries by default."""
 
 
 def tune(
     scenario: Scenario,
-    controller: Controller,
+    controller: Annotated[
+        str | None,
+        typer.Option("--controller", metavar="NAME", help="controller id; not in design domains"),
+    ] = None,
     evaluations: Annotated[
-        int, typer.Option("--evaluations", metavar="N", min=1, help="candidates to try")
-    ] = 64,
+        int | None,
+        typer.Option(
+            "--evaluations",
+            metavar="N",
+            min=1,
+            help=f"candidates to try (default: {EVALUATIONS}, or the design scenario's budget)",
+        ),
+    ] = None,
     seeds: Annotated[
         str,
         typer.Option("--seeds", metavar="LIST", help="tuning seeds, other than those of `run`"),
     ] = "101..103",
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the optimizer")] = 0,
-    optimizer: Annotated[Optimizer, typer.Option("--optimizer", help="search")] = Optimizer.cmaes,
+    optimizer: Annotated[
+        str, typer.Option("--optimizer", metavar="NAME", help="id of the search")
+    ] = "cmaes",
     set_: Set = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     workers: Annotated[
@@ -49,30 +57,70 @@ def tune(
     ] = None,
     json_: AsJson = False,
 ) -> None:
-    """Tune a controller's parameters on a scenario."""
+    """Tune a controller's parameters on a scenario, or search for a design with one optimizer."""
     tuning_seeds = seeds_of(seeds)
     with Session(as_json=json_) as session:
-        from trimtab.run.rollouts import Rollouts
+        from trimtab.contracts.scenario import DesignScenario
+        from trimtab.run.plan import RunOptions
         from trimtab.run.scenario_file import load_scenario
-        from trimtab.run.tuning import tune_controller
 
         loaded = load_scenario(scenario, set_ or ())
-        shared = sorted(set(tuning_seeds) & set(loaded.scenario.seeds))
-        if shared:
-            session.note(f"note: seeds {shared} are also test seeds of the scenario")
-        with Rollouts(loaded, controller, tuning_seeds, workspace, workers) as rollouts:
-            tuned = tune_controller(
-                rollouts,
-                controller,
-                loaded.domain.headline,
-                evaluations,
-                optimizer=optimizer.value,
-                seed=seed,
-                progress=_counter(loaded.domain.headline.name) if sys.stderr.isatty() else None,
-            )
-        about = {"seeds": tuning_seeds, "optimizer": optimizer.value, "optimizer_seed": seed}
-        file = _write_tuned(loaded, rollouts, controller, tuned, about, out)
-        _show_tuned(session, loaded, controller, tuned, file)
+        if isinstance(loaded.scenario, DesignScenario):
+            from trimtab.cli.designs import tune_design
+
+            options = RunOptions(seeds=(seed,), workspace=workspace, workers=workers)
+            tune_design(session, loaded, optimizer, evaluations, options, out)
+            return
+        if controller is None:
+            msg = f"{scenario}: name what to tune: --controller NAME"
+            raise typer.BadParameter(msg)
+        request = _Request(controller, evaluations or EVALUATIONS, tuning_seeds, optimizer, seed)
+        _tune_controller(session, loaded, request, workspace, workers, out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What `tune` asks for; `seed` is the optimizer's."""
+
+    controller: str
+    evaluations: int
+    seeds: tuple[int, ...]
+    optimizer: str
+    seed: int
+
+
+def _tune_controller(
+    session: Session,
+    loaded: LoadedScenario,
+    request: _Request,
+    workspace: Path,
+    workers: int | None,
+    out: Path | None,
+) -> None:
+    from trimtab.run.rollouts import Rollouts
+    from trimtab.run.tuning import tune_controller
+
+    name, headline = request.controller, loaded.domain.headline
+    shared = sorted(set(request.seeds) & set(loaded.scenario.seeds))
+    if shared:
+        session.note(f"note: seeds {shared} are also test seeds of the scenario")
+    with Rollouts(loaded, name, request.seeds, workspace, workers) as rollouts:
+        tuned = tune_controller(
+            rollouts,
+            name,
+            headline,
+            request.evaluations,
+            optimizer=request.optimizer,
+            seed=request.seed,
+            progress=_counter(headline.name) if sys.stderr.isatty() else None,
+        )
+    about = {
+        "seeds": request.seeds,
+        "optimizer": request.optimizer,
+        "optimizer_seed": request.seed,
+    }
+    file = _write_tuned(loaded, rollouts, name, tuned, about, out)
+    _show_tuned(session, loaded, name, tuned, file)
 
 
 def _counter(headline: str) -> Any:

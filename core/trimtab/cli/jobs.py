@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimtab.cli.options import DEFAULT_WORKSPACE, AsJson, Workspace
+from trimtab.cli.options import DEFAULT_WORKSPACE, AsJson, Detach, RunId, Workers, Workspace
 from trimtab.cli.session import Session
 
 if TYPE_CHECKING:
     from trimtab.run.workspace import RunProgress
 
-RunId = Annotated[
-    str, typer.Argument(metavar="RUN", help="a run id, a unique prefix of one, or `latest`")
-]
 FOLLOW_EVERY_S = 0.5
 
 
@@ -154,3 +151,27 @@ def cancel(run_id: RunId, workspace: Workspace = DEFAULT_WORKSPACE, json_: AsJso
         jobs = space.cancel(run)
         session.text(f"{run}: {jobs} jobs cancelled" if jobs else f"{run}: nothing left to cancel")
         session.document("trimtab/cancelled/1", run_id=run, jobs=jobs)
+
+
+def resume(
+    run_id: RunId,
+    workers: Workers = None,
+    detach: Detach = False,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    json_: AsJson = False,
+) -> None:
+    """Go on with a run that was cancelled, interrupted, or failed; what is done is kept."""
+    with Session(as_json=json_) as session:
+        from trimtab.run.workspace import Workspace as Space
+
+        space = Space(workspace)
+        run = space.run(run_id).row.id
+        jobs = space.resume(run)
+        session.note(f"{run}: {jobs} jobs queued again")
+        if detach:
+            session.text(run)
+            session.document("trimtab/queued/1", run_id=run, workspace=str(workspace))
+            return
+        from trimtab.cli.running import conclude_stored
+
+        raise typer.Exit(conclude_stored(session, workspace, run, workers))

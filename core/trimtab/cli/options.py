@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,28 @@ Parameters = Annotated[
         "--parameters", metavar="FILE", help="parameters that tune or train wrote; repeatable"
     ),
 ]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", min=1, help="processes (default: CPUs)")
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="only queue it; `trimtab worker` does the work")
+]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", help="a run id, a unique prefix of one, or `latest`")
+]
 DEFAULT_WORKSPACE = Path("trimtab-work")
+
+
+class EngineName(StrEnum):
+    """Where worker processes live."""
+
+    local = "local"
+    ray = "ray"
+
+
+Engine = Annotated[
+    EngineName, typer.Option("--engine", help="where workers live: this machine, or Ray [ray]")
+]
 
 
 def seeds_of(text: str, option: str = "--seeds") -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,14 @@ import typer
 from trimtab.cli.options import (
     DEFAULT_WORKSPACE,
     AsJson,
+    Detach,
+    Engine,
+    EngineName,
     Parameters,
+    RunId,
     Scenario,
     Set,
+    Workers,
     Workspace,
     chosen_seeds,
     names_of,
@@ -23,6 +29,7 @@ from trimtab.cli.session import Session, command_line
 if TYPE_CHECKING:
     from trimtab.evidence.result import Result
     from trimtab.run.comparison import Comparison
+    from trimtab.run.plan import RunOptions
 
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="copy the report into this folder")
@@ -53,9 +60,9 @@ def run(
     parameters: Parameters = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     out: Out = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", min=1, help="processes (default: CPUs)")
-    ] = None,
+    workers: Workers = None,
+    engine: Engine = EngineName.local,
+    detach: Detach = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="exit code 4 if a constraint was violated")
     ] = False,
@@ -77,7 +84,11 @@ def run(
             seeds=wanted,
             workspace=workspace,
             workers=workers,
+            engine=engine.value,
         )
+        if detach:
+            _enqueue(session, scenario, options, set_ or ())
+            return
         with progress_bar() as progress:
             comparison = compare_run(
                 scenario, options, overrides=set_ or (), progress=progress, command=command_line()
@@ -86,6 +97,23 @@ def run(
             copy_report(comparison.outcome.run_dir, out)
         _show(session, comparison)
         raise typer.Exit(exit_code(session, comparison, strict=strict))
+
+
+def _enqueue(
+    session: Session, scenario: str, options: RunOptions, overrides: Sequence[str]
+) -> None:
+    from trimtab.run.supervisor import supervisor_pid
+    from trimtab.run.workspace import Workspace as Space
+
+    space = Space(options.workspace)
+    run_id = space.enqueue(scenario, options, overrides=overrides, command=command_line())
+    session.text(run_id)
+    if supervisor_pid(options.workspace) is None:
+        session.note(
+            "queued, but no supervisor is at work here: start one with `trimtab worker "
+            f"--workspace {options.workspace}`"
+        )
+    session.document("trimtab/queued/1", run_id=run_id, workspace=str(options.workspace))
 
 
 def _show(session: Session, comparison: Comparison) -> None:
@@ -123,14 +151,28 @@ def _violations(result: Result) -> list[str]:
     return [f"{r.name} {r.violation_count}" for r in result.rows if r.violation_count]
 
 
+def conclude_stored(
+    session: Session, workspace: Path, run_id: str, workers: int | None = None
+) -> int:
+    """Work on a stored run until it is settled, judge and show it; the exit code."""
+    from trimtab.cli.progress import progress_bar
+    from trimtab.run.comparison import compare_stored
+
+    with progress_bar() as progress:
+        comparison = compare_stored(workspace, run_id, workers, progress)
+    _show(session, comparison)
+    return exit_code(session, comparison, strict=False)
+
+
 def report(
-    run_id: Annotated[
-        str, typer.Argument(metavar="RUN", help="a run id, a unique prefix of one, or `latest`")
-    ],
+    run_id: RunId,
     workspace: Workspace = DEFAULT_WORKSPACE,
     out: Out = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="print the report as Markdown")
+    ] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="write every table as Parquet too (extra app)")
     ] = False,
     json_: AsJson = False,
 ) -> None:
@@ -142,6 +184,10 @@ def report(
         with existing_store(workspace) as store:
             run_dir = store.run_dir(store.run(run_id).id)
         written = render_again(run_dir)
+        if parquet:
+            from trimtab.evidence.parquet import to_parquet
+
+            to_parquet(sorted((run_dir / "tables").glob("*.csv")))
         copied = copy_report(run_dir, out) if out is not None else []
         files = [str(path) for path in copied] or [str(written.html), str(written.markdown)]
         session.text(written.markdown.read_text(encoding="utf-8") if markdown else "\n".join(files))

@@ -11,6 +11,12 @@ from trimtab.cli.options import AsJson
 from trimtab.cli.session import Session
 
 
+def _name(file: Path | None, imported: list[Path]) -> str:
+    """Name of the scenario: that of its file, or of the first file it is made of."""
+    first = file or next(iter(imported), Path("scenario"))
+    return first.name.partition(".")[0] or "scenario"
+
+
 def init(
     domain: Annotated[
         str, typer.Option("--domain", metavar="DOMAIN", help="a domain, e.g. traffic.signals")
@@ -33,7 +39,7 @@ def init(
         if file is not None and file.exists():
             msg = f"{file}: cannot be written: it is there already"
             raise InputFileError(msg)
-        name = "scenario" if file is None else file.stem
+        name = _name(file, from_ or [])
         found = load_domain(domain)
         folder = Path.cwd() if file is None else file.parent
         imported = found.from_files(from_, folder, name) if from_ else None

@@ -180,6 +180,13 @@ class Domain(ABC):
         """Figures of a design domain, beside those of core (regret, Pareto front)."""
         return ()
 
+    def log_design(self, problem: Any, design: Mapping[str, Any], out: Path) -> tuple[Path, ...]:
+        """Write the full log of simulating one design into folder `out`; return the files.
+
+        Such as what every request met; metrics need no log.
+        """
+        return ()
+
     def train(
         self,
         problem: Any,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -17,6 +18,8 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+
+from trimtab.contracts.errors import suggestion
 
 MAX_SEED = 2**31 - 1  # what simulators written in C take
 
@@ -54,6 +57,22 @@ DataFile = Annotated[
 """A user's input file. Written relative to the scenario file, resolved and checked when a file
 is loaded (`folder` of the validation context; `inside` confines it to a folder);
 `Domain.data_files` must list it, so that its content enters the identity of jobs."""
+
+
+def one_of(known: Iterable[str]) -> AfterValidator:
+    """Check that a name is known, else suggest one.
+
+    For keys of dictionaries: ``dict[Annotated[str, one_of(NAMES)], float]``.
+    """
+    names = sorted(known)
+
+    def check(name: str) -> str:
+        if name not in names:
+            msg = f"unknown name; known: {', '.join(names)}.{suggestion(name, names)}"
+            raise ValueError(msg)
+        return name
+
+    return AfterValidator(check)
 
 
 class Sweep(StrictModel):

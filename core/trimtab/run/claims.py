@@ -22,11 +22,11 @@ from typing import Any
 from trimtab.contracts.errors import TrimtabError
 from trimtab.run.rows import State
 from trimtab.run.schema import writing
+from trimtab.run.scope import Scope
 
 LEASE_S = 15.0
 MAX_DEATHS = 3
 MAX_COPIES = 64
-OPEN_STATES = ("queued", "running", "paused")
 REPORT = "report:"
 """A run's report job is called this and the run's id."""
 Rows = Sequence[tuple[str, int, float | None]]
@@ -94,14 +94,14 @@ class Claimer:
 
     Attributes:
         worker: ``host:pid:pgid``.
-        run: take only jobs of this run; empty takes those of every run.
+        scope: take only these jobs.
         share: workers that share the queue; a group of copies is cut into so many parts.
     """
 
     db: sqlite3.Connection
     workspace: Path
     worker: str
-    run: str = ""
+    scope: Scope = Scope()
     share: int = 1
     lease_s: float = LEASE_S
 
@@ -122,17 +122,15 @@ class Claimer:
         return Claimed(claims, task, restored)
 
     def _first(self) -> tuple[str, str, int] | None:
-        mine = "" if not self.run else "and id in (select job from run_job where run=:run) "
         row = self.db.execute(
             "select id, task, deaths from job indexed by job_open "  # noqa: S608 - our own text
-            f"where state='queued' and ready=1 {mine}order by rank limit 1",
-            {"run": self.run},
+            f"where state='queued' and ready=1 and {self.scope.jobs} order by rank limit 1",
+            self.scope.values,
         ).fetchone()
         return row if row is None else (row[0], row[1], row[2])
 
     def _siblings(self, task_hash: str, restored: Restored | None) -> list[str]:
         """Jobs of the same task that begin at the same point, in order; a fair share of them."""
-        mine = "" if not self.run else "and id in (select job from run_job where run=:run) "
         path = (
             "not exists (select 1 from checkpoint where job=job.id)"
             if restored is None
@@ -140,10 +138,10 @@ class Claimer:
         )
         rows = self.db.execute(
             "select id from job where task=:task and state='queued' and ready=1 "  # noqa: S608
-            f"and deaths<:deaths {mine} and {path} order by rank",
+            f"and deaths<:deaths and {self.scope.jobs} and {path} order by rank",
             {
+                **self.scope.values,
                 "task": task_hash,
-                "run": self.run,
                 "deaths": MAX_DEATHS - 1,
                 "path": restored.path if restored else "",
             },

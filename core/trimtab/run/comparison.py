@@ -20,7 +20,7 @@ from trimtab.contracts.scenario import Scenario
 from trimtab.evidence.report import Report, write_report
 from trimtab.evidence.result import Result
 from trimtab.run.checkpoints import CHECKPOINTS
-from trimtab.run.execute import OnProgress, RunOutcome, collect, execute
+from trimtab.run.execute import OnProgress, RunOutcome, collect, execute, execute_plan
 from trimtab.run.identity import file_sha256
 from trimtab.run.judge import judge
 from trimtab.run.manifest import manifest
@@ -64,6 +64,25 @@ def compare_run(
     loaded = source if isinstance(source, LoadedScenario) else load_scenario(source, overrides)
     options = options or RunOptions()
     return conclude(execute(loaded, options, progress, command), options.workspace)
+
+
+def compare_stored(
+    workspace: Path,
+    run: str,
+    workers: int | None = None,
+    progress: OnProgress | None = None,
+) -> Comparison:
+    """Bring a stored run to its end under the present versions, and judge it.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        RunFailedError: it was begun under other versions, or nothing came to its end.
+        KeyboardInterrupt: cancelled; finished jobs are kept.
+    """
+    with Store(workspace) as store:
+        plan = stored_plan(store.run(run))
+    options = RunOptions(workspace=workspace, workers=workers)
+    return conclude(execute_plan(plan, options, progress), workspace)
 
 
 def conclude(outcome: RunOutcome, workspace: Path) -> Comparison:

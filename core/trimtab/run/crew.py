@@ -122,19 +122,17 @@ class Crew:
 
         Whatever a busy worker held is no failure of its own.
         """
-        busy = [slot for slot in self._slots if slot.doing is not None]
-        for slot in busy:
-            slot.child.kill()
-        names = [slot.child.name for slot in busy]
+        for slot in self._slots:
+            if slot.doing is None:
+                slot.child.stop()
+            else:
+                slot.child.kill()
         with writing(self._store.db):
             self._store.db.executemany(
                 "update job set state=case cancel when 1 then 'cancelled' else 'queued' end, "
                 "lease=null where state='running' and worker=?",
-                [(name,) for name in names],
+                [(slot.child.name,) for slot in self._slots],
             )
-        for slot in self._slots:
-            if slot.doing is None:
-                slot.child.stop()
         self._slots = []
 
     def tick(self) -> None:
@@ -152,11 +150,11 @@ class Crew:
 
     def _waiting(self) -> int:
         """Jobs that wait, as far as it matters for the number of workers."""
-        mine = "" if not self._duty.run else "and id in (select job from run_job where run=:run) "
+        scope = self._duty.scope
         rows = self._store.db.execute(
             "select 1 from job where state='queued' and ready=1 "  # noqa: S608 - our own text
-            f"{mine}limit :size",
-            {"run": self._duty.run, "size": self._size},
+            f"and {scope.jobs} limit :size",
+            {**scope.values, "size": self._size},
         ).fetchall()
         return len(rows)
 

@@ -60,11 +60,12 @@ def choose_designs(
 
 
 def given_design(
-    name: str, values: Mapping[str, Any], role: Role = "user", files: tuple[Path, ...] = ()
+    name: str, values: Mapping[str, Any], role: Role = "user", file: Path | None = None
 ) -> Choice:
-    """A row of one design that is only scored."""
+    """A row of one design that is only scored, read from a file or the domain's."""
     entry = Entry(role, _no_controller, "a given design", shielded=False)
-    return Choice(name, entry, parameters=dict(values), files=files, kind="design")
+    own, files = ("", ()) if file is None else (str(file), (file,))
+    return Choice(name, entry, own, dict(values), files, "design")
 
 
 def _no_controller(problem: object) -> Any:
@@ -90,7 +91,7 @@ def _optimizer(name: str, parameters: Mapping[str, Any]) -> Choice:
 def _own(text: str, given: Mapping[str, Mapping[str, Any]]) -> Choice:
     if text.endswith(DESIGN_SUFFIXES):
         path = Path(text).resolve()
-        return given_design(path.stem, read_design(path), "user", (path,))
+        return given_design(path.stem, read_design(path), "user", path)
     import inspect
 
     kind = _optimizer_class(text)

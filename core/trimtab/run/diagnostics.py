@@ -34,7 +34,8 @@ def _fault(detail: ErrorDetails, document: Document, model: type[BaseModel]) -> 
         name = str(detail["loc"][-1])
         return document.value_mark(path).fault((*path, name), "is missing: add it")
     what = _message(detail)
-    return document.value_mark(path).fault(path, what)
+    mark = document.key_mark if detail["loc"][-1:] == ("[key]",) else document.value_mark
+    return mark(path).fault(path, what)
 
 
 def _path_in_data(loc: tuple[int | str, ...], data: Any) -> Path:

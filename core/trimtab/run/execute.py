@@ -18,6 +18,7 @@ from trimtab.run.jobs import BOUND
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.records_json import bound_from_json, design_from_json, record_from_json
 from trimtab.run.scenario_file import LoadedScenario
+from trimtab.run.scope import Scope
 from trimtab.run.store import Store
 
 
@@ -96,9 +97,13 @@ def execute(
         TrimtabError: an unknown controller, an unreadable data file, an unusable workspace.
         KeyboardInterrupt: cancelled; finished jobs are kept.
     """
-    started = time.monotonic()
     options = options or RunOptions()
-    plan = Plan.of(loaded, options, command)
+    return execute_plan(Plan.of(loaded, options, command), options, progress)
+
+
+def execute_plan(plan: Plan, options: RunOptions, progress: OnProgress | None = None) -> RunOutcome:
+    """As `execute`, for a plan that is made already."""
+    started = time.monotonic()
     with Store(options.workspace) as store:
         fresh = not store.run_dir(plan.run_id).exists()
         plan.begin(store)
@@ -130,9 +135,9 @@ def _compute(
             tell()
 
     watcher = Watcher(tell, tell)
-    with crew_of(options, store, plan.run_id, pending, watcher) as crew:
+    with crew_of(options, store, Scope(plan.run_id), pending, watcher) as crew:
         tell()
-        drive(store, plan.run_id, crew, look)
+        drive(store, Scope(plan.run_id), crew, look)
 
 
 def _words(doing: Doing) -> str:

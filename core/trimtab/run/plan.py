@@ -158,6 +158,7 @@ class Plan:
             "controllers": [
                 {"name": c.name, "own": c.own, "parameters": dict(c.parameters)}
                 for c in self.choices
+                if c.kind != "design" or c.own  # reference designs come with the domain
             ],
         }
         plain: dict[str, Any] = json.loads(json.dumps(config, default=str))

@@ -21,6 +21,7 @@ from trimtab.run.plan import RunOptions
 from trimtab.run.records_json import record_from_json
 from trimtab.run.rows import NewJob, NewRun
 from trimtab.run.scenario_file import LoadedScenario
+from trimtab.run.scope import Scope
 from trimtab.run.store import Store
 
 
@@ -60,7 +61,7 @@ class Rollouts:
         self.run_dir = self._store.run_dir(self.run_id)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self._crew = crew_of(
-            RunOptions(workspace=workspace, workers=workers), self._store, self.run_id
+            RunOptions(workspace=workspace, workers=workers), self._store, Scope(self.run_id)
         )
 
     def __enter__(self) -> Rollouts:
@@ -80,7 +81,7 @@ class Rollouts:
         choices = [Choice(self._name, self.entry, parameters=dict(d)) for d in designs]
         jobs = [self._jobs(choice) for choice in choices]
         self._begin(choices, jobs)
-        drive(self._store, self.run_id, self._crew)
+        drive(self._store, Scope(self.run_id), self._crew)
         known = self._results()
         if not any(job.id in known for own in jobs for job in own):
             rows = self._store.jobs(self.run_id, results=False)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "paused"]
 RunState = Literal["queued", "running", "cancelling", "done", "failed", "cancelled", "paused"]
+OPEN_STATES: tuple[State, ...] = ("queued", "running", "paused")
 PRECEDENCE: tuple[State, ...] = ("running", "queued", "paused", "failed", "cancelled", "done")
 RUN_COLUMNS = (
     "run.id, run.scenario, run.domain, run.name, run.controller, run.seeds, run.owner_user, "
@@ -151,7 +152,7 @@ class RunRow:
     @property
     def settled(self) -> bool:
         """Whether none of its jobs is queued, running or paused."""
-        return not any(self.states.get(state) for state in ("queued", "running", "paused"))
+        return not any(self.states.get(state) for state in OPEN_STATES)
 
     @property
     def state(self) -> State:

@@ -105,7 +105,7 @@ def stored_scenario(
     text = json.dumps(dict(scenario))
     document = parse(text, f"stored scenario of {source}")
     notes = _migrate(document)
-    valid, domain = _validate(document, Path("/"))
+    valid, domain = _validate(document, Path("/"), None)
     return LoadedScenario(valid, domain, source, Path(source), text, overrides, tuple(notes))
 
 

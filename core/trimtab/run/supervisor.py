@@ -11,19 +11,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from trimtab.contracts.errors import TrimtabError
-from trimtab.run.claims import OPEN_STATES
 from trimtab.run.crew import MAX_STEP_S, Crew, Watcher
+from trimtab.run.scope import Scope
 from trimtab.run.store import Store
 from trimtab.run.worker import Duty
 
 LOCK_FILE = "supervisor.lock"
 LOG_FILE = "supervisor.log"
+START_WAIT_S = 20.0
 
 
 @contextmanager
@@ -113,17 +115,8 @@ def supervise(
     with supervising(workspace), Store(workspace) as store, stop.heeding():
         say(f"{workspace}: {slots} worker slots; stop with Ctrl-C or SIGTERM")
         with Crew(store, told, slots, Watcher(noted=say), max_step_s) as crew:
-            while not stop.asked and not (until_idle and _is_idle(store)):
+            while not stop.asked and not (until_idle and not Scope().open_jobs(store.db)):
                 crew.tick()
-
-
-def _is_idle(store: Store) -> bool:
-    marks = ", ".join("?" * len(OPEN_STATES))
-    row = store.db.execute(
-        f"select 1 from job where state in ({marks}) limit 1",  # noqa: S608 - placeholders
-        OPEN_STATES,
-    ).fetchone()
-    return row is None
 
 
 def start_supervisor(workspace: Path, slots: int | None = None) -> int:
@@ -135,6 +128,9 @@ def start_supervisor(workspace: Path, slots: int | None = None) -> int:
 
     Returns:
         Its process id, or that of the one that is there already.
+
+    Raises:
+        TrimtabError: it did not start.
     """
     pid = supervisor_pid(workspace)
     if pid is not None:
@@ -152,4 +148,13 @@ def start_supervisor(workspace: Path, slots: int | None = None) -> int:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
-    return process.pid
+    until = time.monotonic() + START_WAIT_S
+    while (pid := supervisor_pid(workspace)) is None and time.monotonic() < until:
+        time.sleep(0.05)
+        if process.poll() not in (None, 0):  # another one may have been faster
+            break
+    pid = supervisor_pid(workspace)
+    if pid is None:
+        msg = f"{workspace}: the supervisor did not start: see {workspace / LOG_FILE}"
+        raise TrimtabError(msg)
+    return pid

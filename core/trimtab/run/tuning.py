@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from trimtab.contracts.problem import Budget
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray, Metric
 from trimtab.run.rollouts import Rollouts
 from trimtab.search.bridges import as_design
-from trimtab.search.catalogue import min_std
+from trimtab.search.catalogue import make, min_std
 from trimtab.search.cmaes import CmaEs
 from trimtab.search.loop import search
 from trimtab.search.optimizer import Optimizer
-from trimtab.search.sobol import Sobol
-
-OptimizerName = Literal["cmaes", "sobol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def tune_controller(
     headline: Metric,
     evaluations: int,
     *,
-    optimizer: OptimizerName = "cmaes",
+    optimizer: str = "cmaes",
     batch: int = 8,
     seed: int = 0,
     progress: Callable[[int, float], None] | None = None,
@@ -56,13 +53,14 @@ def tune_controller(
         name: controller id.
         headline: metric to optimise.
         evaluations: candidates at most, the shipped one not counted.
-        optimizer: CMA-ES from the shipped parameters, or Sobol points.
+        optimizer: id in the catalogue; `cmaes` starts from the shipped parameters.
         batch: candidates asked at once; independent of the number of workers.
         seed: of the optimizer.
         progress: called with (evaluations so far, best score so far).
 
     Raises:
         ContractError: the controller has no parameters.
+        UnknownNameError: no such optimizer.
         RunFailedError: every candidate of a batch failed.
     """
     design = as_design(name, rollouts.entry.parameters, headline, rollouts)
@@ -92,8 +90,7 @@ def _start(space: Space, defaults: Mapping[str, Any]) -> FloatArray | None:
     return space.code([{name: defaults[name] for name in names}])
 
 
-def _optimizer(name: OptimizerName, space: Space, seed: int, start: FloatArray | None) -> Optimizer:
-    if name == "sobol":
-        return Sobol(space.width, seed)
-    mean = None if start is None else space.encode(start)[0]
-    return CmaEs(space.width, seed, start=mean, min_std=min_std(space))
+def _optimizer(name: str, space: Space, seed: int, start: FloatArray | None) -> Optimizer:
+    if name != "cmaes" or start is None:
+        return make(name, space, seed)
+    return CmaEs(space.width, seed, start=space.encode(start)[0], min_std=min_std(space))

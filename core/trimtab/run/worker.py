@@ -33,6 +33,7 @@ from trimtab.run.lease import (
     has_space,
 )
 from trimtab.run.schema import STORE_FILE, connect
+from trimtab.run.scope import Scope
 from trimtab.run.work import KINDS, TaskFailedError
 
 IDLE_POLL_S = 0.5
@@ -46,7 +47,7 @@ class Duty:
 
     Attributes:
         workspace: absolute path.
-        run: do only jobs of this run; empty does those of every run.
+        run, sweep: do only jobs of this run or sweep; both empty does those of every run.
         share: workers that share the queue.
         checkpoint_every_s: 0 keeps a checkpoint whenever figures are stored.
         min_free_bytes: with less room on the disk, jobs pause.
@@ -54,10 +55,16 @@ class Duty:
 
     workspace: str
     run: str = ""
+    sweep: str = ""
     share: int = 1
     lease_s: float = LEASE_S
     checkpoint_every_s: float = CHECKPOINT_EVERY_S
     min_free_bytes: int = MIN_FREE_BYTES
+
+    @property
+    def scope(self) -> Scope:
+        """The jobs that it may take."""
+        return Scope(self.run, self.sweep)
 
     def plain(self) -> dict[str, Any]:
         """JSON data."""
@@ -74,7 +81,7 @@ class Worker:
         self._normal = connect(workspace / STORE_FILE, "normal")
         self._heartbeat, self._torn = heartbeat, False
         name = f"{os.uname().nodename}:{os.getpid()}:{os.getpgrp()}"
-        self._claimer = Claimer(self._full, workspace, name, duty.run, duty.share, duty.lease_s)
+        self._claimer = Claimer(self._full, workspace, name, duty.scope, duty.share, duty.lease_s)
 
     def work(self) -> bool:
         """Do the next jobs; False where nothing waits, or where there is no room to work."""
@@ -107,7 +114,7 @@ class Worker:
     def _something_waits(self) -> bool:
         """A look without the write lock."""
         row = self._full.execute(
-            "select 1 from job where (state='queued' and ready=1) or state='running' limit 1"
+            "select 1 from job where state='queued' and ready=1 limit 1"
         ).fetchone()
         return row is not None
 

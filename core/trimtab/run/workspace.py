@@ -22,6 +22,7 @@ from trimtab.run.store import Store, existing_store
 from trimtab.run.worker import LOG_FILE
 
 Order = Literal["created", "headline", "name", "domain"]
+ORDERS: tuple[Order, ...] = ("created", "headline", "name", "domain")
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,12 @@ def _tpe(space: Space, seed: int, **settings: Any) -> Optimizer:
     return Tpe(space, seed, **settings)
 
 
+def _gp(space: Space, seed: int, **settings: Any) -> Optimizer:
+    from trimtab.search.bayes import GaussianProcess
+
+    return GaussianProcess(space, seed, **settings)
+
+
 def _policy(title: str, credit: Credit, text: str) -> OptimizerEntry:
     return _population(
         title,
@@ -298,6 +304,17 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
         {"startup": 10, "candidates": 24, "multivariate": 1},
         package="optuna",
         extra="hardware",
+    ),
+    "gp": OptimizerEntry(
+        "GP Bayesian optimisation",
+        "classical",
+        _gp,
+        "Matérn-5/2 models of objective and constraints, batch log expected improvement",
+        None,
+        Space((Integer("startup", 4, 40), Ordinal("candidates", (128, 256, 512, 1024)))),
+        {"startup": 10, "candidates": 512},
+        package="botorch",
+        extra="bo",
     ),
     "ppo": _policy("PPO, one agent", "joint", "one policy for all parameters, clipped as a whole"),
     "marl": _policy("RL, agent per parameter", "agents", "independent agents, common reward"),

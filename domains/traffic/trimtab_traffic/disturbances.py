@@ -3,7 +3,8 @@
 Everything is done before the simulation starts, so a run can be repeated by the raw `sumo` binary
 and controllers share the same disturbance. Demand is multiplied in order of departure by error
 diffusion (of 100 vehicles at factor 1.3 every third or fourth gets a double); doubles depart up to
-`JITTER_S` from their original, by a hash of the id.
+`JITTER_S` from their original, by a hash of the id. Noise on relations (origin and destination)
+multiplies each by a factor of its own, drawn evenly around 1 by a hash of its ends and `od_seed`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _DYNAMICS = {  # SUMO's defaults per vehicle class: acceleration, deceleration, 
     "bicycle": (1.2, 3.0), "motorcycle": (6.0, 10.0), "moped": (1.1, 7.0),
 }  # fmt: skip
 _PASSENGER = (2.6, 4.5)
+_ALL = ("", "")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 
 
@@ -109,6 +111,8 @@ def _with_demand(demand: Demand, files: Disturbed, period: Period, folder: Path)
     note = f"demand x {demand.scale:g}" + "".join(
         f", x {s.factor:g} from {s.start_s:g} to {s.end_s:g} s" for s in demand.surges
     )
+    if demand.od_noise:
+        note += f", each relation x 1 ± {demand.od_noise:g} (seed {demand.od_seed})"
     return replace(files, routes=routes, notes=(*files.notes, note))
 
 
@@ -152,12 +156,37 @@ def _vehicles(element: XmlElement, period: Period) -> Iterator[tuple[float, XmlE
 def _multiplied(
     planned: list[tuple[float, XmlElement]], demand: Demand, period: Period
 ) -> Iterator[tuple[float, XmlElement]]:
-    owed = 0.5
+    owed: dict[tuple[str, str], float] = {}
     for depart_s, element in planned:
-        owed += factor_at(demand, depart_s - period.begin_s)
-        copies, owed = int(owed), owed - int(owed)
+        relation, noise, begin = _ALL, 1.0, 0.5
+        if demand.od_noise:
+            relation = _relation(element)
+            factor, begin = _draws(relation, demand.od_seed)
+            noise += demand.od_noise * (2.0 * factor - 1.0)
+        more = factor_at(demand, depart_s - period.begin_s) * noise
+        total = owed.get(relation, begin) + more
+        copies, owed[relation] = int(total), total - int(total)
         for k in range(copies):
             yield (depart_s, element) if k == 0 else _double(depart_s, element, k, period)
+
+
+def _relation(element: XmlElement) -> tuple[str, str]:
+    """First and last edge of a vehicle's way, or the name of its route."""
+    for child in element.children:
+        if child.name == "route":
+            edges = child.attributes["edges"].split()
+            return edges[0], edges[-1]
+    route = element.attributes.get("route", "")
+    return element.attributes.get("from", route), element.attributes.get("to", route)
+
+
+def _draws(relation: tuple[str, str], seed: int) -> tuple[float, float]:
+    """Two numbers in [0, 1) that follow from a relation and a seed."""
+    digest = hashlib.sha256(repr((seed, relation)).encode()).digest()
+    return (
+        int.from_bytes(digest[:4], "big") / 2**32,
+        int.from_bytes(digest[4:8], "big") / 2**32,
+    )
 
 
 def _double(

@@ -34,7 +34,7 @@ from trimtab_traffic.features import REWARDS, SIGNAL_FEATURES, StageFeatures
 from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.loops import write_stop_line_loops
 from trimtab_traffic.plans import write_programs
-from trimtab_traffic.probe_fleet import ProbeFleet
+from trimtab_traffic.probes import ProbeFleet
 from trimtab_traffic.requests import RequestReader
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sensors import SensedState
@@ -266,7 +266,7 @@ class SignalControl(ControlProblem):
         self._alive = True
         self._drive.begin(self.inputs.start_s)
         self.shield_inputs = None
-        self.state.fleet.begin(self.inputs.start_s)
+        self.state.fleet.begin(self.inputs.start_s, self._sumo_seed())
         if self._features is not None:
             self._features.reset()
         self.state.refresh(self.inputs.start_s, self._drive.stage(), self._drive.elapsed_s())

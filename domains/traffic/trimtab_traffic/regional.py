@@ -3,27 +3,37 @@
 A *move* gives a second of green of one stage to another stage of the same signal. Cycle, phase
 order and offset stay; no stage goes below its shortest or above its longest legal green. A signal
 whose cycle is longer than the maximum red keeps its plan.
+
+The load of an approach is its flow ratio y = flow / saturation flow, which a change of splits
+leaves as it is. Counts of probes give it from below: lanes may be used unevenly, and a queue passes
+no more than its green lets through. So y is filtered by delays: the HCM's control delay at y
+foretells what the probes of a cycle lose; what they lost beyond or below that moves y.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import Action, BoolArray, FloatArray
+from trimtab.contracts.spec import Action, FloatArray
 
-from trimtab_traffic.approaches import ApproachGroups, ProbeEstimates, uniform_delay_s
+from trimtab_traffic.approaches import ApproachGroups, ProbeEstimates
 from trimtab_traffic.controllers.native import has_one_cycle
-from trimtab_traffic.probe_fleet import ProbeFleet
-from trimtab_traffic.probes import HEADWAY_S
+from trimtab_traffic.probes import HEADWAY_S, ProbeFleet
 from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.rules import signal_timing
-from trimtab_traffic.signals import VEHICLE_SPACE_M, TrafficNetwork
+from trimtab_traffic.signals import TrafficNetwork
 from trimtab_traffic.split import CyclePlan
 from trimtab_traffic.state import TrafficState
+from trimtab_traffic.webster import control_delay_s
+
+START_UP_LOSS_S = 2.0
+"""Green in which no vehicle passes, s per green (HCM 2000, chapter 16)."""
+HIGHEST_SATURATION = 3.0
+"""Degree of saturation above which delays tell nothing more."""
 
 
 @dataclass(frozen=True)
@@ -65,73 +75,133 @@ class Splits:
         return cls(green, low, high, cycle)
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """How probes become loads.
+
+    Attributes:
+        memory_s: time in which a flow is forgotten.
+        prior_probes: probes that the plan's own division of the flow is worth.
+        prior_delays: delays that the expected one is worth.
+        relaxation: share by which a flow ratio falls back to that of the counts per decision.
+        yielding: worth of a second of green in which a group yields to others.
+        horizon_s: time for which the load is taken to last.
+    """
+
+    memory_s: float
+    prior_probes: float
+    prior_delays: float
+    relaxation: float
+    yielding: float
+    horizon_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Traffic of all groups; arrays [groups].
+
+    Attributes:
+        demand_veh_h: flow to be served.
+        saturation_veh_h: saturation flow as the group uses it.
+    """
+
+    demand_veh_h: FloatArray
+    saturation_veh_h: FloatArray
+
+
 class Region:
     """The greens of all signals and what is known of their approaches.
 
     Args:
         problem: with interface `split`.
         profile: its rule profile.
-        estimator: makes the estimates of the groups.
+        settings: how probes become loads.
+        fleet: the probes, by default those of the problem's state.
 
     Attributes:
         groups: approach groups.
         splits: plans and limits.
         estimates: of the probes.
+        service: [groups, stages] worth of a second of green, 0..1.
         greens_s: [signals, stages] as they will be from the next cycle on.
+        flow_ratio: [groups] y.
     """
 
     def __init__(
         self,
         problem: ControlProblem,
         profile: RuleProfile,
-        estimator: Callable[[ApproachGroups], ProbeEstimates],
+        settings: Filter,
+        fleet: ProbeFleet | None = None,
     ) -> None:
         self._state = cast(TrafficState, problem.resource("state"))
-        self._probes: ProbeFleet = self._state.fleet
-        self._probes.watched = True
+        self._fleet = fleet or self._state.fleet
+        self._fleet.watched = True
         self.groups = ApproachGroups.of(problem.resource("model"))
         self.splits = Splits.of(problem, profile)
-        self.estimates = estimator(self.groups)
+        self.estimates = ProbeEstimates(self.groups, settings.memory_s)
+        self.service = self.groups.service(settings.yielding)
+        self._set = settings
+        self._cycle_s = self.splits.cycle_s[self.groups.signal]
+        self._saturation_veh_h = self.groups.lanes / HEADWAY_S * 3600.0
         self.reset()
 
     def reset(self) -> None:
         """Return to the plan, know nothing."""
         self.estimates.reset(self._state.time_s)
         self.greens_s = self.splits.green_s.copy()
+        self.flow_ratio = np.zeros(self.groups.count)
 
     def look(self) -> None:
         """Take in what probes reported since the last decision."""
-        if self._state.time_s > self._probes.begin_s:
-            self.estimates.update(self._probes, self._state.time_s)
+        if self._state.time_s <= self._fleet.begin_s:
+            return
+        green = self.effective_green_s(self.greens_s)
+        self.estimates.update(self._fleet, self._state.time_s, self._delay_s(green))
+        counted = self._counted()
+        relaxed = self.flow_ratio + self._set.relaxation * (counted - self.flow_ratio)
+        self.flow_ratio = np.maximum(relaxed, counted)
+        heard, expected_s = self.estimates.fresh, self._delay_s(green)
+        prior = self._set.prior_delays
+        delay_s = (self.estimates.fresh_s + prior * expected_s) / (heard + prior)
+        found = self._ratio_of_delay(delay_s, green)
+        self.flow_ratio = np.maximum(np.where(heard > 0, found, self.flow_ratio), counted)
 
-    def green_share(self, greens_s: FloatArray) -> FloatArray:
-        """G / C of each group, [groups]."""
-        return self.groups.green_share(greens_s, self.splits.cycle_s)
+    def effective_green_s(self, greens_s: FloatArray) -> FloatArray:
+        """Green of each group without start-up loss, [groups], at least 1 s.
 
-    def excess_veh(self, usual: float) -> FloatArray:
-        """Queue beyond that of `usual` times the uniform delay, [groups], at least 0."""
-        share = self.green_share(self.greens_s)
-        cycle = self.splits.cycle_s[self.groups.signal]
-        allowed = usual * uniform_delay_s(share, cycle) * self.groups.lanes / HEADWAY_S * share
-        return np.maximum(self.estimates.queue_veh(share) - allowed, 0.0)
+        Args:
+            greens_s: [signals, stages].
+        """
+        green_s = (self.service * greens_s[self.groups.signal]).sum(axis=1)
+        return np.asarray(np.maximum(green_s - START_UP_LOSS_S, 1.0))
 
-    def flow_vps(self, prior_probes: float) -> FloatArray:
-        """Flow of each group, [groups], vehicles per second."""
-        planned = self.green_share(self.splits.green_s)
-        return self.estimates.flow_vps(self._probes.share, prior_probes, planned)
+    def flow_vps(self) -> FloatArray:
+        """Flow of each group as counted, [groups], vehicles per second."""
+        planned = self.effective_green_s(self.splits.green_s) / self._cycle_s
+        return self.estimates.flow_vps(self._fleet.share, self._set.prior_probes, planned)
 
-    def fill(self, excess_veh: FloatArray) -> FloatArray:
-        """How full the approaches behind each group's stop line are, [groups], 0..1."""
-        storage = self.groups.lanes * self.estimates.length_m / VEHICLE_SPACE_M
-        full = np.minimum(excess_veh / np.maximum(storage, 1.0), 1.0)
-        return np.asarray(self.groups.downstream @ full)
+    def load(self) -> Load:
+        """The traffic to be served."""
+        green = self.effective_green_s(self.greens_s)
+        ratio = np.maximum(self.flow_ratio, 1e-3)
+        saturated = np.maximum(ratio * self._cycle_s / green, 1.0)
+        flow = self.flow_vps() * 3600.0
+        used = np.maximum(flow, 1.0) * saturated / ratio
+        saturation = np.minimum(used, self._saturation_veh_h)
+        return Load(np.where(flow > 0, ratio * saturation, 0.0), saturation)
 
-    def junction(self, signal: int, demand_s: FloatArray) -> Junction:
-        """One signal of the region, given the demand [groups of the region]."""
+    def junction(self, signal: int, load: Load) -> Junction:
+        """One signal of the region under a load."""
         own, limits = self.groups.signal == signal, self.splits
-        served, greens_s = self.groups.served[own], self.greens_s[signal]
         return Junction(
-            served, demand_s[own], greens_s, limits.low_s[signal], limits.high_s[signal]
+            service=self.service[own],
+            load=Load(load.demand_veh_h[own], load.saturation_veh_h[own]),
+            cycle_s=float(limits.cycle_s[signal]),
+            greens_s=self.greens_s[signal],
+            low_s=limits.low_s[signal],
+            high_s=limits.high_s[signal],
+            horizon_s=self._set.horizon_s,
         )
 
     def action(self) -> Action:
@@ -139,71 +209,104 @@ class Region:
         offsets = np.zeros((len(self.greens_s), 1))
         return Action(box=np.hstack([self.greens_s, offsets])[None].astype(np.float32))
 
+    def _counted(self) -> FloatArray:
+        """Flow ratio by counts, [groups]."""
+        return self.flow_vps() * 3600.0 / self._saturation_veh_h
+
+    def _delay_s(self, green_s: FloatArray, ratio: FloatArray | None = None) -> FloatArray:
+        """HCM control delay at a flow ratio, by default the present one, [groups]."""
+        ratio = self.flow_ratio if ratio is None else ratio
+        flow = np.maximum(ratio, 1e-3) * self._saturation_veh_h
+        hours = self._set.horizon_s / 3600.0
+        return control_delay_s(self._cycle_s, green_s, flow, self._saturation_veh_h, hours)
+
+    def _ratio_of_delay(self, delay_s: FloatArray, green_s: FloatArray) -> FloatArray:
+        """Flow ratio at which the control delay is `delay_s`, by bisection, [groups]."""
+        low, high = np.zeros_like(green_s), HIGHEST_SATURATION * green_s / self._cycle_s
+        for _ in range(16):
+            middle = 0.5 * (low + high)
+            less = self._delay_s(green_s, middle) < delay_s
+            low, high = np.where(less, middle, low), np.where(less, high, middle)
+        return low
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
     """One second of green from stage `giver` to stage `taker`.
 
     Attributes:
-        before, after: highest degree of saturation of the signal.
+        giver, taker: stages.
+        gain_veh: delay saved, vehicle-seconds per second.
     """
 
     giver: int
     taker: int
-    before: float
-    after: float
+    gain_veh: float
 
 
 class Junction:
-    """One signal with the demand of its groups, to try moves on.
+    """One signal with the load of its groups, to try moves on.
 
     Args:
-        served: [groups, stages] bool, green in that stage.
-        demand_s: [groups] green each group needs per cycle at full saturation, s.
+        service: [groups, stages] worth of a second of green, 0..1.
+        load: of its groups.
+        cycle_s: cycle.
         greens_s: [stages] present greens.
         low_s: [stages] shortest legal greens.
         high_s: [stages] longest legal greens.
+        horizon_s: time the load lasts.
     """
 
     def __init__(
         self,
-        served: BoolArray,
-        demand_s: FloatArray,
+        service: FloatArray,
+        load: Load,
+        cycle_s: float,
         greens_s: FloatArray,
         low_s: FloatArray,
         high_s: FloatArray,
+        horizon_s: float,
     ) -> None:
-        self._served, self._demand_s = served, demand_s
+        self._service, self._load = service, load
+        self._cycle_s, self._horizon_h = cycle_s, horizon_s / 3600.0
         self._low_s, self._high_s = low_s, high_s
         self.greens_s = greens_s.copy()
 
-    def saturation(self, greens_s: FloatArray) -> FloatArray:
-        """Degree of saturation of each group, [groups of the signal]."""
-        green = (self._served * greens_s).sum(axis=1)
-        return np.asarray(self._demand_s / np.maximum(green, 1.0))
+    def delay_veh(self, greens_s: FloatArray) -> FloatArray:
+        """Vehicles delayed at a time, HCM control delay times flow, [plans].
+
+        Args:
+            greens_s: [plans, stages].
+        """
+        green = np.maximum(greens_s @ self._service.T - START_UP_LOSS_S, 1.0)
+        cycle = np.full(green.shape, self._cycle_s)
+        flow = np.broadcast_to(self._load.demand_veh_h, green.shape)
+        saturation = np.broadcast_to(self._load.saturation_veh_h, green.shape)
+        delay_s = control_delay_s(cycle, green, flow, saturation, self._horizon_h)
+        return np.asarray((flow * delay_s).sum(axis=-1) / 3600.0)
+
+    def moves(self) -> list[tuple[int, int]]:
+        """Legal moves: giver, taker."""
+        takers = np.flatnonzero(self.greens_s + 1.0 <= self._high_s).tolist()
+        givers = np.flatnonzero(self.greens_s - 1.0 >= self._low_s).tolist()
+        return [(giver, taker) for giver in givers for taker in takers if giver != taker]
+
+    def gains_veh(self, moves: Sequence[tuple[int, int]]) -> FloatArray:
+        """Delay that each move saves, [moves]."""
+        unit = np.eye(len(self.greens_s))
+        moved = np.array([self.greens_s - unit[giver] + unit[taker] for giver, taker in moves])
+        return self.delay_veh(self.greens_s[None]) - self.delay_veh(moved)
 
     def best_move(self) -> Move | None:
-        """The second of green that lowers the highest degree of saturation most, if any does."""
-        before = self.saturation(self.greens_s)
-        if not len(before) or before.max() <= 0:
+        """The second of green that saves most delay, if any does."""
+        moves = self.moves()
+        if not moves:
             return None
-        critical = int(before.argmax())
-        takers = self._served[critical] & (self.greens_s + 1.0 <= self._high_s)
-        givers = ~self._served[critical] & (self.greens_s - 1.0 >= self._low_s)
-        found: Move | None = None
-        for taker in np.flatnonzero(takers).tolist():
-            for giver in np.flatnonzero(givers).tolist():
-                after = float(self.saturation(self._moved(giver, taker)).max())
-                if after < (before.max() if found is None else found.after):
-                    found = Move(giver, taker, float(before.max()), after)
-        return found
+        gains = self.gains_veh(moves)
+        best = int(gains.argmax())
+        return Move(*moves[best], float(gains[best])) if gains[best] > 0 else None
 
     def make(self, move: Move) -> None:
         """Make a move."""
-        self.greens_s = self._moved(move.giver, move.taker)
-
-    def _moved(self, giver: int, taker: int) -> FloatArray:
-        greens = self.greens_s.copy()
-        greens[giver] -= 1.0
-        greens[taker] += 1.0
-        return greens
+        self.greens_s[move.giver] -= 1.0
+        self.greens_s[move.taker] += 1.0

@@ -7,22 +7,19 @@ files; compare them on held-out networks before they are committed.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 SEED = 1
-_PACKAGE = Path(__file__).parent
 
 
 def main() -> None:
-    """Tune the stage score, train the graph policy on it, tune the regional agent."""
-    from trimtab_traffic import regional_training, training, tuning
+    """Tune the stage score, train the graph policy on it."""
+    from trimtab_traffic import training, tuning
     from trimtab_traffic.controllers.learned import WEIGHTS
     from trimtab_traffic.controllers.tuned_parameters import FOLDER
 
     towns = training.training_towns()
     teacher = tuning.retune(towns, 0, FOLDER / "resco" / "stage_score.json", _say)
     training.train(towns[0], SEED, WEIGHTS, None, _say, teacher)
-    regional_training.train(_PACKAGE / "tuned" / "regional.json", SEED, _say)
 
 
 def _say(line: str) -> None:

@@ -5,12 +5,12 @@ Numpy-free and cheap to import: forms, validation and `--help` read only this.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from trimtab.contracts.errors import suggestion
-from trimtab.contracts.scenario import DataFile, StrictModel
+from trimtab.contracts.scenario import DataFile, StrictModel, one_of
 
 from trimtab_traffic.profiles import RuleProfile, Rules, field_profile, resco_profile
 from trimtab_traffic.sources import NetSource, find_net
@@ -100,6 +100,10 @@ class Demand(StrictModel):
 
     scale: float = Field(default=1.0, gt=0, le=10, description="multiplier of all vehicles")
     surges: tuple[Surge, ...] = Field(default=(), description="windows of more or less demand")
+    od_noise: float = Field(
+        default=0.0, ge=0, le=1, description="most that a relation gets more or less, share"
+    )
+    od_seed: int = Field(default=1, ge=0, description="seed of the noise on relations")
 
 
 def _in_words(detail: ErrorDetails) -> str:
@@ -217,7 +221,7 @@ class SignalsProblem(StrictModel):
     closures: tuple[LaneClosure, ...] = ()
     priority: Priority = Priority()
     weather: Weather = Weather()
-    weights: dict[str, float] = Field(
+    weights: dict[Annotated[str, one_of(OBJECTIVES)], float] = Field(
         default={"delay": 1.0},
         description=f"weights of: {', '.join(OBJECTIVES)}",
     )
@@ -228,8 +232,7 @@ class SignalsProblem(StrictModel):
     @field_validator("weights")
     @classmethod
     def _known_objectives(cls, weights: dict[str, float]) -> dict[str, float]:
-        unknown = sorted(set(weights) - set(OBJECTIVES))
-        if unknown or not weights or min(weights.values()) < 0 or not any(weights.values()):
+        if not weights or min(weights.values()) < 0 or not any(weights.values()):
             msg = f"weights: one or more of {', '.join(OBJECTIVES)}, none negative, one positive"
             raise ValueError(msg)
         return weights

@@ -19,7 +19,7 @@ from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 from trimtab.contracts.streams import Stream
 
 from trimtab_traffic.loop_counts import LoopCounts
-from trimtab_traffic.probes import ProbeQueues, is_probe
+from trimtab_traffic.probes import ProbeQueues
 from trimtab_traffic.scenario import SensorFault, Sensors
 from trimtab_traffic.signals import VEHICLE_SPACE_M
 from trimtab_traffic.simulation import STANDING_SPEED_MPS, getter
@@ -90,7 +90,7 @@ class SensedState(TrafficState):
         self._sensors, self._begin_s = sensors, begin_s
         self._links_of_lane = _links_of_lanes(self)
         self.loops = LoopCounts(self, sensors.range_m) if sensors.kind == "e1" else None
-        self.probes = ProbeQueues(self, sensors.penetration) if sensors.kind == "probes" else None
+        self.probes = ProbeQueues(self) if sensors.kind == "probes" else None
         self._faults: list[_Fault] = []
         self._seed = self._episode = self._decision = 0
         self._bad_since_s = np.full(len(self.lanes), math.inf)
@@ -154,7 +154,7 @@ class SensedState(TrafficState):
         seen = self.true.sightings(SIGHT_M)
         keep = seen.lanes >= 0
         if self.probes is not None:
-            keep = np.array([is_probe(v, self._sensors.penetration) for v in seen.vehicles], bool)
+            keep = np.array([self.fleet.reports(v) for v in seen.vehicles], bool)
             keep &= seen.lanes >= 0
         if self._sensors.kind == "e2":
             keep &= seen.distance_m <= self._sensors.range_m

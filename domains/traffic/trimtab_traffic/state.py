@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from trimtab.contracts.spec import FloatArray, IntArray
 
 from trimtab_traffic.loops import stop_line_loop
-from trimtab_traffic.probe_fleet import ProbeFleet
+from trimtab_traffic.probes import ProbeFleet
 from trimtab_traffic.signals import VEHICLE_SPACE_M, TrafficNetwork
 from trimtab_traffic.simulation import getter
 

@@ -8,12 +8,14 @@ Webster's rule where they do not.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from trimtab.contracts.errors import TrimtabError
 from trimtab.contracts.spec import FloatArray
+
+Number = TypeVar("Number", float, FloatArray)
 
 MAX_FLOW_RATIO = 0.95
 """Sum of critical flow ratios above which Webster's cycle diverges: the longest cycle is used."""
@@ -128,7 +130,7 @@ def whole_seconds(greens_s: FloatArray, total_s: int) -> list[int]:
     return [int(g) for g in floors]
 
 
-def uniform_delay_s(cycle: float, green: float, saturation: float) -> float:
+def uniform_delay_s(cycle: Number, green: Number, saturation: Number) -> Number:
     """HCM d1: delay of uniform arrivals, s per vehicle.
 
     Args:
@@ -137,12 +139,13 @@ def uniform_delay_s(cycle: float, green: float, saturation: float) -> float:
         saturation: degree of saturation X.
     """
     ratio = green / cycle
-    return 0.5 * cycle * (1.0 - ratio) ** 2 / (1.0 - min(1.0, saturation) * ratio)
+    delay: Number = 0.5 * cycle * (1.0 - ratio) ** 2 / (1.0 - np.minimum(1.0, saturation) * ratio)
+    return delay
 
 
 def incremental_delay_s(
-    saturation: float, capacity_veh_h: float, period_h: float, k: float = 0.5, i: float = 1.0
-) -> float:
+    saturation: Number, capacity_veh_h: Number, period_h: float, k: float = 0.5, i: float = 1.0
+) -> Number:
     """HCM d2: delay of random arrivals and of oversaturation, s per vehicle.
 
     Args:
@@ -153,13 +156,18 @@ def incremental_delay_s(
         i: upstream filtering, 1 for an isolated junction.
     """
     excess = saturation - 1.0
-    root = math.sqrt(excess**2 + 8.0 * k * i * saturation / (capacity_veh_h * period_h))
-    return 900.0 * period_h * (excess + root)
+    root = np.sqrt(excess**2 + 8.0 * k * i * saturation / (capacity_veh_h * period_h))
+    delay: Number = 900.0 * period_h * (excess + root)
+    return delay
 
 
 def control_delay_s(
-    cycle: float, green: float, flow_veh_h: float, saturation_veh_h: float, period_h: float = 1.0
-) -> float:
+    cycle: Number,
+    green: Number,
+    flow_veh_h: Number,
+    saturation_veh_h: Number,
+    period_h: float = 1.0,
+) -> Number:
     """HCM control delay d1 + d2 of random arrivals at a fixed-time signal, s per vehicle.
 
     Args:

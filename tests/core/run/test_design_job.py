@@ -20,6 +20,8 @@ from trimtab.run.design_job import run_search, score_design
 from trimtab.run.execute import RunOutcome, execute
 from trimtab.run.plan import RunOptions
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
+from trimtab.run.supervisor import supervise
+from trimtab.run.workspace import Workspace
 from trimtab.search.catalogue import make
 from trimtab.testing.toys.beam import BeamModel, BeamProblem
 
@@ -242,3 +244,31 @@ def test_a_budget_belongs_to_design_scenarios_only(tmp_path: Path) -> None:
     path.write_text("name: tank\ndomain: toy.tank\nproblem: {}\nbudget: {evaluations: 3}\n")
     with pytest.raises(ScenarioError, match="4:1: budget: unknown key"):
         load_scenario(path)
+
+
+def test_a_search_that_goes_on_from_its_state_leaves_the_same_record() -> None:
+    problem, budget = BeamProblem(BeamModel()), SearchBudget(evaluations=40, batch=4)
+
+    def run(report: Any, state: Any = None) -> DesignRecord:
+        optimizer = make("cmaes", problem.spec.space, 3)
+        record = run_search(problem, optimizer, "cmaes", 3, budget, report, state)
+        return dataclasses.replace(record, budget=dataclasses.replace(record.budget, cpu_s=0.0))
+
+    states: list[Any] = []
+    whole = run(lambda search: states.append(search.state_dict()))
+    for state in (states[2], states[-1]):
+        assert run(lambda search: None, state) == whole
+
+
+def test_a_queued_design_run_is_judged_from_what_the_store_holds(
+    beam: Callable[..., LoadedScenario], own: str, tmp_path: Path
+) -> None:
+    mine = str(tmp_path / "mine.yaml")
+    space = Workspace(tmp_path / "work")
+    run = space.enqueue(beam(), RunOptions(controllers=("random",), own=(mine,)))
+    supervise(space.path, 1, until_idle=True)
+    detail = space.run(run)
+    assert detail.row.state == "done"
+    assert detail.result is not None
+    assert {row["name"] for row in detail.result["rows"]} == {"square_bar", "mine", "random"}
+    assert space.progress(run).share == 1.0

@@ -13,6 +13,7 @@ from trimtab.run.drive import drive
 from trimtab.run.execute import RunOutcome, RunProgress, execute
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
+from trimtab.run.scope import Scope
 from trimtab.run.store import Store
 from trimtab.run.worker import Duty
 
@@ -213,7 +214,7 @@ def test_an_episode_that_makes_no_step_is_given_up(tmp_path: Path) -> None:
         plan.begin(store)
         duty = Duty(str(chosen.workspace), plan.run_id)
         with Crew(store, duty, 1, max_step_s=2.0) as crew:
-            drive(store, plan.run_id, crew)
+            drive(store, Scope(plan.run_id), crew)
         failed = [job for job in store.jobs(plan.run_id) if job.state == "failed"]
     assert [(j.controller, j.reason, j.exit_code) for j in failed] == [
         ("one_desk", "made no step in 2 s", 1)
@@ -224,17 +225,18 @@ def test_an_interrupted_run_keeps_what_was_done_and_goes_on_later(
     scenario: Load, tmp_path: Path
 ) -> None:
     def interrupt(progress: RunProgress) -> None:
-        if progress.done >= 4:
+        if any("level_band" in text for text in progress.running):
             raise KeyboardInterrupt
 
+    long = scenario("problem.horizon_h=1500")
     with pytest.raises(KeyboardInterrupt):
-        execute(scenario(), options(tmp_path), interrupt)
+        execute(long, options(tmp_path), interrupt)
     with Store(tmp_path / "work") as store:
         (run,) = store.runs()
         states = [job.state for job in store.jobs(run.id)]
     assert sorted(set(states)) == ["cancelled", "done"]
-    again = execute(scenario(), options(tmp_path))
-    assert again.cached == states.count("done") > 0
+    again = execute(long, options(tmp_path))
+    assert again.cached == states.count("done") >= 3
     assert len(again.records) == 6
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from trimtab.contracts.errors import ContractError, UnknownNameError
+from trimtab.contracts.errors import ContractError, MissingDependencyError, UnknownNameError
 from trimtab.contracts.space import (
     Categorical,
     Condition,
@@ -90,3 +90,9 @@ def test_a_misspelt_optimizer_is_named_with_the_right_one() -> None:
 def test_a_hyperparameter_out_of_range_is_refused() -> None:
     with pytest.raises(ContractError, match="sigma"):
         make("cmaes", MIXED, 0, sigma=7.0)
+
+
+def test_an_optimizer_whose_package_is_missing_names_the_extra(monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"trimtab\[hardware\]"):
+        make("tpe", MIXED, 0)

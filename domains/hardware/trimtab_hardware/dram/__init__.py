@@ -4,6 +4,7 @@ from trimtab_hardware.dram.address_map import AddressMap, read_address_map
 from trimtab_hardware.dram.configuration import Configuration
 from trimtab_hardware.dram.part import Part, load_part, part_ids
 from trimtab_hardware.dram.result import COMMANDS, CommandTrace, Result
+from trimtab_hardware.dram.simulation import Engine, simulate
 from trimtab_hardware.dram.timing import Rail, Timing
 from trimtab_hardware.dram.traces import Trace
 
@@ -12,6 +13,7 @@ __all__ = [
     "AddressMap",
     "CommandTrace",
     "Configuration",
+    "Engine",
     "Part",
     "Rail",
     "Result",
@@ -20,4 +22,5 @@ __all__ = [
     "load_part",
     "part_ids",
     "read_address_map",
+    "simulate",
 ]

@@ -14,7 +14,8 @@ term's own start, ⌊arrival/REFI⌋ + 8; the least consistent T is taken. Energ
 activations and columns that must happen, the refreshes that must, and the least background
 current for T − 1 cycles. The product of both bounds is a bound on energy × time.
 
-If the map is free, A ≥ ⌈distinct lines / lines per row⌉ and the bank term is dropped.
+If the map is free, A is the least over all maps of space C, see `free_maps`, and the bank term is
+dropped.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Machine:
         ranks: ranks per channel.
         all_bank_refresh: every design refreshes all banks at once.
         power_down: some design powers down.
+        window: requests that the controller of a free map holds at most.
     """
 
     part: Part
@@ -52,6 +54,7 @@ class Machine:
     ranks: int = 1
     all_bank_refresh: bool = True
     power_down: bool = False
+    window: int = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,10 @@ def _activations(trace: Trace, machine: Machine) -> tuple[IntArray, IntArray]:
     """Activations that each rank needs, and distinct rows of each bank (none if map is free)."""
     part = machine.part
     if machine.address_map is None:
-        lines = len(np.unique(trace.address // part.burst_bytes))
-        per_row = part.columns // part.burst_length
-        return np.array([-(-lines // per_row)]), np.empty(0, dtype=np.int64)
+        from trimtab_hardware.dram.free_maps import least_activations
+
+        count, _ = least_activations(trace, part, machine.window)
+        return np.array([count]), np.empty(0, dtype=np.int64)
     at = machine.address_map.decode(trace.address)
     rank = at.channel * machine.ranks + at.rank
     pages = np.unique((rank * part.banks + at.bank) * part.rows + at.row)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+import numpy as np
+from trimtab.contracts.errors import BoundError
+
 from trimtab_hardware.dram.bounds import Machine
+from trimtab_hardware.dram.free_maps import (
+    activations_of,
+    column_choice,
+    compressed,
+    least_activations,
+)
 from trimtab_hardware.dram.traces import Trace
 
 
@@ -17,9 +26,7 @@ def slow_floor(trace: Trace, machine: Machine) -> tuple[int, float]:
     first = int(trace.arrival[0])
     per_rank = Counter(rank for rank, _ in rank_of.values())
     if machine.address_map is None:
-        lines = len({address // machine.part.burst_bytes for address in trace.address.tolist()})
-        per_row = machine.part.columns // machine.part.burst_length
-        per_rank = Counter({0: (lines + per_row - 1) // per_row})
+        per_rank = Counter({0: checked_activations(trace, machine)})
     lead = first + t.rcd + kappa + burst
     bank = lead + max((len(r) - 1 for r in rows.values()), default=0) * t.rc
     activate = max(
@@ -32,6 +39,36 @@ def slow_floor(trace: Trace, machine: Machine) -> tuple[int, float]:
     if machine.all_bank_refresh and t.refi:
         cycles = _consistent(cycles, terms, t.refi, t.rfc)
     return cycles, _energy(trace, machine, sum(per_rank.values()), cycles)
+
+
+def checked_activations(trace: Trace, machine: Machine, samples: int = 48) -> int:
+    """The least activations of free maps; counted anew, by plain sets, for the best set of column
+    bits, for every set that differs from it in one bit, and for sets drawn at random.
+
+    Raises:
+        BoundError: the best set has another count, or some other set a smaller one.
+    """  # noqa: D205
+    part = machine.part
+    count, best = least_activations(trace, part, machine.window)
+    if best < 0:
+        return count
+    lines = compressed(trace, part)
+    bits, columns = column_choice(trace, part)
+    rng = np.random.default_rng(len(trace))
+    drawn = [rng.choice(bits, columns, replace=False) for _ in range(samples)]
+    masks = {sum(1 << int(bit) for bit in chosen) for chosen in drawn}
+    inside = [bit for bit in range(bits) if best >> bit & 1]
+    outside = [bit for bit in range(bits) if not best >> bit & 1]
+    masks |= {best ^ (1 << i) ^ (1 << j) for i in inside for j in outside}
+    counts = {mask: activations_of(lines, mask, machine.window, part.banks) for mask in masks}
+    if min(counts.values(), default=count) < count:
+        mask = min(counts, key=lambda key: counts[key])
+        msg = f"free maps: column bits {mask:#x} need {counts[mask]} activations, not {count}"
+        raise BoundError(msg)
+    if columns < bits and activations_of(lines, best, machine.window, part.banks) != count:
+        msg = f"free maps: column bits {best:#x} do not need {count} activations"
+        raise BoundError(msg)
+    return count
 
 
 def _places(

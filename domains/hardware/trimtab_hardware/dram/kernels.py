@@ -151,3 +151,34 @@ def histogram(out: Filter, bins: int, seed: int) -> None:
         if not reference(out, place, True):
             return
         i += 1
+
+
+@njit(cache=True, nogil=True)
+def transpose(out: Filter, size: int) -> None:
+    """B = Aᵀ on doubles, row by row of A, repeated."""
+    b = _after(0, size * size * DOUBLE)
+    room = True
+    while room:
+        for i in range(size):
+            for j in range(size):
+                reference(out, (i * size + j) * DOUBLE, False)
+                room = reference(out, b + (j * size + i) * DOUBLE, True)
+                if not room:
+                    return
+
+
+@njit(cache=True, nogil=True)
+def stencil(out: Filter, size: int) -> None:
+    """Jacobi sweeps of the five-point stencil on doubles, two arrays that change places."""
+    arrays = np.array([0, _after(0, size * size * DOUBLE)])
+    sweep = 0
+    while True:
+        source, target = arrays[sweep % 2], arrays[1 - sweep % 2]
+        for i in range(1, size - 1):
+            for j in range(1, size - 1):
+                centre = i * size + j
+                for k in (centre - size, centre - 1, centre, centre + 1, centre + size):
+                    reference(out, source + k * DOUBLE, False)
+                if not reference(out, target + centre * DOUBLE, True):
+                    return
+        sweep += 1

@@ -34,10 +34,22 @@ def _kernels() -> Mapping[str, Callable[[Filter, int], None]]:
             out, _block_table(seed), KV_HEAD_BYTES, KV_HEADS
         ),
         "histogram": lambda out, seed: kernels.histogram(out, 1 << 20, seed),
+        "transpose": lambda out, _: kernels.transpose(out, 2048),
+        "stencil": lambda out, _: kernels.stencil(out, 2048),
     }
 
 
-KERNELS = ("triad", "gemm", "spmv", "pointer-chase", "gups", "attention", "histogram")
+KERNELS = (
+    "triad",
+    "gemm",
+    "spmv",
+    "pointer-chase",
+    "gups",
+    "attention",
+    "histogram",
+    "transpose",
+    "stencil",
+)
 
 
 def _cycle(seed: int) -> NDArray[np.int64]:

@@ -108,7 +108,15 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
 
 
 def _rules(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import max_pressure, mpc, pressure, scoot, sotl, stage_score
+    from trimtab_traffic.controllers import (
+        max_pressure,
+        mpc,
+        pressure,
+        regional_rule,
+        scoot,
+        sotl,
+        stage_score,
+    )
     from trimtab_traffic.controllers.stages import Score, StageRule
 
     def rule(score: Callable[..., Score], text: str, **defaults: float) -> Entry:
@@ -134,6 +142,15 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             interface="cycle",
             parameters=scoot.PARAMETERS,
             defaults=_defaults(scoot.Scoot, scoot.PARAMETERS),
+        ),
+        "regional_rule": Entry(
+            role="classical",
+            factory=partial(regional_rule.RegionalRule, profile=problem.profile),
+            help="one centre moves splits by the delay that probes foretell, cycle and order kept",
+            needs=OBSERVES,
+            interface="split",
+            parameters=regional_rule.PARAMETERS,
+            defaults=regional_rule.DEFAULTS,
         ),
         "mpc": Entry(
             role="classical",
@@ -193,9 +210,8 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
 
 
 def _learned(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import learned, regional
+    from trimtab_traffic.controllers import learned
 
-    defaults, trained = regional.shipped()
     return {
         "graph": Entry(
             role="learned",
@@ -205,17 +221,5 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
             interface="graph",
             files=(learned.GRAPH, learned.GRAPH.with_suffix(".json")),
             trained=learned.training_budget(learned.GRAPH),
-        ),
-        "regional": Entry(
-            role="classical",
-            factory=partial(regional.RegionalBalancer, profile=problem.profile),
-            help="one centre moves splits by probe queues, cycle and order kept; a classical "
-            "balancer whose untuned parameters the search did not beat",
-            needs=OBSERVES,
-            interface="split",
-            parameters=regional.PARAMETERS,
-            defaults=defaults,
-            files=(regional.TUNED,),
-            trained=trained,
         ),
     }

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trimtab_traffic.probe_fleet import Passages
-from trimtab_traffic.probes import probe_queue_veh
+from trimtab_traffic.probes import Passages, is_probe, probe_queue_veh
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.trips import read_trips, trips_digest
@@ -27,7 +26,17 @@ def play(model: SignalsProblem, *, watched: bool = True, seed: int = 1) -> tuple
 
 
 def with_share(make: Maker, share: float) -> SignalsProblem:
-    return make(horizon_s=600, sensors={"kind": "probes", "penetration": share})
+    return make(horizon_s=600, sensors={"penetration": share})
+
+
+@given(seed=st.integers(0, 2**31 - 1))
+def test_a_seed_draws_its_share_of_the_vehicles(seed: int) -> None:
+    names = [f"a.{k}" for k in range(1000)]
+    drawn = [name for name in names if is_probe(name, 0.1, seed)]
+    assert 50 < len(drawn) < 160
+    assert drawn == [name for name in names if is_probe(name, 0.1, seed)]
+    assert drawn != [name for name in names if is_probe(name, 0.1, seed + 1)]
+    assert all(is_probe(name, 0.3, seed) for name in drawn)
 
 
 def test_the_queue_of_a_probe_delay_follows_the_formula() -> None:

@@ -1,4 +1,4 @@
-"""The regional agent moves splits by probe queues; cycle, order and limits stay."""
+"""The regional rule moves splits by probe queues; cycle, order and limits stay."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
-from trimtab_traffic.controllers.regional import DEFAULTS, PARAMETERS
+from trimtab_traffic.controllers.regional_rule import DEFAULTS, PARAMETERS
 from trimtab_traffic.problem import SignalControl
-from trimtab_traffic.regional import Junction, Splits
+from trimtab_traffic.regional import Junction, Load, Splits
 from trimtab_traffic.replay import read_signal_log
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.trips import trips_digest
@@ -33,8 +33,8 @@ def scenario(
 
 
 def play(problem: SignalControl, seed: int = 1, **changes: float) -> str:
-    entry = entries(problem.model)["regional"]
-    agent = make_controller(problem, entry, DEFAULTS | changes, name="regional")
+    entry = entries(problem.model)["regional_rule"]
+    agent = make_controller(problem, entry, DEFAULTS | changes, name="regional_rule")
     evaluate(problem, agent, [seed])
     return trips_digest(problem.outputs.trips)
 
@@ -49,7 +49,7 @@ def shown(problem: SignalControl) -> dict[str, list[tuple[str, float]]]:
 def test_cycle_and_phase_order_stay_while_greens_change(profile: str) -> None:
     with SignalControl(scenario(profile), "split") as problem:
         splits = Splits.of(problem, problem.profile)
-        play(problem, threshold=0.0)
+        play(problem, least_gain_veh=0.0)
         for row, (name, log) in enumerate(shown(problem).items()):
             plan = problem.plan(row)
             assert plan is not None
@@ -65,7 +65,7 @@ def test_cycle_and_phase_order_stay_while_greens_change(profile: str) -> None:
 def test_greens_stay_within_the_limits_of_the_profile(profile: str) -> None:
     with SignalControl(scenario(profile), "split") as problem:
         splits = Splits.of(problem, problem.profile)
-        play(problem, threshold=0.0, max_step_s=20, prior_probes=0.1)
+        play(problem, least_gain_veh=0.0, max_step_s=20, prior_probes=0.1)
         moved = False
         for row, log in enumerate(shown(problem).values()):
             states = list(problem.network.controllable[row].stage_states)
@@ -81,7 +81,7 @@ def test_greens_stay_within_the_limits_of_the_profile(profile: str) -> None:
 def test_without_probes_the_plan_is_kept() -> None:
     model = scenario(penetration=1e-9)
     with SignalControl(model, "split") as problem:
-        found = play(problem, threshold=0.0)
+        found = play(problem, least_gain_veh=0.0)
     with SignalControl(model, "native") as problem:
         plan = entries(model)["fixed"]
         evaluate(problem, make_controller(problem, plan, name="fixed"), [1])
@@ -107,8 +107,8 @@ def test_green_moves_to_the_street_with_more_traffic(
     assert last["Gr"] + last["rG"] == 60.0
 
 
-def test_the_shipped_parameters_lie_in_the_searched_space() -> None:
-    entry = entries(scenario())["regional"]
+def test_the_default_parameters_lie_in_the_searched_space() -> None:
+    entry = entries(scenario())["regional_rule"]
     assert entry.role == "classical"
     assert entry.interface == "split"
     coded = PARAMETERS.code([dict(entry.defaults)])
@@ -117,15 +117,26 @@ def test_the_shipped_parameters_lie_in_the_searched_space() -> None:
 
 
 @given(seed=st.integers(0, 100))
-def test_no_move_raises_the_highest_degree_of_saturation(seed: int) -> None:
+def test_moves_save_delay_within_the_limits_until_none_does(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    served = rng.random((5, 3)) < 0.5
-    greens = rng.integers(7, 40, 3).astype(float)
-    junction = Junction(served, rng.uniform(1, 40, 5), greens, np.full(3, 7.0), np.full(3, 60.0))
-    total_s = greens.sum()
+    junction = Junction(
+        service=(rng.random((5, 3)) < 0.5).astype(float),
+        load=Load(rng.uniform(10, 900, 5), rng.uniform(1500, 4000, 5)),
+        cycle_s=90.0,
+        greens_s=rng.integers(7, 40, 3).astype(float),
+        low_s=np.full(3, 7.0),
+        high_s=np.full(3, 60.0),
+        horizon_s=900.0,
+    )
+    total_s = junction.greens_s.sum()
     while (move := junction.best_move()) is not None:
-        assert move.after < move.before
+        before = junction.delay_veh(junction.greens_s[None])[0]
         junction.make(move)
+        after = junction.delay_veh(junction.greens_s[None])[0]
+        assert before - after == pytest.approx(move.gain_veh)
+        assert move.gain_veh > 0.0
+    moves = junction.moves()
+    assert not moves or junction.gains_veh(moves).max() <= 0.0
     assert junction.greens_s.sum() == total_s
     assert junction.greens_s.min() >= 7.0
     assert junction.greens_s.max() <= 60.0

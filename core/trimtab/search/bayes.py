@@ -1,0 +1,202 @@
+"""Gaussian-process Bayesian optimisation, by botorch.
+
+Matérn-5/2 with one length scale per feature (dimension-scaled prior, Hvarfner et al. 2024), one
+model for the objective and one for each constraint that was ever broken; batch log expected
+improvement weighted by the chance of feasibility (Ament et al. 2023, arXiv 2310.20708). Ordered
+columns are features in [0, 1], categories are one-hot. The acquisition is maximised over random
+designs and changes of the best ones, so every candidate is legal.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.contracts.parameters import Categorical
+from trimtab.contracts.space import Space
+from trimtab.contracts.spec import FloatArray
+from trimtab.search.grid import Grid
+from trimtab.search.moves import moved
+from trimtab.search.optimizer import INFEASIBLE, Optimizer
+
+_MODELLED = 400  # most designs a model is fitted to: cubic cost
+_MC_SAMPLES = 128
+
+
+class GaussianProcess(Optimizer):
+    """One search; the told history is its whole state.
+
+    Args:
+        space: what is searched.
+        seed: of its randomness.
+        startup: random designs before the first model.
+        candidates: random designs compared for each question, and as many near the best.
+    """
+
+    def __init__(
+        self, space: Space, seed: int, *, startup: int = 10, candidates: int = 512
+    ) -> None:
+        self._space, self._grid, self._seed = space, Grid(space), seed
+        self._startup, self._candidates = startup, candidates
+        self._asked = 0
+        self._points = np.empty((0, space.width))
+        self._score, self._objective = np.empty(0), np.empty(0)
+        self._constraints = np.empty((0, 0))
+
+    def ask(self, n: int) -> FloatArray:
+        """See `Optimizer.ask`."""
+        rng = np.random.default_rng([self._seed, self._asked])
+        self._asked += 1
+        feasible = self._score < INFEASIBLE
+        if len(self._points) < self._startup or feasible.sum() < 2:
+            return self._grid.snap(rng.random((n, self._grid.width)))
+        return self._chosen(self._pool(rng), n, int(rng.integers(2**31)))
+
+    def _pool(self, rng: np.random.Generator) -> FloatArray:
+        """Random designs, and changes of one or two parameters of the best; none told before."""
+        grid, m = self._grid, self._candidates
+        best = self._points[np.argsort(self._score, kind="stable")[:8]]
+        near = best[rng.integers(len(best), size=m)]
+        hit = rng.random((m, len(grid.members))) < 1.5 / len(grid.members)
+        hit[np.arange(m), rng.integers(len(grid.members), size=m)] = True
+        draws = rng.random((1, m, grid.width + 3))
+        local = moved(grid, near[None], hit[None, :, grid.owner], draws, np.array([0.3]))[0]
+        pool = grid.snap(np.concatenate([rng.random((m, grid.width)), local]))
+        told = {row.tobytes() for row in self._points}
+        new = [row.tobytes() not in told for row in pool]
+        return np.unique(pool[new], axis=0) if any(new) else pool
+
+    def _chosen(self, pool: FloatArray, n: int, seed: int) -> FloatArray:
+        """The `n` of `pool` that together promise most, picked one after another."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # jitter added, a fit stopped early: still a model
+            torch.manual_seed(seed)
+            features = torch.from_numpy(self._features(pool))
+            picked: list[int] = []
+            acquisition = self._acquisition(seed)
+            for _ in range(min(n, len(pool))):
+                acquisition.set_X_pending(features[picked] if picked else None)
+                with torch.no_grad():
+                    gain = acquisition(features[:, None])
+                gain[picked] = -torch.inf
+                picked.append(int(gain.argmax()))
+        return pool[picked]
+
+    def _acquisition(self, seed: int) -> Any:
+        import torch
+        from botorch.acquisition.logei import qLogExpectedImprovement
+        from botorch.acquisition.objective import GenericMCObjective
+        from botorch.models.model_list_gp_regression import ModelListGP
+        from botorch.sampling.normal import SobolQMCNormalSampler
+
+        rows = self._modelled()
+        points = torch.from_numpy(self._features(self._points[rows]))
+        feasible = self._score[rows] < INFEASIBLE
+        goal = -_standardised(_filled(self._objective[rows], feasible))
+        broken = [g for g in self._constraints[rows].T if np.isfinite(g).all() and (g > 0).any()]
+        columns = [goal, *(g / max(float(np.abs(g).max()), 1e-300) for g in broken)]
+        models = [_fitted(points, torch.from_numpy(column.copy())) for column in columns]
+        return qLogExpectedImprovement(
+            model=ModelListGP(*models),
+            best_f=float(goal[feasible].max()),
+            sampler=SobolQMCNormalSampler(torch.Size([_MC_SAMPLES]), seed=seed),
+            objective=GenericMCObjective(_output(0)),
+            constraints=[_output(k) for k in range(1, len(columns))] or None,
+        )
+
+    def _modelled(self) -> NDArray[np.int64]:
+        """Rows the model is fitted to: the best half and the latest half of the allowance."""
+        n = len(self._score)
+        if n <= _MODELLED:
+            return np.arange(n)
+        best = np.argsort(self._score, kind="stable")[: _MODELLED // 2]
+        return np.union1d(best, np.arange(n - _MODELLED // 2, n))
+
+    def _features(self, points: FloatArray) -> FloatArray:
+        columns = []
+        for p, s in zip(self._space.parameters, self._space.slices, strict=True):
+            if isinstance(p, Categorical):
+                index = self._grid.index(points)[:, s]
+                columns.append((index == np.arange(p.count)).astype(np.float64))
+            else:
+                columns.append(points[:, s])
+        return np.concatenate(columns, axis=1)
+
+    def tell(
+        self,
+        points: FloatArray,
+        score: FloatArray,
+        objectives: FloatArray | None = None,
+        constraints: FloatArray | None = None,
+    ) -> None:
+        """See `Optimizer.tell`."""
+        limits = np.empty((len(points), 0)) if constraints is None else constraints
+        if not len(self._points):
+            self._constraints = np.empty((0, limits.shape[1]))
+        self._points = np.concatenate([self._points, points])
+        self._score = np.concatenate([self._score, score])
+        first = score if objectives is None else objectives[:, 0]
+        self._objective = np.concatenate([self._objective, first])
+        self._constraints = np.concatenate([self._constraints, limits])
+
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
+        """See `Optimizer.state_dict`."""
+        return {
+            "asked": np.array(self._asked),
+            "points": self._points.copy(),
+            "score": self._score.copy(),
+            "objective": self._objective.copy(),
+            "constraints": self._constraints.copy(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See `Optimizer.load_state_dict`."""
+        self._asked = int(state["asked"])
+        self._points, self._score = state["points"].copy(), state["score"].copy()
+        self._objective = state["objective"].copy()
+        self._constraints = state["constraints"].copy()
+
+
+def _filled(objective: FloatArray, feasible: NDArray[np.bool_]) -> FloatArray:
+    """Objectives with the worst feasible one in place of those that failed."""
+    known = np.isfinite(objective) & (objective < INFEASIBLE)
+    return np.where(known, objective, objective[feasible].max())
+
+
+def _output(k: int) -> Callable[..., Any]:
+    """Pick model output `k` from samples [..., q, outputs]."""
+
+    def pick(samples: Any, X: Any = None) -> Any:  # noqa: N803 - botorch's keyword
+        return samples[..., k]
+
+    return pick
+
+
+def _standardised(values: FloatArray) -> FloatArray:
+    """Zero mean and unit spread; on a log scale where values span a wide positive range."""
+    if values.min() > 0 and values.max() > 10 * values.min():
+        values = np.log(values)
+    return np.asarray((values - values.mean()) / max(float(values.std()), 1e-12))
+
+
+def _fitted(points: Any, column: Any) -> Any:
+    """A botorch model of one column, hyperparameters by maximum a posteriori."""
+    from botorch.fit import fit_gpytorch_mll
+    from botorch.models import SingleTaskGP
+    from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
+    from gpytorch.mlls import ExactMarginalLogLikelihood
+
+    model = SingleTaskGP(
+        points,
+        column[:, None],
+        covar_module=get_covar_module_with_dim_scaled_prior(points.shape[1], use_rbf_kernel=False),
+        outcome_transform=None,
+    )
+    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+    return model

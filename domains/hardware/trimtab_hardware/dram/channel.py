@@ -1,0 +1,125 @@
+"""One channel: parameters and state for the compiled engine, and its growing buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from trimtab.contracts.errors import InputFileError, SimulatorError
+
+from trimtab_hardware.dram import configuration as choices
+from trimtab_hardware.dram.address_map import Coordinates
+from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.engine import state as layout
+from trimtab_hardware.dram.engine.loop import run
+from trimtab_hardware.dram.part import Part
+from trimtab_hardware.dram.traces import Trace
+
+Array = np.ndarray[Any, Any]
+IntArray = NDArray[np.int64]
+
+
+def request_records(trace: Trace, place: Coordinates, part: Part, index: IntArray) -> Array:
+    """Initial records of the requests of one channel, shape [requests of the channel]."""
+    records = np.zeros(len(index), dtype=layout.REQUEST)
+    records["arrival"] = trace.arrival[index]
+    records["line"] = trace.address[index] // part.burst_bytes
+    records["row"] = place.row[index]
+    records["bank"] = place.rank[index] * part.banks + place.bank[index]
+    records["write"] = trace.is_write[index]
+    return records
+
+
+def parameter_record(part: Part, design: Configuration, requests: int) -> Array:
+    """Part and configuration as the engine's parameters, shape [1]."""
+    t = part.timing
+    record = np.zeros(1, dtype=layout.PARAMETERS)
+    known = layout.PARAMETERS.names or ()
+    for name in t.__dataclass_fields__:
+        if name in known:
+            record[name] = getattr(t, name)
+    record["rp_ab"] = t.rp_ab or t.rp
+    record["ccd_l_wr"] = t.ccd_l_wr or t.ccd_l
+    record["burst"] = part.burst_ck
+    record["wrpre"] = t.wl + part.burst_ck + t.wr
+    record["requests"] = requests
+    record["banks"] = part.banks * design.ranks
+    record["groups"] = part.groups * design.ranks
+    record["ranks"] = design.ranks
+    record["banks_per_group"] = part.banks // part.groups
+    record["banks_per_rank"] = part.banks
+    _choose(record, design)
+    return record
+
+
+def _choose(record: Array, design: Configuration) -> None:
+    record["page"] = choices.PAGE_POLICIES.index(design.page_policy)
+    record["scheduler"] = choices.SCHEDULERS.index(design.scheduler)
+    record["buffer"] = choices.BUFFERS.index(design.scheduler_buffer)
+    record["size"] = design.request_buffer_size
+    record["reorder_responses"] = design.response_queue == "Reorder"
+    record["refresh"] = choices.REFRESH_POLICIES.index(design.refresh_policy)
+    record["postponed"] = design.refresh_max_postponed
+    record["pulled_in"] = design.refresh_max_pulled_in
+    record["arbiter"] = choices.ARBITERS.index(design.arbiter)
+    record["max_active"] = design.max_active_transactions
+
+
+def initial_state(part: Part, design: Configuration) -> Array:
+    """The engine's state at time 0, shape [1]."""
+    state = np.zeros(1, dtype=layout.STATE)
+    for name in ("row", "current", "head", "tail", "first_hit", "last_hit"):
+        state[name] = -1
+    for name in ("register", "stalled", "end_time", "accepted_at", "done_at"):
+        state[name] = -1
+    for name in ("visible", "best_time", "due"):
+        state[name] = layout.NEVER
+    state["slot"] = layout.IDLE
+    if design.refresh_policy != "NoRefresh":
+        for rank in range(design.ranks):
+            state["due"][0, rank] = first_refresh(part.timing.refi, rank, design.ranks)
+    return state
+
+
+def first_refresh(refi: int, rank: int, ranks: int) -> int:
+    """Cycle of a rank's first refresh: ranks take turns (at most two ranks)."""
+    return refi - (rank * refi) // ranks
+
+
+def run_channel(part: Part, design: Configuration, requests: Array) -> tuple[Array, Array, Array]:
+    """Simulate one channel; `requests` is filled in.
+
+    Returns:
+        State at the end, shape [1]; parameters, shape [1]; command log, shape [commands].
+
+    Raises:
+        InputFileError: More banks or groups than the engine has room for.
+        SimulatorError: The controller came to a stop with requests left.
+    """
+    if part.banks * design.ranks > layout.BANKS or part.groups * design.ranks > layout.GROUPS:
+        msg = (
+            f"part {part.id}: {part.banks} banks in {part.groups} groups and {design.ranks} ranks: "
+            f"the engine holds {layout.BANKS} banks in {layout.GROUPS} groups of a channel"
+        )
+        raise InputFileError(msg)
+    n = len(requests)
+    state, parameters = initial_state(part, design), parameter_record(part, design, n)
+    log = np.empty(4 * n + 1024, dtype=layout.COMMAND)
+    heap = np.zeros((4096, 2), dtype=np.int64)
+    responses, returns = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    while True:
+        ended = run(state[0], parameters[0], requests, heap, responses, returns, log)
+        if ended == layout.FINISHED:
+            return state, parameters, log[: int(state["log_size"][0])]
+        if ended == layout.LOG_FULL:
+            log = np.concatenate([log, np.empty(len(log), dtype=layout.COMMAND)])
+        elif ended == layout.HEAP_FULL:
+            heap = np.concatenate([heap, np.zeros_like(heap)])
+        else:
+            done = int(state["completed"][0])
+            msg = (
+                f"DRAM controller: stuck at cycle {int(state['now'][0])} with {n - done} of {n} "
+                f"requests open under {design}: please report this configuration"
+            )
+            raise SimulatorError(msg)

@@ -1,0 +1,115 @@
+"""The domain `hardware.dram`: memory controllers and address maps on traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trimtab.contracts.domain import Domain, Imported
+from trimtab.contracts.figure import Figure
+from trimtab.contracts.problem import Bound, DesignProblem
+from trimtab.contracts.records import DesignRecord
+
+from trimtab_hardware.dram.metrics import ENERGY_DELAY, METRICS
+from trimtab_hardware.dram.scenario import DramScenario
+
+REFERENCE = "dramsys_default"
+
+
+class DramDomain(Domain):
+    """Controller parameters, wider controllers, address maps."""
+
+    name = "hardware.dram"
+    title = "DRAM memory controllers"
+    problem_model = DramScenario
+    headline = ENERGY_DELAY
+    metrics = METRICS
+
+    def build(
+        self,
+        problem: DramScenario,
+        copies: int = 1,
+        interface: str = "default",
+        autoreset: bool = False,
+    ) -> DesignProblem:
+        """See `Domain.build`; served from the table of the space where that is complete."""
+        from trimtab_hardware.dram.enumerate import TabledProblem, cache_folder, load_table
+        from trimtab_hardware.dram.problem import DramProblem
+
+        built = DramProblem(problem)
+        if not problem.space.startswith("seed10"):
+            return built
+        table = load_table(built, cache_folder())
+        return built if table is None else TabledProblem(built, table)
+
+    def reference_designs(self, problem: DramScenario) -> Mapping[str, Mapping[str, Any]]:
+        """DRAMSys' default controller; in the space of maps, the published ones."""
+        if problem.space != "address-map":
+            return {REFERENCE: problem.controller.model_dump()}
+        from trimtab_hardware.dram.mappings import PUBLISHED_MAPS, published_map
+        from trimtab_hardware.dram.scenario import load_scenario_part
+        from trimtab_hardware.dram.spaces import design_of_map
+
+        part = load_scenario_part(problem)
+        return {name: design_of_map(part, published_map(part, name)) for name in PUBLISHED_MAPS}
+
+    def bound(self, problem: DramScenario, seed: int) -> Bound:
+        """The enumerated optimum of space A, the closed form elsewhere."""
+        from trimtab_hardware.dram.certificates import dram_bound
+
+        return dram_bound(problem)
+
+    def verify(self, problem: DramScenario, seed: int, bound: Bound) -> None:
+        """See `Domain.verify`."""
+        from trimtab_hardware.dram.certificates import verify_dram_bound
+
+        verify_dram_bound(problem, bound)
+
+    def data_files(self, problem: DramScenario) -> tuple[Path, ...]:
+        """Traces, part and address map of the user."""
+        traces = [path for workload in problem.workloads for path in workload.traces]
+        return (*traces, *(path for path in (problem.address_map_file,) if path is not None))
+
+    def check(self, problem: DramScenario) -> tuple[str, ...]:
+        """Read part, map and traces; one note a workload."""
+        from trimtab_hardware.dram.problem import DramProblem
+
+        built = DramProblem(problem)
+        return (*built.part.timing.warnings, *_workload_notes(problem, built.traces))
+
+    def from_files(self, files: Sequence[Path], folder: Path, name: str) -> Imported:
+        """Traces of any known format, and an address map."""
+        from trimtab_hardware.dram.readers import problem_from_files
+
+        return problem_from_files(files, folder)
+
+    def notes(self, problem: DramScenario) -> tuple[str, ...]:
+        """What is not modelled, and what the seed workloads are."""
+        found = ["energy leaves out data dependence, I/O and termination"]
+        if any(w.seed in ("cloud-1", "cloud-2") for w in problem.workloads):
+            found.append(
+                "cloud-1 and cloud-2 are generated blocks: no data-centre trace is in them"
+            )
+        if any(path.suffix == ".rstl" for w in problem.workloads for path in w.traces):
+            found.append(".rstl times are added up as if each request were accepted on arrival")
+        return tuple(found)
+
+    def design_views(
+        self, problem: DramScenario, records: Sequence[DesignRecord]
+    ) -> tuple[Figure, ...]:
+        """Latency distribution and command timeline of the reference and of the best design."""
+        from trimtab_hardware.dram.views import figures
+
+        return figures(problem, records)
+
+
+def _workload_notes(problem: DramScenario, traces: Sequence[Any]) -> list[str]:
+    return [
+        f"{workload.label}: {len(trace)} requests, {trace.is_write.mean():.0%} writes, "
+        f"{int(trace.arrival[-1])} cycles"
+        for workload, trace in zip(problem.workloads, traces, strict=True)
+    ]
+
+
+DOMAIN = DramDomain()

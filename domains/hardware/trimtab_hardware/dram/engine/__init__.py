@@ -1,0 +1,1 @@
+"""The compiled simulator: event kernel, front end, banks, bus, refresh, controller pass."""

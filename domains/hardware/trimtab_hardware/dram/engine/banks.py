@@ -1,0 +1,176 @@
+"""Request lists of the banks, the choice among them, and the next command of a bank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from trimtab_hardware.dram.engine.bus import own_time
+from trimtab_hardware.dram.engine.state import (
+    CLOSED,
+    CLOSED_ADAPTIVE,
+    FIFO,
+    FR_FCFS_GRP,
+    OPEN_ADAPTIVE,
+)
+from trimtab_hardware.dram.result import ACT, NOP, PRE, RD, RDA, WR, WRA
+
+Array = np.ndarray[Any, Any]
+
+
+@njit
+def append(s: Any, c: Any, q: Array, b: int, r: int) -> None:
+    """Store request `r` as the youngest of its bank."""
+    last = s.tail[b]
+    q[r].older = last
+    q[r].younger = -1
+    if last < 0:
+        s.head[b] = r
+    else:
+        q[last].younger = r
+    s.tail[b] = r
+    s.length[b] += 1
+    if c.scheduler != FIFO and q[r].row == s.row[b]:
+        append_hit(s, q, b, r)
+
+
+@njit
+def append_hit(s: Any, q: Array, b: int, r: int) -> None:
+    """Note that `r` goes to the open row, after all that do."""
+    last = s.last_hit[b]
+    q[r].older_hit = last
+    q[r].younger_hit = -1
+    if last < 0:
+        s.first_hit[b] = r
+    else:
+        q[last].younger_hit = r
+    s.last_hit[b] = r
+    s.hits[b] += 1
+
+
+@njit
+def forget_hits(s: Any, b: int) -> None:
+    """The bank is precharged: no request goes to an open row."""
+    s.hits[b] = 0
+    s.first_hit[b] = -1
+    s.last_hit[b] = -1
+
+
+@njit
+def find_hits(s: Any, c: Any, q: Array, b: int) -> None:
+    """Collect the requests to the row that has just been opened."""
+    forget_hits(s, b)
+    if c.scheduler == FIFO:
+        return
+    row = s.row[b]
+    r = s.head[b]
+    while r >= 0:
+        if q[r].row == row:
+            append_hit(s, q, b, r)
+        r = q[r].younger
+
+
+@njit
+def remove(s: Any, c: Any, q: Array, b: int, r: int) -> None:
+    """Take request `r`, which goes to the open row, out of its bank's lists."""
+    older, younger = q[r].older, q[r].younger
+    if older < 0:
+        s.head[b] = younger
+    else:
+        q[older].younger = younger
+    if younger < 0:
+        s.tail[b] = older
+    else:
+        q[younger].older = older
+    s.length[b] -= 1
+    if c.scheduler == FIFO:
+        return
+    older, younger = q[r].older_hit, q[r].younger_hit
+    if older < 0:
+        s.first_hit[b] = younger
+    else:
+        q[older].younger_hit = younger
+    if younger < 0:
+        s.last_hit[b] = older
+    else:
+        q[younger].older_hit = older
+    s.hits[b] -= 1
+
+
+@njit
+def grouped_hit(s: Any, q: Array, b: int) -> int:
+    """Oldest hit of the last direction that passes no older access to its line; else oldest."""
+    r = s.first_hit[b]
+    while r >= 0:
+        if q[r].write == s.last_write:
+            older = q[r].older_hit
+            while older >= 0 and q[older].line != q[r].line:
+                older = q[older].older_hit
+            if older < 0:
+                return int(r)
+        r = q[r].younger_hit
+    return int(s.first_hit[b])
+
+
+@njit
+def candidate(s: Any, c: Any, q: Array, b: int) -> int:
+    """The request that the scheduler wants from a bank with requests."""
+    if c.scheduler == FIFO or s.row[b] < 0 or s.hits[b] == 0:
+        return int(s.head[b])
+    if c.scheduler == FR_FCFS_GRP:
+        return int(grouped_hit(s, q, b))
+    return int(s.first_hit[b])
+
+
+@njit
+def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
+    """Whether another request than the current one goes to the open row."""
+    if c.scheduler == FIFO:
+        return bool(s.length[b] >= 2 and q[q[s.head[b]].younger].row == s.row[b])
+    return bool(s.hits[b] >= 2)
+
+
+@njit
+def closes(s: Any, c: Any, q: Array, b: int) -> bool:
+    """Whether a column command of the bank carries an auto-precharge."""
+    if c.page == OPEN_ADAPTIVE:
+        return bool(s.length[b] >= 2 and not further_hit(s, c, q, b))
+    return bool(c.page == CLOSED_ADAPTIVE and not further_hit(s, c, q, b))
+
+
+@njit
+def next_command(s: Any, c: Any, q: Array, b: int) -> int:
+    """What the bank needs for its current request."""
+    r = s.current[b]
+    if s.row[b] < 0:
+        return ACT
+    if c.page != CLOSED and q[r].row != s.row[b]:
+        return PRE
+    if c.page == CLOSED or closes(s, c, q, b):
+        return WRA if q[r].write else RDA
+    return WR if q[r].write else RD
+
+
+@njit
+def set_current(s: Any, c: Any, b: int, r: int) -> None:
+    """Make `r` (-1: none) the current request of the bank."""
+    rank = b // c.banks_per_rank
+    s.busy_banks[rank] += (r >= 0) - (s.current[b] >= 0)
+    s.current[b] = r
+
+
+@njit
+def evaluate(s: Any, c: Any, q: Array, b: int) -> None:
+    """Choose the bank's current request and next command."""
+    command, request, own = s.next[b], s.current[b], s.own[b]
+    s.next[b] = NOP
+    if s.length[b] and not s.blocked[b // c.banks_per_rank]:
+        r = candidate(s, c, q, b)
+        if not s.keep[b] or q[r].row == s.row[b]:
+            set_current(s, c, b, r)
+        s.next[b] = next_command(s, c, q, b)
+        s.own[b] = own_time(s, b, s.next[b])
+    if s.next[b] != command or s.current[b] != request or s.own[b] != own:
+        s.stale = 1

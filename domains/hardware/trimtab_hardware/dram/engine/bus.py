@@ -1,0 +1,138 @@
+"""Earliest issue times: what a command may follow, and what it delays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from trimtab_hardware.dram.engine.state import NEVER
+from trimtab_hardware.dram.result import ACT, PRE, PREAB, RD, RDA, WRA
+
+
+@njit
+def own_time(s: Any, b: int, command: int) -> int:
+    """Earliest issue of `command` as far as its bank decides."""
+    if command == ACT:
+        return int(s.act_bank[b])
+    if command == PRE:
+        return int(s.pre_bank[b])
+    if command == RDA:
+        return int(max(s.cas_bank[b], s.rda_bank[b]))
+    return int(s.cas_bank[b])
+
+
+@njit
+def shared_time(s: Any, command: int, group: int, rank: int) -> int:
+    """Earliest issue of `command` as far as its group and rank decide."""
+    if command == ACT:
+        return int(max(s.act_group[group], s.act_rank[rank]))
+    if command == PRE:
+        return 0
+    if command in (RD, RDA):
+        return int(max(s.rd_group[group], s.rd_rank[rank]))
+    return int(max(s.wr_group[group], s.wr_rank[rank]))
+
+
+@njit
+def refresh_time(s: Any, rank: int) -> int:
+    """Earliest issue of the rank's refresh command; NEVER if it has none."""
+    command = s.refresh_cmd[rank]
+    if command == 0:
+        return int(NEVER)
+    ready = s.preab_rank[rank] if command == PREAB else s.ref_rank[rank]
+    return int(max(s.now, s.bus, ready))
+
+
+@njit
+def delay_after_act(s: Any, c: Any, b: int, group: int, rank: int) -> None:
+    """Consequences of an ACT now."""
+    t = s.now
+    s.bus = t + c.act_ck
+    s.cas_bank[b] = t + c.rcd
+    s.rda_bank[b] = 0
+    s.act_bank[b] = t + c.rc
+    s.pre_bank[b] = t + c.ras
+    s.act_group[group] = t + c.rrd_l
+    k = s.act_count[rank] & 3
+    s.acts[rank, k] = t
+    s.act_count[rank] += 1
+    window = s.acts[rank, (k + 1) & 3] + c.faw if s.act_count[rank] >= 4 else 0
+    s.act_rank[rank] = max(s.act_rank[rank], t + c.rrd_s, window)
+    s.preab_rank[rank] = max(s.preab_rank[rank], t + c.ras)
+    s.ref_rank[rank] = max(s.ref_rank[rank], t + c.rc)
+
+
+@njit
+def delay_after_pre(s: Any, c: Any, b: int, rank: int) -> None:
+    """Consequences of a PRE now."""
+    s.bus = s.now + c.pre_ck
+    s.act_bank[b] = max(s.act_bank[b], s.now + c.rp)
+    s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rp)
+
+
+@njit
+def delay_after_preab(s: Any, c: Any, rank: int) -> None:
+    """Consequences of a PREAB now."""
+    s.bus = s.now + c.pre_ck
+    s.act_rank[rank] = max(s.act_rank[rank], s.now + c.rp_ab)
+    s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rp_ab)
+
+
+@njit
+def delay_after_ref(s: Any, c: Any, rank: int) -> None:
+    """Consequences of a REF now."""
+    s.bus = s.now + c.pre_ck
+    s.act_rank[rank] = max(s.act_rank[rank], s.now + c.rfc)
+    s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rfc)
+
+
+@njit
+def delay_after_read(s: Any, c: Any, b: int, group: int, rank: int, closes: bool) -> None:
+    """Consequences of an RD or RDA now."""
+    t = s.now
+    s.bus = t + c.cas_ck
+    s.rd_group[group] = max(s.rd_group[group], t + c.ccd_l)
+    s.rd_rank[rank] = max(s.rd_rank[rank], t + c.ccd_s)
+    s.wr_rank[rank] = max(s.wr_rank[rank], t + c.rdwr)
+    s.preab_rank[rank] = max(s.preab_rank[rank], t + c.rtp)
+    if closes:
+        s.act_bank[b] = max(s.act_bank[b], t + c.rtp + c.rp)
+        s.ref_rank[rank] = max(s.ref_rank[rank], t + c.rtp + c.rp)
+    else:
+        s.pre_bank[b] = max(s.pre_bank[b], t + c.rtp)
+    if c.ranks > 1:
+        other = 1 - rank
+        s.rd_rank[other] = max(s.rd_rank[other], t + c.burst + c.rtrs)
+        s.wr_rank[other] = max(s.wr_rank[other], t + c.rl + c.burst + c.rtrs - c.wl + c.wpre)
+
+
+@njit
+def delay_after_write(s: Any, c: Any, b: int, group: int, rank: int, closes: bool) -> None:
+    """Consequences of a WR or WRA now."""
+    t = s.now
+    s.bus = t + c.cas_ck
+    s.wr_group[group] = max(s.wr_group[group], t + c.ccd_l_wr)
+    s.wr_rank[rank] = max(s.wr_rank[rank], t + c.ccd_s)
+    s.rd_group[group] = max(s.rd_group[group], t + c.wl + c.burst + c.wtr_l)
+    s.rd_rank[rank] = max(s.rd_rank[rank], t + c.wl + c.burst + c.wtr_s)
+    s.preab_rank[rank] = max(s.preab_rank[rank], t + c.wrpre)
+    if closes:
+        s.act_bank[b] = max(s.act_bank[b], t + c.wrpre + c.rp)
+        s.ref_rank[rank] = max(s.ref_rank[rank], t + c.wrpre + c.rp)
+    else:
+        s.pre_bank[b] = max(s.pre_bank[b], t + c.wrpre)
+        s.rda_bank[b] = t + c.wrpre - c.rtp
+    if c.ranks > 1:
+        other = 1 - rank
+        s.wr_rank[other] = max(s.wr_rank[other], t + c.burst + c.rtrs)
+        s.rd_rank[other] = max(s.rd_rank[other], t + c.wl + c.burst + c.rtrs - c.rl + c.rpre)
+
+
+@njit
+def delay_after_column(s: Any, c: Any, b: int, group: int, rank: int, command: int) -> None:
+    """Consequences of a column command now."""
+    if command in (RD, RDA):
+        delay_after_read(s, c, b, group, rank, command == RDA)
+    else:
+        delay_after_write(s, c, b, group, rank, command == WRA)

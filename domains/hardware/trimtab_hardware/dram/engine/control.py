@@ -1,0 +1,253 @@
+"""One pass of the controller: respond, admit, refresh, issue, look ahead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from trimtab_hardware.dram.engine.banks import (
+    append,
+    evaluate,
+    find_hits,
+    forget_hits,
+    remove,
+    set_current,
+)
+from trimtab_hardware.dram.engine.bus import (
+    delay_after_act,
+    delay_after_column,
+    delay_after_pre,
+    delay_after_preab,
+    delay_after_ref,
+    refresh_time,
+    shared_time,
+)
+from trimtab_hardware.dram.engine.events import notify, post
+from trimtab_hardware.dram.engine.frontend import TO_FRONT
+from trimtab_hardware.dram.engine.refresh import after_refresh, evaluate_refresh, first_due
+from trimtab_hardware.dram.engine.state import (
+    ACCEPTED,
+    BANKWISE,
+    DATA,
+    FR_FCFS_GRP,
+    ISSUED,
+    NEVER,
+    READ_WRITE,
+    RESP,
+    WAKE,
+)
+from trimtab_hardware.dram.result import ACT, NOP, PRE, PREAB, RDA, WRA
+
+Array = np.ndarray[Any, Any]
+
+
+@njit
+def control(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
+    """The controller's process."""
+    respond(s, c, q, h, responses)
+    admit(s, c, q, h)
+    evaluate_refresh(s, c)
+    issue_one(s, c, q, h, responses, log)
+    reevaluate(s, c, q)
+    if s.stale:
+        select(s, c)
+    noted = max(s.best_time, s.now)
+    evaluate_refresh(s, c)
+    for rank in range(c.ranks):
+        noted = min(noted, refresh_time(s, rank))
+    noted = min(noted, first_due(s, c))
+    if noted < NEVER:
+        notify(s, h, WAKE, noted - s.now)
+
+
+@njit
+def head_response(s: Any, c: Any, q: Array, responses: Array) -> int:
+    """The request whose response goes out next; -1 if its column command is not issued."""
+    if c.reorder_responses:
+        r = s.next_response
+        return int(r) if r < c.requests and q[r].phase >= ISSUED else -1
+    if s.responses_head < s.responses_tail:
+        return int(responses[s.responses_head])
+    return -1
+
+
+@njit
+def respond(s: Any, c: Any, q: Array, h: Array, responses: Array) -> None:
+    """Send the next response to the front end once the last one has been taken."""
+    if s.outstanding:
+        if s.end_time != s.now:
+            return
+        s.outstanding = 0
+    r = head_response(s, c, q, responses)
+    if r < 0:
+        return
+    if q[r].ready > s.now:
+        notify(s, h, DATA, q[r].ready - s.now)
+        return
+    s.responses_head += 1
+    s.next_response += 1
+    s.outstanding = 1
+    delay = 1 if s.end_time == s.now else 0
+    post(s, h, TO_FRONT, RESP, r, delay)
+    s.end_time = NEVER
+    q[r].ready = s.now + delay
+
+
+@njit
+def has_room(s: Any, c: Any) -> bool:
+    """The admission test, whatever the request that wants in."""
+    if c.buffer == BANKWISE:
+        return bool(s.length[s.last_stored] < c.size)
+    if c.buffer == READ_WRITE:
+        return bool(s.reads < c.size and s.writes < c.size)
+    return bool(s.reads + s.writes < c.size)
+
+
+@njit
+def admit(s: Any, c: Any, q: Array, h: Array) -> None:
+    """Store the request in the input register if it is visible and there is room."""
+    if s.visible > s.now or not has_room(s, c):
+        return
+    r = s.register
+    s.visible = NEVER
+    b = q[r].bank
+    append(s, c, q, b, r)
+    if q[r].write:
+        s.writes += 1
+    else:
+        s.reads += 1
+    s.last_stored = b
+    evaluate(s, c, q, b)
+    post(s, h, TO_FRONT, ACCEPTED, r, 0)
+
+
+@njit
+def select(s: Any, c: Any) -> None:
+    """Find the bank command with the least (earliest issue, id)."""
+    floor = max(s.now, s.bus)
+    best_time, best_id, best_bank = NEVER, NEVER, -1
+    for b in range(c.banks):
+        command = s.next[b]
+        if command == NOP:
+            continue
+        shared = shared_time(s, command, b // c.banks_per_group, b // c.banks_per_rank)
+        time = max(floor, s.own[b], shared)
+        if time < best_time or (time == best_time and s.current[b] < best_id):
+            best_time, best_id, best_bank = time, s.current[b], b
+    s.best_time, s.best_id, s.best_bank = best_time, best_id, best_bank
+    s.stale = 0
+
+
+@njit
+def issue_one(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
+    """Issue the command whose time has come, refresh first."""
+    s.issued_bank = -1
+    for rank in range(c.ranks):
+        if refresh_time(s, rank) == s.now:
+            issue_refresh(s, c, rank, log)
+            return
+    if s.stale or s.best_time < s.now:
+        select(s, c)
+    if s.best_time == s.now:
+        issue_bank(s, c, q, h, responses, log)
+
+
+@njit
+def write_log(s: Any, log: Array, code: int, rank: int, bank: int, request: int) -> None:
+    """Append a command to the log."""
+    k = s.log_size
+    log[k].time = s.now
+    log[k].code = code
+    log[k].rank = rank
+    log[k].bank = bank
+    log[k].request = request
+    s.log_size = k + 1
+
+
+@njit
+def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
+    """Issue the rank's PREAB or REF."""
+    s.stale = 1
+    s.all_dirty = 1
+    write_log(s, log, s.refresh_cmd[rank], rank, -1, -1)
+    if s.refresh_cmd[rank] != PREAB:
+        delay_after_ref(s, c, rank)
+        after_refresh(s, c, rank)
+        return
+    delay_after_preab(s, c, rank)
+    s.open_banks[rank] = 0
+    for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
+        s.row[b] = -1
+        s.keep[b] = 0
+        forget_hits(s, b)
+
+
+@njit
+def issue_bank(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
+    """Issue the selected bank's next command."""
+    b = s.best_bank
+    command, r = s.next[b], s.current[b]
+    rank = b // c.banks_per_rank
+    s.stale = 1
+    s.issued_bank = b
+    write_log(s, log, command, rank, b, r)
+    if command == ACT:
+        delay_after_act(s, c, b, b // c.banks_per_group, rank)
+        s.row[b] = q[r].row
+        s.keep[b] = 1
+        s.open_banks[rank] += 1
+        find_hits(s, c, q, b)
+    elif command == PRE:
+        delay_after_pre(s, c, b, rank)
+        precharge(s, b, rank)
+    else:
+        delay_after_column(s, c, b, b // c.banks_per_group, rank, command)
+        complete(s, c, q, h, responses, command)
+
+
+@njit
+def precharge(s: Any, b: int, rank: int) -> None:
+    """The bank has no open row any more."""
+    s.row[b] = -1
+    s.keep[b] = 0
+    s.open_banks[rank] -= 1
+    forget_hits(s, b)
+
+
+@njit
+def complete(s: Any, c: Any, q: Array, h: Array, responses: Array, command: int) -> None:
+    """A column command has been issued: free its place, admit, and queue its response."""
+    b = s.best_bank
+    r = s.current[b]
+    remove(s, c, q, b, r)
+    write = q[r].write
+    s.reads -= 1 - write
+    s.writes -= write
+    if write != s.last_write:
+        s.last_write = write
+        s.all_dirty |= c.scheduler == FR_FCFS_GRP
+    set_current(s, c, b, -1)
+    s.keep[b] = 0
+    if command in (RDA, WRA):
+        precharge(s, b, b // c.banks_per_rank)
+    admit(s, c, q, h)
+    q[r].ready = s.now + c.burst + (c.wl if write else c.rl)
+    q[r].phase = ISSUED
+    responses[s.responses_tail] = r
+    s.responses_tail += 1
+    first = head_response(s, c, q, responses)
+    if first >= 0 and q[first].ready > s.now:
+        notify(s, h, DATA, q[first].ready - s.now)
+
+
+@njit
+def reevaluate(s: Any, c: Any, q: Array) -> None:
+    """Evaluate the banks whose choice may have changed."""
+    if s.all_dirty:
+        s.all_dirty = 0
+        for b in range(c.banks):
+            evaluate(s, c, q, b)
+    elif s.issued_bank >= 0:
+        evaluate(s, c, q, s.issued_bank)

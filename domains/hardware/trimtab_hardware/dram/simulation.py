@@ -1,0 +1,184 @@
+"""`simulate`: a trace on a part under a configuration, to the cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab_hardware.dram.address_map import AddressMap, Coordinates, read_address_map
+from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.part import Part, load_part
+from trimtab_hardware.dram.result import ACT, COMMANDS, PRE, RD, REF, WRA, CommandTrace, Result
+from trimtab_hardware.dram.traces import Trace
+
+Array = np.ndarray[Any, Any]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """What one channel left behind."""
+
+    index: IntArray
+    requests: Array
+    state: Array
+    parameters: Array
+    log: Array
+
+
+class Engine:
+    """A trace on a part, ready to be simulated under many configurations.
+
+    Args:
+        trace: The requests, each of one burst; address bits above the capacity are dropped in
+            decoding but kept in the test for equal lines, as the reference does.
+        part: The memory of one channel.
+        address_map: Bits of the address; the part's default if left out.
+    """
+
+    def __init__(self, trace: Trace, part: Part, address_map: AddressMap | None = None) -> None:
+        self.trace = trace
+        self.part = part
+        self._map = address_map
+        self._shares: dict[tuple[int, int], list[tuple[IntArray, Array]]] = {}
+
+    def run(self, configuration: Configuration, *, commands: bool = False) -> Result:
+        """Simulate under one configuration; `commands` asks for the command trace.
+
+        Raises:
+            InputFileError: The address map does not fit part, channels and ranks.
+            SimulatorError: The controller came to a stop with requests left.
+        """
+        from trimtab_hardware.dram.channel import run_channel
+
+        runs = []
+        for index, records in self._split(configuration.channels, configuration.ranks):
+            requests = records.copy()
+            state, parameters, log = run_channel(self.part, configuration, requests)
+            runs.append(_Run(index, requests, state, parameters, log))
+        return _collect(self.trace, self.part, runs, commands=commands)
+
+    def _split(self, channels: int, ranks: int) -> list[tuple[IntArray, Array]]:
+        """Indices and initial records of the requests of each channel that has any."""
+        from trimtab_hardware.dram.channel import request_records
+
+        if (channels, ranks) not in self._shares:
+            place = self._decode(channels, ranks)
+            indices = [np.flatnonzero(place.channel == channel) for channel in range(channels)]
+            self._shares[channels, ranks] = [
+                (index, request_records(self.trace, place, self.part, index))
+                for index in indices
+                if len(index)
+            ]
+        return self._shares[channels, ranks]
+
+    def _decode(self, channels: int, ranks: int) -> Coordinates:
+        chosen = self._map or self.part.address_map(channels=channels, ranks=ranks)
+        self.part.check_map(chosen, channels, ranks)
+        return chosen.decode(self.trace.address & -self.part.burst_bytes)
+
+
+def simulate(
+    trace: Trace | Path | str,
+    part: Part | Path | str,
+    configuration: Configuration | None = None,
+    *,
+    address_map: AddressMap | Path | str | None = None,
+    commands: bool = False,
+) -> Result:
+    """Simulate a trace on a part under a controller configuration, to the cycle.
+
+    Args:
+        trace: A trace, or the path of one in a standard format.
+        part: A part, or the id of a shipped one.
+        configuration: The controller; the reference of today's practice if left out.
+        address_map: A map, or the path of a DRAMSys address-mapping file; the part's own if
+            left out.
+        commands: Whether to return every command.
+
+    Raises:
+        InputFileError: A file is unreadable, or trace, part and map do not fit together.
+        UnknownNameError: No such part.
+        SimulatorError: The controller came to a stop with requests left.
+    """
+    memory = part if isinstance(part, Part) else load_part(str(part))
+    requests = trace if isinstance(trace, Trace) else _read(Path(trace), memory)
+    chosen = address_map
+    if isinstance(chosen, Path | str):
+        chosen = read_address_map(chosen)
+    design = configuration or Configuration()
+    return Engine(requests, memory, chosen).run(design, commands=commands)
+
+
+def _read(path: Path, part: Part) -> Trace:
+    from trimtab_hardware.dram.trace_files import read_trace
+
+    return read_trace(path, part.clock_mhz)
+
+
+def _collect(trace: Trace, part: Part, runs: list[_Run], *, commands: bool) -> Result:
+    from trimtab_hardware.dram.energy import energies
+
+    latency, arrival = np.empty(len(trace), np.int64), np.empty(len(trace), np.int64)
+    total = max(int(run.state["now"][0]) for run in runs)
+    counts = np.zeros(len(COMMANDS), dtype=np.int64)
+    parts: dict[str, float] = {}
+    powers_mw = 0.0
+    for run in runs:
+        latency[run.index] = run.requests["ready"] - run.requests["stamp"]
+        arrival[run.index] = run.requests["end"] - run.requests["arrival"]
+        counts += np.bincount(run.log["code"], minlength=len(COMMANDS))
+        causes, cycles = energies(part, run.log, run.parameters)
+        parts = {cause: parts.get(cause, 0.0) + energy for cause, energy in causes.items()}
+        powers_mw += sum(causes.values()) / (cycles * part.tck_ns)
+    columns = int(counts[RD : WRA + 1].sum())
+    return Result(
+        requests=len(trace),
+        total_ck=total,
+        tck_ns=part.tck_ns,
+        counts=dict(zip(COMMANDS[1:], counts[1:].tolist(), strict=True)),
+        energy_pj=sum(parts.values()),
+        energy_parts_pj=parts,
+        average_power_mw=powers_mw,
+        latency_ck=latency,
+        arrival_latency_ck=arrival,
+        refresh_gap_ck=max(_refresh_gap(run, total) for run in runs),
+        row_hits=max(0, columns - int(counts[ACT])),
+        row_conflicts=int(counts[PRE]),
+        bus_utilisation=columns * part.burst_ck / (total * len(runs)),
+        commands=_command_trace(part, runs) if commands else None,
+    )
+
+
+def _refresh_gap(run: _Run, total: int) -> int:
+    """Longest time without a refresh in a rank, from 0 to the end."""
+    log, gap = run.log, 0
+    refreshes = log[log["code"] == REF]
+    for rank in range(int(run.parameters["ranks"][0])):
+        times = refreshes["time"][refreshes["rank"] == rank]
+        gap = max(gap, int(np.diff(times, prepend=0, append=total).max()))
+    return gap
+
+
+def _command_trace(part: Part, runs: list[_Run]) -> CommandTrace:
+    log = np.concatenate([run.log for run in runs])
+    channels = [np.full(len(run.log), k, dtype=np.int8) for k, run in enumerate(runs)]
+    request, row = [], []
+    for run in runs:
+        local = run.log["request"]
+        served = local >= 0
+        request.append(np.where(served, run.index[local], -1))
+        row.append(np.where(served, run.requests["row"][local], -1))
+    return CommandTrace(
+        time=log["time"].copy(),
+        code=log["code"].copy(),
+        channel=np.concatenate(channels),
+        rank=log["rank"].copy(),
+        bank=np.where(log["bank"] >= 0, log["bank"] % part.banks, log["bank"]).astype(np.int16),
+        row=np.concatenate(row).astype(np.int32),
+        request=np.concatenate(request),
+    )

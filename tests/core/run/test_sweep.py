@@ -1,0 +1,60 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trimtab.contracts.scenario import Sweep
+from trimtab.run.sweep import points_of
+
+VALUES = st.lists(st.integers(), min_size=1, max_size=4, unique=True)
+OVER = st.dictionaries(st.sampled_from(["problem.a", "problem.b", "seeds"]), VALUES, min_size=1)
+
+
+def size(over: dict[str, list[int]]) -> int:
+    return math.prod(len(values) for values in over.values())
+
+
+@given(OVER)
+def test_a_grid_has_every_combination_once(over: dict[str, list[int]]) -> None:
+    points = points_of(Sweep(mode="grid", over=over))
+    assert len({tuple(p.items()) for p in points}) == len(points) == size(over)
+
+
+@given(OVER, st.integers(1, 30), st.integers(0, 5))
+def test_random_points_are_distinct_points_of_the_grid_and_repeatable(
+    over: dict[str, list[int]], n: int, seed: int
+) -> None:
+    sweep = Sweep(mode="random", over=over, n=n, seed=seed)
+    points = points_of(sweep)
+    grid = {tuple(p.items()) for p in points_of(Sweep(mode="grid", over=over))}
+    assert len({tuple(p.items()) for p in points}) == len(points) == min(n, size(over))
+    assert {tuple(p.items()) for p in points} <= grid
+    assert points == points_of(sweep)
+
+
+def test_random_points_of_a_huge_grid_are_drawn_without_making_it() -> None:
+    over = {f"problem.k{i}": list(range(100)) for i in range(10)}
+    points = points_of(Sweep(mode="random", over=over, n=50, seed=1))
+    assert len({tuple(p.items()) for p in points}) == 50
+
+
+def test_a_list_takes_values_together() -> None:
+    over = {"problem.a": [1, 2], "problem.b": [3, 4]}
+    assert points_of(Sweep(mode="list", over=over)) == [
+        {"problem.a": 1, "problem.b": 3},
+        {"problem.a": 2, "problem.b": 4},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "over", "message"),
+    [
+        ("list", {"problem.a": [1], "problem.b": [1, 2]}, "as many values for each key"),
+        ("grid", {}, "at least one key"),
+        ("grid", {"problem.a": []}, "at least one value"),
+        ("grid", {f"problem.k{i}": list(range(10)) for i in range(5)}, "use mode random"),
+    ],
+)
+def test_what_is_no_sweep_is_refused(mode: str, over: dict[str, list[int]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        points_of(Sweep(mode=mode, over=over))  # type: ignore[arg-type]

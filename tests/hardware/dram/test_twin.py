@@ -1,0 +1,577 @@
+"""A slow, readable twin of the controller, written from its rules, and held against the kernel."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import numpy as np
+import pytest
+from trimtab_hardware.dram import COMMANDS, Configuration, Part, Trace
+from trimtab_hardware.dram.configuration import (
+    ARBITERS,
+    BUFFERS,
+    PAGE_POLICIES,
+    RESPONSE_QUEUES,
+    SCHEDULERS,
+)
+from trimtab_hardware.dram.simulation import Engine
+
+
+@dataclass
+class Event:
+    """One slot: pending as 'next', or as the heap entry [time, slot], or not at all."""
+
+    process: object
+    pending: object = None
+
+
+class Kernel:
+    """Discrete events with the order that the reference's kernel gives to ties."""
+
+    def __init__(self):
+        self.now, self.heap, self.run_list, self.round = 0, [None], deque(), []
+        self.round_number = 0
+
+    def notify(self, slot, delay):
+        if slot.pending == "next":
+            return
+        if delay == 0:
+            slot.pending = "next"
+            self.round.append(slot)
+            return
+        if slot.pending is not None and slot.pending[0] <= self.now + delay:
+            return
+        slot.pending = [self.now + delay, slot]
+        self.push(slot.pending)
+
+    def push(self, entry):
+        heap, k = self.heap, len(self.heap)
+        heap.append(entry)
+        while k > 1 and heap[k // 2][0] > entry[0]:
+            heap[k] = heap[k // 2]
+            k //= 2
+        heap[k] = entry
+
+    def pop(self):
+        heap = self.heap
+        top, last = heap[1], heap.pop()
+        if len(heap) == 1:
+            return top
+        heap[1], k = last, 1
+        while True:
+            pick = k
+            if 2 * k < len(heap) and heap[2 * k][0] < heap[pick][0]:
+                pick = 2 * k
+            if 2 * k + 1 < len(heap) and heap[2 * k + 1][0] < heap[pick][0]:
+                pick = 2 * k + 1
+            if pick == k:
+                return top
+            heap[k], heap[pick] = heap[pick], heap[k]
+            k = pick
+
+    def trigger(self, slot):
+        slot.pending = None
+        if slot.process not in self.run_list:
+            self.run_list.append(slot.process)
+
+    def advance(self):
+        while len(self.heap) > 1 and self.heap[1][1].pending is not self.heap[1]:
+            self.pop()
+        self.now = self.heap[1][0]
+        while len(self.heap) > 1 and self.heap[1][0] == self.now:
+            entry = self.pop()
+            if entry[1].pending is entry:
+                self.trigger(entry[1])
+
+    def run(self, finished):
+        while True:
+            self.round_number += 1
+            while self.run_list:
+                self.run_list.popleft()()
+            if finished():
+                return
+            started, self.round = self.round, []
+            for slot in reversed(started):
+                self.trigger(slot)
+            if not self.run_list:
+                self.advance()
+
+
+class Mailbox:
+    """Messages to a process: of earlier rounds in order, then timed ones that are due."""
+
+    def __init__(self, kernel, process):
+        self.kernel, self.slot = kernel, Event(process)
+        self.soon, self.timed = [], []
+
+    def post(self, message, delay):
+        if delay == 0:
+            self.soon.append((self.kernel.round_number, message))
+        else:
+            self.timed.append((self.kernel.now + delay, message))
+            self.timed.sort(key=lambda item: item[0])
+        self.kernel.notify(self.slot, delay)
+
+    def receive(self):
+        number, now = self.kernel.round_number, self.kernel.now
+        due = [m for posted, m in self.soon if posted < number]
+        self.soon = [(posted, m) for posted, m in self.soon if posted >= number]
+        due += [m for time, m in self.timed if time <= now]
+        self.timed = [(time, m) for time, m in self.timed if time > now]
+        if self.timed:
+            self.kernel.notify(self.slot, self.timed[0][0] - now)
+        return due
+
+
+@dataclass
+class Bank:
+    group: int
+    row: object = None
+    requests: list = field(default_factory=list)
+    current: object = None
+    keep: bool = False
+    next: object = None
+
+
+@dataclass
+class Request:
+    id: int
+    arrival: int
+    address: int
+    write: bool
+    bank: int
+    row: int
+    stamp: int = -1
+    latency: int = -1
+    arrival_latency: int = -1
+
+
+class Bus:
+    """Earliest issue times from the history of commands."""
+
+    def __init__(self, part: Part):
+        t = part.timing
+        b, wrpre = part.burst_ck, t.wl + part.burst_ck + t.wr
+        self.last = {}
+        self.acts = []
+        self.bus = -1
+        self.faw = t.faw
+        rules = []
+
+        def rule(sources, targets, scope, distance):
+            rules.extend((s, d, scope, distance) for s in sources.split() for d in targets.split())
+
+        rule("ACT", "RD RDA WR WRA", "b", t.rcd)
+        rule("ACT", "ACT", "b", t.rc)
+        rule("ACT", "ACT", "g", t.rrd_l)
+        rule("ACT", "ACT", "r", t.rrd_s)
+        rule("ACT", "PRE", "b", t.ras)
+        rule("ACT", "PREAB", "r", t.ras)
+        rule("ACT", "REF", "r", t.rc)
+        for kind in ("RD RDA", "WR WRA"):
+            rule(kind, kind, "g", t.ccd_l)
+            rule(kind, kind, "r", t.ccd_s)
+        rule("RD RDA", "WR WRA", "r", t.rdwr)
+        rule("WR WRA", "RD RDA", "g", t.wl + b + t.wtr_l)
+        rule("WR WRA", "RD RDA", "r", t.wl + b + t.wtr_s)
+        rule("WR", "RDA", "b", wrpre - t.rtp)
+        rule("RD", "PRE", "b", t.rtp)
+        rule("RD RDA", "PREAB", "r", t.rtp)
+        rule("WR", "PRE", "b", wrpre)
+        rule("WR WRA", "PREAB", "r", wrpre)
+        rule("RDA", "ACT", "b", t.rtp + t.rp)
+        rule("RDA", "REF", "r", t.rtp + t.rp)
+        rule("WRA", "ACT", "b", wrpre + t.rp)
+        rule("WRA", "REF", "r", wrpre + t.rp)
+        rule("PRE", "ACT", "b", t.rp)
+        rule("PRE", "REF", "r", t.rp)
+        rule("PREAB", "ACT REF", "r", t.rp)
+        rule("REF", "ACT REF", "r", t.rfc)
+        self.rules = {}
+        for source, target, scope, distance in rules:
+            self.rules.setdefault(target, []).append((source, scope, distance))
+
+    def earliest(self, command, bank, group, now):
+        time = max(now, self.bus + 1)
+        where = {"b": bank, "g": group, "r": 0}
+        for source, scope, distance in self.rules[command]:
+            time = max(time, self.last.get((source, scope, where[scope]), -inf) + distance)
+        if command == "ACT" and len(self.acts) >= 4:
+            time = max(time, self.acts[-4] + self.faw)
+        return time
+
+    def issue(self, command, bank, group, now):
+        self.bus = now
+        for scope, where in (("b", bank), ("g", group), ("r", 0)):
+            self.last[command, scope, where] = now
+        if command == "ACT":
+            self.acts.append(now)
+
+
+class Twin:
+    def __init__(self, trace: Trace, part: Part, design: Configuration):
+        self.part, self.design, self.kernel = part, design, Kernel()
+        address = trace.address // 64 * 64
+        place = part.map.decode(address)
+        self.requests = [
+            Request(k + 1, *map(int, row))
+            for k, row in enumerate(
+                zip(trace.arrival, address, trace.is_write, place.bank, place.row, strict=True)
+            )
+        ]
+        per_group = part.banks // part.groups
+        self.banks = [Bank(k // per_group) for k in range(part.banks)]
+        self.bus = Bus(part)
+        self.commands = []
+        # controller
+        self.blocked, self.last_write = False, False
+        self.last_stored = 0
+        self.stored = {False: 0, True: 0}
+        self.register, self.visible = None, inf
+        self.responses, self.outstanding, self.next_response, self.end_time = [], False, 1, -1
+        self.due = part.timing.refi if design.refresh_policy == "AllBank" else inf
+        self.pulled, self.flex, self.refresh = False, 0, None
+        self.slots = {name: Event(self.control) for name in ("wake", "data", "handover", "end")}
+        # front end
+        self.front = Mailbox(self.kernel, self.run_front)
+        self.active, self.stalled, self.queue, self.busy_channel = 0, None, [], False
+        self.returned, self.busy_source, self.next_return = [], False, 1
+        self.accepted_at = self.done_at = -1
+        # source
+        self.source = Mailbox(self.kernel, self.run_source)
+        self.issued = self.complete = 0
+
+    def run(self):
+        first = self.requests[0]
+
+        def start():
+            self.issued = 1
+            self.front.post(("BEGIN", first), first.arrival)
+
+        self.kernel.run_list.extend([self.control, start])
+        self.kernel.run(lambda: self.complete == len(self.requests))
+        return self
+
+    # ---- source and front end
+    def run_source(self):
+        now = self.kernel.now
+        for message, request in self.source.receive():
+            if message == "ACCEPT" and self.issued < len(self.requests):
+                following = self.requests[self.issued]
+                self.issued += 1
+                self.front.post(("BEGIN", following), max(following.arrival, now + 1) - now)
+            elif message == "RESPONSE":
+                request.arrival_latency = now - request.arrival
+                self.complete += 1
+                self.front.post(("DONE", request), 0)
+
+    def run_front(self):
+        simple = self.design.arbiter == "Simple"
+        for message, request in self.front.receive():
+            handler = getattr(self, message.lower() + ("_simple" if simple else "_queued"))
+            handler(request)
+
+    def hand(self, request, delay):
+        self.register, self.visible = request, self.kernel.now + delay
+        self.kernel.notify(self.slots["handover"], delay)
+
+    def finish(self):
+        self.end_time = self.kernel.now
+        self.kernel.notify(self.slots["end"], 0)
+
+    def begin_simple(self, request):
+        request.stamp = self.kernel.now
+        self.hand(request, 0)
+
+    def accepted_simple(self, request):
+        self.source.post(("ACCEPT", request), 0)
+
+    def resp_simple(self, request):
+        self.source.post(("RESPONSE", request), 0)
+
+    def done_simple(self, _):
+        self.finish()
+
+    def enter(self, request):
+        request.stamp = self.kernel.now
+        self.source.post(("ACCEPT", request), 0)
+        self.front.post(("QUEUE", request), 0)
+
+    def begin_queued(self, request):
+        if self.active < self.design.max_active_transactions:
+            self.active += 1
+            self.enter(request)
+        else:
+            self.stalled = request
+
+    def queue_queued(self, request):
+        self.queue.append(request)
+        if not self.busy_channel:
+            self.busy_channel = True
+            self.hand(self.queue.pop(0), 1 if self.accepted_at == self.kernel.now else 0)
+
+    def accepted_queued(self, _):
+        self.accepted_at = self.kernel.now
+        if self.queue:
+            self.hand(self.queue.pop(0), 1)
+        else:
+            self.busy_channel = False
+
+    def resp_queued(self, request):
+        self.finish()
+        self.front.post(("RETURN", request), 0)
+
+    def eligible(self):
+        if self.design.arbiter == "Fifo":
+            return self.returned[0] if self.returned else None
+        return next((r for r in self.returned if r.id == self.next_return), None)
+
+    def give_back(self, delay):
+        request = self.eligible()
+        self.returned.remove(request)
+        self.next_return += 1
+        self.source.post(("RESPONSE", request), delay)
+
+    def return_queued(self, request):
+        self.returned.append(request)
+        if not self.busy_source and self.eligible():
+            self.busy_source = True
+            self.give_back(1 if self.done_at == self.kernel.now else 0)
+
+    def done_queued(self, _):
+        self.done_at = self.kernel.now
+        if self.stalled:
+            self.enter(self.stalled)
+            self.stalled = None
+        else:
+            self.active -= 1
+        if self.eligible():
+            self.give_back(1)
+        else:
+            self.busy_source = False
+
+    # ---- controller
+    def control(self):
+        self.respond()
+        self.admit()
+        self.evaluate_refresh()
+        self.issue_one()
+        noted = [inf]
+        for k in range(len(self.banks)):
+            self.evaluate(k)
+            if self.banks[k].next:
+                noted.append(self.when(self.banks[k].next, k))
+        self.evaluate_refresh()
+        noted.append(self.when(self.refresh, None) if self.refresh else self.due)
+        wake = min(noted)
+        if wake < inf:
+            self.kernel.notify(self.slots["wake"], wake - self.kernel.now)
+
+    def when(self, command, k):
+        group = None if k is None else self.banks[k].group
+        return self.bus.earliest(command, k, group, self.kernel.now)
+
+    def head(self):
+        if self.design.response_queue == "Fifo":
+            return self.responses[0] if self.responses else None
+        return next((item for item in self.responses if item[1].id == self.next_response), None)
+
+    def respond(self):
+        now = self.kernel.now
+        if self.outstanding:
+            if self.end_time != now:
+                return
+            self.outstanding = False
+        head = self.head()
+        if head and head[0] <= now:
+            self.responses.remove(head)
+            self.next_response += 1
+            self.outstanding = True
+            delay = 1 if self.end_time == now else 0
+            self.front.post(("RESP", head[1]), delay)
+            self.end_time = inf
+            head[1].latency = now + delay - head[1].stamp
+        elif head:
+            self.kernel.notify(self.slots["data"], head[0] - now)
+
+    def has_room(self):
+        size, kind = self.design.request_buffer_size, self.design.scheduler_buffer
+        if kind == "Bankwise":
+            return len(self.banks[self.last_stored].requests) < size
+        if kind == "ReadWrite":
+            return self.stored[False] < size and self.stored[True] < size
+        return self.stored[False] + self.stored[True] < size
+
+    def admit(self):
+        if self.register is None or self.visible > self.kernel.now or not self.has_room():
+            return
+        request, self.register, self.visible = self.register, None, inf
+        self.banks[request.bank].requests.append(request)
+        self.stored[bool(request.write)] += 1
+        self.last_stored = request.bank
+        self.evaluate(request.bank)
+        self.front.post(("ACCEPTED", request), 0)
+
+    def candidate(self, bank):
+        hits = [r for r in bank.requests if r.row == bank.row]
+        if self.design.scheduler == "Fifo" or bank.row is None or not hits:
+            return bank.requests[0]
+        if self.design.scheduler == "FrFcfsGrp":
+            for k, request in enumerate(hits):
+                hazard = any(older.address == request.address for older in hits[:k])
+                if request.write == self.last_write and not hazard:
+                    return request
+        return hits[0]
+
+    def further_hit(self, bank):
+        if self.design.scheduler == "Fifo":
+            return len(bank.requests) >= 2 and bank.requests[1].row == bank.row
+        return sum(r.row == bank.row for r in bank.requests) >= 2
+
+    def evaluate(self, k):
+        bank, policy = self.banks[k], self.design.page_policy
+        bank.next = None
+        if self.blocked or not bank.requests:
+            return
+        candidate = self.candidate(bank)
+        if not bank.keep or candidate.row == bank.row:
+            bank.current = candidate
+        column = "WR" if bank.current.write else "RD"
+        if bank.row is None:
+            bank.next = "ACT"
+        elif policy == "Closed":
+            bank.next = column + "A"
+        elif bank.row != bank.current.row:
+            bank.next = "PRE"
+        else:
+            close = policy == "OpenAdaptive" and len(bank.requests) >= 2
+            close = (close or policy == "ClosedAdaptive") and not self.further_hit(bank)
+            bank.next = column + "A" * close
+
+    def evaluate_refresh(self):
+        now, refi = self.kernel.now, self.part.timing.refi
+        self.refresh = None
+        if now < self.due:
+            return
+        if now >= self.due + refi:
+            self.due += refi
+            self.pulled = False
+        busy = any(bank.current for bank in self.banks)
+        if self.pulled:
+            if busy:
+                self.pulled = False
+                self.due += refi
+            else:
+                self.refresh = "REF"
+            return
+        if self.flex == self.design.refresh_max_postponed:
+            self.blocked = True
+            for bank in self.banks:
+                bank.next = None
+        elif busy:
+            self.flex += 1
+            self.due += refi
+            return
+        self.refresh = "REF" if all(bank.row is None for bank in self.banks) else "PREAB"
+
+    def issue_one(self):
+        ready = [
+            (self.when(b.next, k), b.current.id, k) for k, b in enumerate(self.banks) if b.next
+        ]
+        if self.refresh:
+            ready.append((self.when(self.refresh, None), 0, None))
+        if not ready or min(ready)[0] != self.kernel.now:
+            return
+        k = min(ready)[2]
+        if k is None:
+            self.issue_refresh()
+        else:
+            self.issue_bank(self.banks[k], k)
+
+    def issue_refresh(self):
+        now = self.kernel.now
+        self.bus.issue(self.refresh, None, None, now)
+        self.commands.append((now, self.refresh, -1, 0))
+        if self.refresh == "PREAB":
+            for bank in self.banks:
+                bank.row, bank.keep = None, False
+            return
+        self.blocked = False
+        if self.pulled:
+            self.flex -= 1
+        else:
+            self.pulled = True
+        if self.flex == -self.design.refresh_max_pulled_in:
+            self.pulled = False
+            self.due += self.part.timing.refi
+
+    def issue_bank(self, bank, k):
+        now, command, request = self.kernel.now, bank.next, bank.current
+        self.bus.issue(command, k, bank.group, now)
+        self.commands.append((now, command, k, request.id))
+        if command == "ACT":
+            bank.row, bank.keep = request.row, True
+        elif command == "PRE":
+            bank.row, bank.keep = None, False
+        else:
+            self.complete_column(bank, command, request)
+
+    def complete_column(self, bank, command, request):
+        now, timing = self.kernel.now, self.part.timing
+        bank.requests.remove(request)
+        self.stored[bool(request.write)] -= 1
+        self.last_write = request.write
+        bank.current, bank.keep = None, False
+        if command.endswith("A"):
+            bank.row = None
+        self.admit()
+        ready = now + (timing.wl if request.write else timing.rl) + self.part.burst_ck
+        self.responses.append((ready, request))
+        head = self.head()
+        if head and head[0] > now:
+            self.kernel.notify(self.slots["data"], head[0] - now)
+
+
+def draw_configuration(rng):
+    """A configuration of the reference's ten parameters."""
+    refresh = bool(rng.random() < 0.9)
+    return Configuration(
+        page_policy=str(rng.choice(PAGE_POLICIES)),
+        scheduler=str(rng.choice(SCHEDULERS[:3])),
+        scheduler_buffer=str(rng.choice(BUFFERS)),
+        request_buffer_size=int(2 ** rng.integers(0, 8)),
+        response_queue=str(rng.choice(RESPONSE_QUEUES)),
+        refresh_policy="AllBank" if refresh else "NoRefresh",
+        refresh_max_postponed=int(rng.choice([0, 1, 2, 4, 8])),
+        refresh_max_pulled_in=int(rng.choice([0, 1, 2, 4, 8])),
+        arbiter=str(rng.choice(ARBITERS)),
+        max_active_transactions=int(2 ** rng.integers(0, 8)),
+    )
+
+
+def with_short_refresh(part, refi):
+    """The part with another refresh interval, and RFC below it."""
+    return replace(part, timing=replace(part.timing, refi=refi, rfc=min(part.timing.rfc, 300)))
+
+
+def engine_commands(result):
+    """The engine's command trace in the twin's form."""
+    log = result.commands
+    rows = zip(log.time, log.code, log.bank, log.request, strict=True)
+    return [(int(t), COMMANDS[code], int(bank), int(r) + 1) for t, code, bank, r in rows]
+
+
+@pytest.mark.parametrize("standard", ["DDR3", "DDR4"])
+@pytest.mark.parametrize("block", range(4))
+def test_engine_and_twin_agree_in_every_command_and_latency(standard, block, parts, random_trace):
+    for seed in range(25 * block, 25 * block + 25):
+        rng = np.random.default_rng([seed, len(standard)])
+        refi = int(rng.choice([400, 1000, parts[standard].timing.refi]))
+        part = with_short_refresh(parts[standard], refi)
+        trace, design = random_trace(seed), draw_configuration(rng)
+        result = Engine(trace, part).run(design, commands=True)
+        twin = Twin(trace, part, design).run()
+        assert engine_commands(result) == twin.commands, (seed, design)
+        assert result.total_ck == twin.kernel.now
+        assert result.latency_ck.tolist() == [r.latency for r in twin.requests]
+        assert result.arrival_latency_ck.tolist() == [r.arrival_latency for r in twin.requests]
