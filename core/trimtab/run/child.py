@@ -30,13 +30,20 @@ Inbox = queue.SimpleQueue[dict[str, Any] | None]
 class Child:
     """The parent's end of one child process."""
 
-    def __init__(self, module: str, log: Path, fds: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        module: str,
+        log: Path,
+        fds: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Start ``python -m module READ_FD WRITE_FD [fds...]``.
 
         Args:
             module: calls `serve`.
             log: file that its descriptors 1 and 2 append to.
             fds: further descriptors it inherits; they stay open here.
+            environment: variables added to those of this process.
         """
         child_reads, self._write = os.pipe()
         self._read, child_writes = os.pipe()
@@ -49,7 +56,12 @@ class Child:
                 stderr=output,
                 pass_fds=inherited,
                 start_new_session=True,
-                env={**os.environ, **SINGLE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
+                env={
+                    **os.environ,
+                    **SINGLE_THREAD,
+                    **(environment or {}),
+                    "PYTHONPATH": os.pathsep.join(sys.path),
+                },
             )
         os.close(child_reads)
         os.close(child_writes)

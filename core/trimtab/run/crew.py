@@ -164,7 +164,12 @@ class Crew:
         idle = sum(slot.doing is None for slot in self._slots)
         room = self._size - len(self._slots)
         for _ in range(min(self._waiting() - idle, room)):
-            child = Child("trimtab.run.worker", self._store.workspace / "workers.log")
+            workspace = self._store.workspace.resolve()
+            child = Child(
+                "trimtab.run.worker",
+                workspace / "workers.log",
+                environment={"TRIMTAB_WORKSPACE": str(workspace)},
+            )
             child.send({"duty": self._duty.plain()})
             self._slots.append(_Slot(child))
 

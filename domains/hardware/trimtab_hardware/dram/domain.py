@@ -103,6 +103,24 @@ class DramDomain(Domain):
 
         return figures(problem, records)
 
+    def log_design(
+        self, problem: DramScenario, design: Mapping[str, Any], out: Path
+    ) -> tuple[Path, ...]:
+        """Latency of every request and every command, one CSV each a workload."""
+        from trimtab_hardware.dram.problem import DramProblem
+        from trimtab_hardware.dram.writers import log_design
+
+        return log_design(DramProblem(problem), design, out)
+
+    def export(
+        self, problem: DramScenario, controller: str, parameters: Mapping[str, Any], out: Path
+    ) -> tuple[Path, ...]:
+        """Controller and address map for DRAMSys, near equivalents for Ramulator and DRAMsim3."""
+        from trimtab_hardware.dram.problem import DramProblem
+        from trimtab_hardware.dram.writers import export_design
+
+        return export_design(DramProblem(problem), parameters, out)
+
 
 def _workload_notes(problem: DramScenario, traces: Sequence[Any]) -> list[str]:
     return [
