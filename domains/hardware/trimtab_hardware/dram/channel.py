@@ -49,6 +49,9 @@ def parameter_record(part: Part, design: Configuration, requests: int) -> Array:
     record["ranks"] = design.ranks
     record["banks_per_group"] = part.banks // part.groups
     record["banks_per_rank"] = part.banks
+    banks = np.arange(part.banks * design.ranks)
+    record["rank_of"][0, : len(banks)] = banks // part.banks
+    record["group_of"][0, : len(banks)] = banks // (part.banks // part.groups)
     _choose(record, design)
     return record
 

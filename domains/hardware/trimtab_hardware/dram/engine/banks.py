@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from trimtab_hardware.dram.engine.bus import own_time
 from trimtab_hardware.dram.engine.state import (
@@ -14,13 +13,15 @@ from trimtab_hardware.dram.engine.state import (
     FIFO,
     FR_FCFS_GRP,
     OPEN_ADAPTIVE,
+    inner,
+    rare,
 )
 from trimtab_hardware.dram.result import ACT, NOP, PRE, RD, RDA, WR, WRA
 
 Array = np.ndarray[Any, Any]
 
 
-@njit
+@inner
 def append(s: Any, c: Any, q: Array, b: int, r: int) -> None:
     """Store request `r` as the youngest of its bank."""
     last = s.tail[b]
@@ -36,7 +37,7 @@ def append(s: Any, c: Any, q: Array, b: int, r: int) -> None:
         append_hit(s, q, b, r)
 
 
-@njit
+@inner
 def append_hit(s: Any, q: Array, b: int, r: int) -> None:
     """Note that `r` goes to the open row, after all that do."""
     last = s.last_hit[b]
@@ -50,7 +51,7 @@ def append_hit(s: Any, q: Array, b: int, r: int) -> None:
     s.hits[b] += 1
 
 
-@njit
+@inner
 def forget_hits(s: Any, b: int) -> None:
     """The bank is precharged: no request goes to an open row."""
     s.hits[b] = 0
@@ -58,7 +59,7 @@ def forget_hits(s: Any, b: int) -> None:
     s.last_hit[b] = -1
 
 
-@njit
+@rare
 def find_hits(s: Any, c: Any, q: Array, b: int) -> None:
     """Collect the requests to the row that has just been opened."""
     forget_hits(s, b)
@@ -72,7 +73,7 @@ def find_hits(s: Any, c: Any, q: Array, b: int) -> None:
         r = q[r].younger
 
 
-@njit
+@inner
 def remove(s: Any, c: Any, q: Array, b: int, r: int) -> None:
     """Take request `r`, which goes to the open row, out of its bank's lists."""
     older, younger = q[r].older, q[r].younger
@@ -99,7 +100,7 @@ def remove(s: Any, c: Any, q: Array, b: int, r: int) -> None:
     s.hits[b] -= 1
 
 
-@njit
+@rare
 def grouped_hit(s: Any, q: Array, b: int) -> int:
     """Oldest hit of the last direction that passes no older access to its line; else oldest."""
     r = s.first_hit[b]
@@ -114,7 +115,7 @@ def grouped_hit(s: Any, q: Array, b: int) -> int:
     return int(s.first_hit[b])
 
 
-@njit
+@inner
 def candidate(s: Any, c: Any, q: Array, b: int) -> int:
     """The request that the scheduler wants from a bank with requests."""
     if c.scheduler == FIFO or s.row[b] < 0 or s.hits[b] == 0:
@@ -124,7 +125,7 @@ def candidate(s: Any, c: Any, q: Array, b: int) -> int:
     return int(s.first_hit[b])
 
 
-@njit
+@inner
 def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether another request than the current one goes to the open row."""
     if c.scheduler == FIFO:
@@ -132,7 +133,7 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
     return bool(s.hits[b] >= 2)
 
 
-@njit
+@inner
 def closes(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether a column command of the bank carries an auto-precharge."""
     if c.page == OPEN_ADAPTIVE:
@@ -140,7 +141,7 @@ def closes(s: Any, c: Any, q: Array, b: int) -> bool:
     return bool(c.page == CLOSED_ADAPTIVE and not further_hit(s, c, q, b))
 
 
-@njit
+@inner
 def next_command(s: Any, c: Any, q: Array, b: int) -> int:
     """What the bank needs for its current request."""
     r = s.current[b]
@@ -153,20 +154,20 @@ def next_command(s: Any, c: Any, q: Array, b: int) -> int:
     return WR if q[r].write else RD
 
 
-@njit
+@inner
 def set_current(s: Any, c: Any, b: int, r: int) -> None:
     """Make `r` (-1: none) the current request of the bank."""
-    rank = b // c.banks_per_rank
+    rank = c.rank_of[b]
     s.busy_banks[rank] += (r >= 0) - (s.current[b] >= 0)
     s.current[b] = r
 
 
-@njit
+@inner
 def evaluate(s: Any, c: Any, q: Array, b: int) -> None:
     """Choose the bank's current request and next command."""
     command, request, own = s.next[b], s.current[b], s.own[b]
     s.next[b] = NOP
-    if s.length[b] and not s.blocked[b // c.banks_per_rank]:
+    if s.length[b] and not s.blocked[c.rank_of[b]]:
         r = candidate(s, c, q, b)
         if not s.keep[b] or q[r].row == s.row[b]:
             set_current(s, c, b, r)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from trimtab_hardware.dram.engine.state import NEVER
+from trimtab_hardware.dram.engine.state import NEVER, inner, rare
 from trimtab_hardware.dram.result import ACT, PRE, PREAB, RD, RDA, WRA
 
 
-@njit
+@inner
 def own_time(s: Any, b: int, command: int) -> int:
     """Earliest issue of `command` as far as its bank decides."""
     if command == ACT:
@@ -22,19 +20,7 @@ def own_time(s: Any, b: int, command: int) -> int:
     return int(s.cas_bank[b])
 
 
-@njit
-def shared_time(s: Any, command: int, group: int, rank: int) -> int:
-    """Earliest issue of `command` as far as its group and rank decide."""
-    if command == ACT:
-        return int(max(s.act_group[group], s.act_rank[rank]))
-    if command == PRE:
-        return 0
-    if command in (RD, RDA):
-        return int(max(s.rd_group[group], s.rd_rank[rank]))
-    return int(max(s.wr_group[group], s.wr_rank[rank]))
-
-
-@njit
+@inner
 def refresh_time(s: Any, rank: int) -> int:
     """Earliest issue of the rank's refresh command; NEVER if it has none."""
     command = s.refresh_cmd[rank]
@@ -44,7 +30,7 @@ def refresh_time(s: Any, rank: int) -> int:
     return int(max(s.now, s.bus, ready))
 
 
-@njit
+@inner
 def delay_after_act(s: Any, c: Any, b: int, group: int, rank: int) -> None:
     """Consequences of an ACT now."""
     t = s.now
@@ -63,7 +49,7 @@ def delay_after_act(s: Any, c: Any, b: int, group: int, rank: int) -> None:
     s.ref_rank[rank] = max(s.ref_rank[rank], t + c.rc)
 
 
-@njit
+@inner
 def delay_after_pre(s: Any, c: Any, b: int, rank: int) -> None:
     """Consequences of a PRE now."""
     s.bus = s.now + c.pre_ck
@@ -71,7 +57,7 @@ def delay_after_pre(s: Any, c: Any, b: int, rank: int) -> None:
     s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rp)
 
 
-@njit
+@rare
 def delay_after_preab(s: Any, c: Any, rank: int) -> None:
     """Consequences of a PREAB now."""
     s.bus = s.now + c.pre_ck
@@ -79,7 +65,7 @@ def delay_after_preab(s: Any, c: Any, rank: int) -> None:
     s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rp_ab)
 
 
-@njit
+@rare
 def delay_after_ref(s: Any, c: Any, rank: int) -> None:
     """Consequences of a REF now."""
     s.bus = s.now + c.pre_ck
@@ -87,7 +73,7 @@ def delay_after_ref(s: Any, c: Any, rank: int) -> None:
     s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rfc)
 
 
-@njit
+@inner
 def delay_after_read(s: Any, c: Any, b: int, group: int, rank: int, closes: bool) -> None:
     """Consequences of an RD or RDA now."""
     t = s.now
@@ -107,7 +93,7 @@ def delay_after_read(s: Any, c: Any, b: int, group: int, rank: int, closes: bool
         s.wr_rank[other] = max(s.wr_rank[other], t + c.rl + c.burst + c.rtrs - c.wl + c.wpre)
 
 
-@njit
+@inner
 def delay_after_write(s: Any, c: Any, b: int, group: int, rank: int, closes: bool) -> None:
     """Consequences of a WR or WRA now."""
     t = s.now
@@ -129,7 +115,7 @@ def delay_after_write(s: Any, c: Any, b: int, group: int, rank: int, closes: boo
         s.rd_rank[other] = max(s.rd_rank[other], t + c.wl + c.burst + c.rtrs - c.rl + c.rpre)
 
 
-@njit
+@inner
 def delay_after_column(s: Any, c: Any, b: int, group: int, rank: int, command: int) -> None:
     """Consequences of a column command now."""
     if command in (RD, RDA):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from trimtab_hardware.dram.engine.banks import (
     append,
@@ -22,7 +21,6 @@ from trimtab_hardware.dram.engine.bus import (
     delay_after_preab,
     delay_after_ref,
     refresh_time,
-    shared_time,
 )
 from trimtab_hardware.dram.engine.events import notify, post
 from trimtab_hardware.dram.engine.frontend import TO_FRONT
@@ -32,18 +30,23 @@ from trimtab_hardware.dram.engine.state import (
     BANKWISE,
     DATA,
     FR_FCFS_GRP,
+    GROUPS,
     ISSUED,
     NEVER,
     READ_WRITE,
     RESP,
     WAKE,
+    inner,
+    rare,
 )
 from trimtab_hardware.dram.result import ACT, NOP, PRE, PREAB, RDA, WRA
 
 Array = np.ndarray[Any, Any]
+KIND = (0, GROUPS, 2 * GROUPS, GROUPS, 2 * GROUPS, 0)
+"""Where a command's shared times start, by code: ACT, reads, writes."""
 
 
-@njit
+@inner
 def control(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
     """The controller's process."""
     respond(s, c, q, h, responses)
@@ -62,7 +65,7 @@ def control(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) ->
         notify(s, h, WAKE, noted - s.now)
 
 
-@njit
+@inner
 def head_response(s: Any, c: Any, q: Array, responses: Array) -> int:
     """The request whose response goes out next; -1 if its column command is not issued."""
     if c.reorder_responses:
@@ -73,7 +76,7 @@ def head_response(s: Any, c: Any, q: Array, responses: Array) -> int:
     return -1
 
 
-@njit
+@inner
 def respond(s: Any, c: Any, q: Array, h: Array, responses: Array) -> None:
     """Send the next response to the front end once the last one has been taken."""
     if s.outstanding:
@@ -95,7 +98,7 @@ def respond(s: Any, c: Any, q: Array, h: Array, responses: Array) -> None:
     q[r].ready = s.now + delay
 
 
-@njit
+@inner
 def has_room(s: Any, c: Any) -> bool:
     """The admission test, whatever the request that wants in."""
     if c.buffer == BANKWISE:
@@ -105,7 +108,7 @@ def has_room(s: Any, c: Any) -> bool:
     return bool(s.reads + s.writes < c.size)
 
 
-@njit
+@inner
 def admit(s: Any, c: Any, q: Array, h: Array) -> None:
     """Store the request in the input register if it is visible and there is room."""
     if s.visible > s.now or not has_room(s, c):
@@ -123,24 +126,37 @@ def admit(s: Any, c: Any, q: Array, h: Array) -> None:
     post(s, h, TO_FRONT, ACCEPTED, r, 0)
 
 
-@njit
+@inner
+def share_times(s: Any, c: Any) -> None:
+    """Earliest ACT, read and write by group, as far as group, rank and bus decide."""
+    floor = max(s.now, s.bus)
+    for group in range(c.groups):
+        rank = c.rank_of[group * c.banks_per_group]
+        s.shared[group] = max(floor, s.act_group[group], s.act_rank[rank])
+        s.shared[GROUPS + group] = max(floor, s.rd_group[group], s.rd_rank[rank])
+        s.shared[2 * GROUPS + group] = max(floor, s.wr_group[group], s.wr_rank[rank])
+
+
+@inner
 def select(s: Any, c: Any) -> None:
     """Find the bank command with the least (earliest issue, id)."""
+    share_times(s, c)
     floor = max(s.now, s.bus)
     best_time, best_id, best_bank = NEVER, NEVER, -1
     for b in range(c.banks):
         command = s.next[b]
         if command == NOP:
             continue
-        shared = shared_time(s, command, b // c.banks_per_group, b // c.banks_per_rank)
-        time = max(floor, s.own[b], shared)
+        time = max(floor, s.own[b])
+        if command != PRE:
+            time = max(time, s.shared[KIND[command] + c.group_of[b]])
         if time < best_time or (time == best_time and s.current[b] < best_id):
             best_time, best_id, best_bank = time, s.current[b], b
     s.best_time, s.best_id, s.best_bank = best_time, best_id, best_bank
     s.stale = 0
 
 
-@njit
+@inner
 def issue_one(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
     """Issue the command whose time has come, refresh first."""
     s.issued_bank = -1
@@ -154,7 +170,7 @@ def issue_one(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) 
         issue_bank(s, c, q, h, responses, log)
 
 
-@njit
+@inner
 def write_log(s: Any, log: Array, code: int, rank: int, bank: int, request: int) -> None:
     """Append a command to the log."""
     k = s.log_size
@@ -166,7 +182,7 @@ def write_log(s: Any, log: Array, code: int, rank: int, bank: int, request: int)
     s.log_size = k + 1
 
 
-@njit
+@rare
 def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
     """Issue the rank's PREAB or REF."""
     s.stale = 1
@@ -184,17 +200,17 @@ def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
         forget_hits(s, b)
 
 
-@njit
+@inner
 def issue_bank(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
     """Issue the selected bank's next command."""
     b = s.best_bank
     command, r = s.next[b], s.current[b]
-    rank = b // c.banks_per_rank
+    rank = c.rank_of[b]
     s.stale = 1
     s.issued_bank = b
     write_log(s, log, command, rank, b, r)
     if command == ACT:
-        delay_after_act(s, c, b, b // c.banks_per_group, rank)
+        delay_after_act(s, c, b, c.group_of[b], rank)
         s.row[b] = q[r].row
         s.keep[b] = 1
         s.open_banks[rank] += 1
@@ -203,11 +219,11 @@ def issue_bank(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array)
         delay_after_pre(s, c, b, rank)
         precharge(s, b, rank)
     else:
-        delay_after_column(s, c, b, b // c.banks_per_group, rank, command)
+        delay_after_column(s, c, b, c.group_of[b], rank, command)
         complete(s, c, q, h, responses, command)
 
 
-@njit
+@inner
 def precharge(s: Any, b: int, rank: int) -> None:
     """The bank has no open row any more."""
     s.row[b] = -1
@@ -216,7 +232,7 @@ def precharge(s: Any, b: int, rank: int) -> None:
     forget_hits(s, b)
 
 
-@njit
+@inner
 def complete(s: Any, c: Any, q: Array, h: Array, responses: Array, command: int) -> None:
     """A column command has been issued: free its place, admit, and queue its response."""
     b = s.best_bank
@@ -231,7 +247,7 @@ def complete(s: Any, c: Any, q: Array, h: Array, responses: Array, command: int)
     set_current(s, c, b, -1)
     s.keep[b] = 0
     if command in (RDA, WRA):
-        precharge(s, b, b // c.banks_per_rank)
+        precharge(s, b, c.rank_of[b])
     admit(s, c, q, h)
     q[r].ready = s.now + c.burst + (c.wl if write else c.rl)
     q[r].phase = ISSUED
@@ -242,7 +258,7 @@ def complete(s: Any, c: Any, q: Array, h: Array, responses: Array, command: int)
         notify(s, h, DATA, q[first].ready - s.now)
 
 
-@njit
+@inner
 def reevaluate(s: Any, c: Any, q: Array) -> None:
     """Evaluate the banks whose choice may have changed."""
     if s.all_dirty:

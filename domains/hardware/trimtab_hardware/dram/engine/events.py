@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from trimtab_hardware.dram.engine.state import (
     CONTROL_PROCESS,
@@ -16,13 +15,14 @@ from trimtab_hardware.dram.engine.state import (
     MAIL,
     NEXT_ROUND,
     SOURCE_PROCESS,
+    inner,
 )
 
 Array = np.ndarray[Any, Any]
 MAIL_MASK = MAIL - 1
 
 
-@njit
+@inner
 def notify(s: Any, h: Array, slot: int, delay: int) -> None:
     """Ask for `slot` to be triggered after `delay` cycles; an earlier notification wins."""
     pending = s.slot[slot]
@@ -42,7 +42,7 @@ def notify(s: Any, h: Array, slot: int, delay: int) -> None:
     heap_push(s, h, time, s.serial * 8 + slot)
 
 
-@njit
+@inner
 def heap_push(s: Any, h: Array, time: int, entry: int) -> None:
     """Insert an entry; it rises above strictly later parents."""
     s.heap_size += 1
@@ -55,7 +55,7 @@ def heap_push(s: Any, h: Array, time: int, entry: int) -> None:
     h[k, 1] = entry
 
 
-@njit
+@inner
 def heap_pop(s: Any, h: Array) -> int:
     """Remove the top: the last entry replaces it and sinks below strictly earlier children."""
     top = h[1, 1]
@@ -79,7 +79,7 @@ def heap_pop(s: Any, h: Array) -> int:
     return int(top)
 
 
-@njit
+@inner
 def trigger(s: Any, slot: int) -> None:
     """Empty the slot and append its process to the run list unless it is there."""
     s.slot[slot] = IDLE
@@ -94,7 +94,7 @@ def trigger(s: Any, slot: int) -> None:
         s.run_size += 1
 
 
-@njit
+@inner
 def next_round(s: Any, h: Array) -> bool:
     """Fill the run list for the next round, or for the next time; False if nothing is left."""
     s.run_size = 0
@@ -107,7 +107,7 @@ def next_round(s: Any, h: Array) -> bool:
     return bool(s.run_size > 0 or advance(s, h))
 
 
-@njit
+@inner
 def advance(s: Any, h: Array) -> bool:
     """Move to the time of the earliest entry that is not void and trigger all of that time."""
     while s.heap_size > 0 and s.slot[h[1, 1] & 7] != h[1, 1] >> 3:
@@ -122,7 +122,7 @@ def advance(s: Any, h: Array) -> bool:
     return True
 
 
-@njit
+@inner
 def post(s: Any, h: Array, box: int, kind: int, request: int, delay: int) -> None:
     """Send a message to the front end (box 0) or the source (box 1)."""
     if delay == 0:
@@ -146,7 +146,7 @@ def post(s: Any, h: Array, box: int, kind: int, request: int, delay: int) -> Non
     notify(s, h, FRONT + box, delay)
 
 
-@njit
+@inner
 def receive_timed(s: Any, box: int) -> None:
     """Remove the first timed message."""
     s.timed_size[box] -= 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from trimtab_hardware.dram.engine.events import MAIL_MASK, notify, post, receive_timed
 from trimtab_hardware.dram.engine.state import (
@@ -23,13 +22,15 @@ from trimtab_hardware.dram.engine.state import (
     RETURN,
     RETURNED,
     SIMPLE,
+    inner,
+    rare,
 )
 
 Array = np.ndarray[Any, Any]
 TO_FRONT, TO_SOURCE = 0, 1
 
 
-@njit
+@inner
 def run_box(s: Any, c: Any, q: Array, h: Array, returns: Array, box: int) -> None:
     """Messages of earlier rounds in order, then timed ones that are due."""
     while s.mail_head[box] < s.mail_tail[box]:
@@ -46,7 +47,7 @@ def run_box(s: Any, c: Any, q: Array, h: Array, returns: Array, box: int) -> Non
         notify(s, h, FRONT + box, s.timed_time[box, 0] - s.now)
 
 
-@njit
+@inner
 def dispatch(s: Any, c: Any, q: Array, h: Array, returns: Array, kind: int, r: int) -> None:
     """Act on one message."""
     if kind == ACCEPT:
@@ -61,7 +62,7 @@ def dispatch(s: Any, c: Any, q: Array, h: Array, returns: Array, kind: int, r: i
         queued_front(s, c, q, h, returns, kind, r)
 
 
-@njit
+@inner
 def next_request(s: Any, c: Any, q: Array, h: Array) -> None:
     """The source issues its next request, at its arrival or in the next cycle."""
     r = s.issued
@@ -70,7 +71,7 @@ def next_request(s: Any, c: Any, q: Array, h: Array) -> None:
         post(s, h, TO_FRONT, BEGIN, r, max(q[r].arrival, s.now + 1) - s.now)
 
 
-@njit
+@inner
 def simple_front(s: Any, q: Array, h: Array, kind: int, r: int) -> None:
     """A front end that passes everything on."""
     if kind == BEGIN:
@@ -84,7 +85,7 @@ def simple_front(s: Any, q: Array, h: Array, kind: int, r: int) -> None:
         finish(s, h)
 
 
-@njit
+@inner
 def hand(s: Any, h: Array, r: int, delay: int) -> None:
     """Put a request into the controller's input register."""
     s.register = r
@@ -92,14 +93,14 @@ def hand(s: Any, h: Array, r: int, delay: int) -> None:
     notify(s, h, HANDOVER, delay)
 
 
-@njit
+@inner
 def finish(s: Any, h: Array) -> None:
     """Tell the controller that its response has been taken."""
     s.end_time = s.now
     notify(s, h, END, 0)
 
 
-@njit
+@rare
 def queued_front(s: Any, c: Any, q: Array, h: Array, returns: Array, kind: int, r: int) -> None:
     """A front end with queues in both directions."""
     if kind == BEGIN:
@@ -128,7 +129,7 @@ def queued_front(s: Any, c: Any, q: Array, h: Array, returns: Array, kind: int, 
         leave(s, c, q, h, returns)
 
 
-@njit
+@inner
 def enter(s: Any, q: Array, h: Array, r: int) -> None:
     """A request becomes active."""
     q[r].stamp = s.now
@@ -136,7 +137,7 @@ def enter(s: Any, q: Array, h: Array, r: int) -> None:
     post(s, h, TO_FRONT, QUEUE, r, 0)
 
 
-@njit
+@inner
 def hand_first(s: Any, h: Array, delay: int) -> None:
     """Hand over the head of the queue: requests queue in order of the trace."""
     r = s.queue_head
@@ -144,7 +145,7 @@ def hand_first(s: Any, h: Array, delay: int) -> None:
     hand(s, h, r, delay)
 
 
-@njit
+@inner
 def take_back(s: Any, c: Any, q: Array, h: Array, returns: Array, r: int) -> None:
     """A response comes back; pass it on if the source is idle and its turn has come."""
     q[r].phase = RETURNED
@@ -155,7 +156,7 @@ def take_back(s: Any, c: Any, q: Array, h: Array, returns: Array, r: int) -> Non
         give(s, c, h, returns, 1 if s.done_at == s.now else 0)
 
 
-@njit
+@inner
 def eligible(s: Any, c: Any, q: Array) -> bool:
     """Whether a returned response may go to the source."""
     if c.arbiter == ARBITER_FIFO:
@@ -164,7 +165,7 @@ def eligible(s: Any, c: Any, q: Array) -> bool:
     return bool(r < c.requests and q[r].phase == RETURNED)
 
 
-@njit
+@inner
 def give(s: Any, c: Any, h: Array, returns: Array, delay: int) -> None:
     """Send the eligible response to the source."""
     r = s.returned_head
@@ -174,7 +175,7 @@ def give(s: Any, c: Any, h: Array, returns: Array, delay: int) -> None:
     post(s, h, TO_SOURCE, RESPONSE, r, delay)
 
 
-@njit
+@inner
 def leave(s: Any, c: Any, q: Array, h: Array, returns: Array) -> None:
     """A request is done: a stalled one takes its place, and the next response goes out."""
     s.done_at = s.now

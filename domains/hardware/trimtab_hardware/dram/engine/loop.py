@@ -42,7 +42,7 @@ def engine_fingerprint() -> str:
 def _build(fingerprint: str) -> Callable[..., int]:
     """Compile the loop; the closure over `fingerprint` makes it part of Numba's cache key."""
 
-    @njit(cache=True, nogil=True)
+    @njit(cache=True, nogil=True, _nrt=False, error_model="numpy")
     def run(
         s: Any, c: Any, q: Array, h: Array, responses: Array, returns: Array, log: Array
     ) -> int:

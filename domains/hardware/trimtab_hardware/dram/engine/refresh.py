@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from trimtab_hardware.dram.engine.state import NEVER
+from trimtab_hardware.dram.engine.state import NEVER, inner, rare
 from trimtab_hardware.dram.result import NOP, PREAB, REF
 
 
-@njit
+@inner
 def evaluate_refresh(s: Any, c: Any) -> None:
     """Decide each rank's refresh command."""
     for rank in range(c.ranks):
@@ -19,7 +17,7 @@ def evaluate_refresh(s: Any, c: Any) -> None:
             due_refresh(s, c, rank)
 
 
-@njit
+@rare
 def due_refresh(s: Any, c: Any, rank: int) -> None:
     """A refresh of the rank is due, or may be pulled in."""
     if s.now >= s.due[rank] + c.refi:
@@ -42,7 +40,7 @@ def due_refresh(s: Any, c: Any, rank: int) -> None:
     s.refresh_cmd[rank] = PREAB if s.open_banks[rank] else REF
 
 
-@njit
+@rare
 def block(s: Any, c: Any, rank: int) -> None:
     """Hold every bank of the rank until its refresh."""
     s.blocked[rank] = 1
@@ -52,7 +50,7 @@ def block(s: Any, c: Any, rank: int) -> None:
             s.stale = 1
 
 
-@njit
+@rare
 def after_refresh(s: Any, c: Any, rank: int) -> None:
     """A REF has been issued."""
     s.blocked[rank] = 0
@@ -65,7 +63,7 @@ def after_refresh(s: Any, c: Any, rank: int) -> None:
         s.due[rank] += c.refi
 
 
-@njit
+@inner
 def first_due(s: Any, c: Any) -> int:
     """Earliest time at which a rank without a refresh command needs one."""
     time = NEVER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 NEVER = np.int64(1) << 60
 """A time that does not come."""
@@ -40,17 +41,25 @@ def _scalars(names: str) -> list[tuple[str, type]]:
 
 
 PARAMETERS = np.dtype(
-    _scalars(
-        "rl wl rcd rp rp_ab ras rc rrd_s rrd_l ccd_s ccd_l ccd_l_wr faw rtp wrpre rdwr wtr_s wtr_l "
-        "rfc refi rfc_pb refi_pb rrefd rtrs burst rpre wpre cke xp actpden prpden refpden "
-        "act_ck cas_ck pre_ck requests banks groups ranks banks_per_group banks_per_rank "
-        "page scheduler buffer size reorder_responses refresh postponed pulled_in arbiter "
-        "max_active strict high low power_down power_down_timeout page_timeout row_hit_cap "
-        "starvation_cap"
-    ),
+    [
+        *_scalars(
+            "rl wl rcd rp rp_ab ras rc rrd_s rrd_l ccd_s ccd_l ccd_l_wr faw rtp wrpre rdwr "
+            "wtr_s wtr_l "
+            "rfc refi rfc_pb refi_pb rrefd rtrs burst rpre wpre cke xp actpden prpden refpden "
+            "act_ck cas_ck pre_ck requests banks groups ranks banks_per_group banks_per_rank "
+            "page scheduler buffer size reorder_responses refresh postponed pulled_in arbiter "
+            "max_active strict high low power_down power_down_timeout page_timeout row_hit_cap "
+            "starvation_cap"
+        ),
+        ("rank_of", np.int64, BANKS),
+        ("group_of", np.int64, BANKS),
+    ],
     align=True,
 )
-"""Part and configuration, all int64; times in cycles, choices as the codes above."""
+"""Part and configuration, all int64; times in cycles, choices as the codes above.
+
+`rank_of` and `group_of` give each bank's rank and group, both counted over the channel.
+"""
 
 STATE = np.dtype(
     [
@@ -107,6 +116,7 @@ STATE = np.dtype(
         ("act_rank", np.int64, RANKS),
         ("rd_rank", np.int64, RANKS),
         ("wr_rank", np.int64, RANKS),
+        ("shared", np.int64, 3 * GROUPS),
         ("preab_rank", np.int64, RANKS),
         ("ref_rank", np.int64, RANKS),
         ("acts", np.int64, (RANKS, 4)),
@@ -157,3 +167,14 @@ COMMAND = np.dtype(
     align=True,
 )
 """One command of the log; `bank` counts over the ranks, -1 for a whole rank."""
+
+_PART = {
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "error_model": "numpy",
+}
+inner = njit(**_PART, forceinline=True)
+"""Compiles a part of the loop into its caller: for compiled callers, counting no references."""
+rare = njit(**_PART)
+"""The same for a part that few passes need: it stays a call."""
