@@ -9,7 +9,6 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from trimtab_hardware.dram.engine.control import control
 from trimtab_hardware.dram.engine.events import next_round, post
@@ -22,6 +21,7 @@ from trimtab_hardware.dram.engine.state import (
     HEAP_FULL,
     LOG_FULL,
     STUCK,
+    compiled,
 )
 
 Array = np.ndarray[Any, Any]
@@ -42,7 +42,7 @@ def engine_fingerprint() -> str:
 def _build(fingerprint: str) -> Callable[..., int]:
     """Compile the loop; the closure over `fingerprint` makes it part of Numba's cache key."""
 
-    @njit(cache=True, nogil=True, _nrt=False, error_model="numpy")
+    @compiled(cache=True, nogil=True)
     def run(
         s: Any, c: Any, q: Array, h: Array, responses: Array, returns: Array, log: Array
     ) -> int:
@@ -69,8 +69,8 @@ def _build(fingerprint: str) -> Callable[..., int]:
                 return HEAP_FULL
         return STUCK
 
-    compiled: Callable[..., int] = run
-    return compiled
+    entry: Callable[..., int] = run
+    return entry
 
 
 run = _build(engine_fingerprint())
