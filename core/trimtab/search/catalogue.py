@@ -200,15 +200,15 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
     "coordinate": _population(
         "Coordinate descent",
         Coordinate,
-        "line by line over the parameters, restarted when no line gains",
+        "line by line over the parameters, ends of ranges first, restarted when no line gains",
         Space(
             (
                 Float("step", 0.05, 0.5, log=True),
-                Ordinal("line", (4, 8, 16, 32)),
                 Float("kick", 0.2, 1.0),
+                Float("corner", 0.0, 1.0),
             )
         ),
-        {"step": 0.25, "line": 16, "kick": 1.0},
+        {"step": 0.25, "kick": 1.0, "corner": 1.0},
     ),
     "annealing": _population(
         "Simulated annealing",

@@ -1,9 +1,11 @@
-"""Coordinate descent with restarts.
+"""Coordinate descent with restarts, ends first.
 
-One parameter at a time, in a random order drawn for each sweep: a discrete parameter with at
-most `line` values tries all of them, any other tries a step up and a step down (an order: two
-random changes); the best stays. A sweep without gain halves the step of continuous parameters;
-once it is at its smallest, part of the best design is redrawn and descent starts anew.
+One parameter at a time, in a random order drawn for each sweep; the best of its line stays.
+A category tries all its values. A discrete parameter with an order tries both ends of its range
+in the first sweep after a restart (two-level screening, as in factorial experiments), and steps
+up and down from then on; a continuous one always steps; an order of items tries two random
+changes. A later sweep without gain halves the steps; once they are at their smallest, part of
+the best design is redrawn and descent starts anew.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ class Coordinate(Vectorised):
     Args:
         space: what is searched.
         seeds: [R].
-        step: [R] first step of continuous and long discrete parameters, in ranges.
-        line: most values of a discrete parameter that are all tried.
+        step: [R] first step of ordered and continuous parameters, in ranges.
         kick: [R] share of the parameters redrawn at a restart; 1 restarts anywhere.
+        corner: [R] chance that a restart puts redrawn ordered parameters at an end.
     """
 
     ahead = False
@@ -38,20 +40,26 @@ class Coordinate(Vectorised):
         seeds: ArrayLike,
         *,
         step: ArrayLike = 0.25,
-        line: int = 16,
         kick: ArrayLike = 1.0,
+        corner: ArrayLike = 1.0,
     ) -> None:
         super().__init__(space, seeds)
         self._first_step, self._kick = self.per_run(step), self.per_run(kick)
+        self._corner = self.per_run(corner)
         counts = np.array([self.grid.counts[m].max() for m in self.grid.members])
-        self._whole = (counts > 0) & (counts <= line)
-        self._tries = np.where(self._whole, np.maximum(counts - 1, 1), 2)
-        self._stepped = not self._whole.all()
+        self._long = self.grid.ordered & (self.grid.counts > 2)
+        lines = self._long | (self.grid.counts == 0)
+        whole = np.array([not lines[m].any() for m in self.grid.members])
+        self._tries = np.where(whole, np.maximum(counts - 1, 1), 2)
+        self._smallest = np.min(0.5 / counts[counts > 2], initial=0.25)
+        if (self.grid.counts == 0).any():
+            self._smallest = _SMALLEST_STEP
         for name in ("here", "best"):
             self.state[name] = np.zeros((self.runs, self.grid.width))
             self.state[f"{name}_score"] = np.full(self.runs, np.inf)
         self.state["order"] = np.zeros((self.runs, len(counts)), np.int64)
-        self.state["place"] = np.zeros(self.runs, np.int64)
+        for name in ("place", "sweep"):
+            self.state[name] = np.zeros(self.runs, np.int64)
         self.state["gained"] = np.zeros(self.runs, bool)
         self.state["fresh"] = np.ones(self.runs, bool)
         self.state["step"] = self._first_step.copy()
@@ -67,23 +75,30 @@ class Coordinate(Vectorised):
 
     def _line(self, parameter: NDArray[np.int64], offset: NDArray[np.int64]) -> FloatArray:
         grid, here = self.grid, self.state["here"][:, None]
-        columns = grid.members[parameter]
+        up = offset[..., None] == 1
         values = np.maximum(grid.counts, 1)
-        turned = grid.centre((grid.index(here) + offset[..., None]) % values, here)
-        smallest = np.where(grid.counts > 0, 1.0 / values, 0.0)
-        step = np.maximum(self.state["step"][:, None, None], smallest)
-        away = np.clip(here + np.where(offset[..., None] == 1, step, -step), 0.0, 1.0)
-        tried = np.where(self._whole[parameter][..., None], turned, away)
-        tried = np.where(columns & ~grid.keys, tried, here)
+        index = grid.index(here)
+        turned = (index + offset[..., None]) % values
+        bins = np.maximum(np.round(self.state["step"][:, None, None] * (values - 1)), 1)
+        stepped = np.clip(index + np.where(up, bins, -bins), 0, values - 1)
+        ends = np.where(up, values - 1, 0)
+        ordered = np.where(self.state["sweep"][:, None, None] == 0, ends, stepped)
+        chosen = np.where(self._long, ordered, turned).astype(np.int64)
+        step = self.state["step"][:, None, None]
+        away = np.clip(here + np.where(up, step, -step), 0.0, 1.0)
+        columns = grid.members[parameter]
+        tried = np.where(columns & ~grid.keys, grid.centre(chosen, away), here)
         draws = self.uniform(int(self._tries.max()), grid.width + 3)[:, : offset.shape[1]]
         return moved(grid, tried, columns & grid.keys, draws, self._first_step)
 
     def _restart(self) -> FloatArray:
         """[R, 1, width]: the best design with part of it redrawn; anywhere at first."""
-        u = self.uniform(2, self.grid.width)
+        u = self.uniform(self.grid.width + 1)
         parameters = self.uniform(len(self.grid.members))[:, self.grid.owner]
         redrawn = (parameters < self._kick[:, None]) | np.isinf(self.state["best_score"])[:, None]
-        return np.where(redrawn, u[:, 0], self.state["best"])[:, None]
+        at_end = self._long & (u[:, -1:] < self._corner[:, None])
+        drawn = np.where(at_end, np.round(u[:, :-1]), u[:, :-1])
+        return np.where(redrawn, drawn, self.state["best"])[:, None]
 
     def absorb(self, points: FloatArray, score: FloatArray, objectives: FloatArray) -> None:
         """See `Vectorised.absorb`."""
@@ -105,13 +120,14 @@ class Coordinate(Vectorised):
         state = self.state
         parameters = state["order"].shape[1]
         ended = state["place"] >= parameters
-        idle = ended & ~state["gained"]
+        idle = ended & ~state["gained"] & (state["sweep"] > 0)
         smaller = state["step"] / 2
-        spent = idle & ((smaller < _SMALLEST_STEP) | (not self._stepped))
+        spent = idle & (smaller < self._smallest)
         state["step"] = np.where(idle, smaller, state["step"])
         state["step"] = np.where(spent, self._first_step, state["step"])
         state["fresh"] = spent
         draws = np.argsort(self.uniform(parameters), axis=1)
         state["order"] = np.where((ended | fresh)[:, None], draws, state["order"])
         state["place"] = np.where(ended, 0, state["place"])
+        state["sweep"] = np.where(spent | fresh, 0, state["sweep"] + ended)
         state["gained"] = state["gained"] & ~ended & ~fresh
