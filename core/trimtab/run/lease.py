@@ -69,10 +69,12 @@ class Heartbeat:
     the process group; it needs the interpreter lock for that, which compiled kernels release.
     """
 
-    def __init__(self, workspace: Path, lease_s: float = LEASE_S) -> None:
+    def __init__(
+        self, workspace: Path, lease_s: float = LEASE_S, grace_s: float = CANCEL_GRACE_S
+    ) -> None:
         self.cancelled = threading.Event()
         self.lost = threading.Event()
-        self._path, self._lease_s = workspace / STORE_FILE, lease_s
+        self._path, self._lease_s, self._grace_s = workspace / STORE_FILE, lease_s, grace_s
         self._claims: tuple[Claim, ...] = ()
         self._since = 0.0
         self._lock = threading.Lock()
@@ -122,7 +124,7 @@ class Heartbeat:
             elif row[0]:
                 self._raise(self.cancelled)
                 flagged.append(claim)
-        if self._since and time.monotonic() - self._since > CANCEL_GRACE_S:
+        if self._since and time.monotonic() - self._since > self._grace_s:
             self._end(db, flagged)
 
     def _raise(self, event: threading.Event) -> None:

@@ -1,0 +1,239 @@
+"""Random SIGKILLs of workers, supervisor and driver over a sweep: nothing lost, nothing twice.
+
+    python benchmarks/kill_storm.py --kills 200 --points 56
+
+A sweep of the tanks (9 jobs a point: 2 bounds, 3 controllers x 2 seeds, a report) is worked on by
+a foreground driver with two workers and a supervisor with two more; both are started again when
+they were killed. Afterwards every job must be done, every series must have every row once, and
+all metrics and results must be bit-equal to those of an undisturbed run. Exit code 1 if not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from trimtab.run.crew import Crew
+from trimtab.run.drive import drive
+from trimtab.run.plan import RunOptions
+from trimtab.run.scope import Scope
+from trimtab.run.series import MAX_POINTS
+from trimtab.run.store import Store
+from trimtab.run.supervisor import supervise, supervisor_pid
+from trimtab.run.sweep import plan_sweep
+from trimtab.run.worker import Duty
+
+SCENARIO = """\
+name: storm
+domain: toy.tank
+problem: {{horizon_h: {horizon}}}
+seeds: [1, 2]
+sweep: {{over: {{problem.tariff_peak: [{peaks}]}}}}
+"""
+CHECKPOINT_EVERY_S = 0.1
+SLOTS = 2
+
+
+def duty(workspace: Path, sweep: str = "") -> Duty:
+    """What the workers of either side are told."""
+    return Duty(str(workspace), sweep=sweep, checkpoint_every_s=CHECKPOINT_EVERY_S)
+
+
+def drive_sweep(scenario: Path, workspace: Path) -> None:
+    """The driver: queues the sweep and works on it with its own crew."""
+    planned = plan_sweep(scenario, RunOptions(workspace=workspace))
+    with Store(workspace) as store:
+        planned.begin(store)
+        with Crew(store, duty(workspace, planned.id), SLOTS) as crew:
+            drive(store, Scope(sweep=planned.id), crew)
+
+
+def start(role: str, scenario: Path, workspace: Path) -> subprocess.Popen[bytes]:
+    """Start driver or supervisor as a process."""
+    command = [sys.executable, __file__, "--role", role, "--scenario", str(scenario)]
+    log = (workspace / f"{role}.log").open("ab")
+    with log:
+        return subprocess.Popen([*command, "--workspace", str(workspace)], stdout=log, stderr=log)
+
+
+def busy_workers(db: sqlite3.Connection) -> list[int]:
+    """Process ids of workers that hold jobs."""
+    rows = db.execute("select distinct worker from job where state='running'").fetchall()
+    return [int(row[0].split(":")[1]) for row in rows if row[0]]
+
+
+def is_over(db: sqlite3.Connection) -> bool:
+    """Whether no job is open."""
+    row = db.execute("select 1 from job where state not in ('done', 'failed') limit 1").fetchone()
+    return row is None
+
+
+class Storm:
+    """Kills at random until `kills` are done or nothing is left to do."""
+
+    def __init__(self, scenario: Path, workspace: Path, kills: int, seed: int) -> None:
+        self.scenario, self.workspace, self.kills = scenario, workspace, kills
+        self.rng = random.Random(seed)  # noqa: S311 - chooses victims
+        self.done: Counter[str] = Counter()
+        self.processes = {
+            role: start(role, scenario, workspace) for role in ("driver", "supervisor")
+        }
+
+    def run(self, gap_s: float) -> None:
+        """Kill one victim about every `gap_s` seconds; start again what died."""
+        while not (self.workspace / "store.db").exists():
+            time.sleep(0.05)
+        with contextlib.closing(Store(self.workspace)) as store:
+            begun = False
+            while not (begun and is_over(store.db)):
+                begun = (
+                    begun or store.db.execute("select 1 from job limit 1").fetchone() is not None
+                )
+                time.sleep(self.rng.uniform(0.2, 1.8) * gap_s)
+                if sum(self.done.values()) < self.kills:
+                    self.kill_one(store.db)
+                self.revive()
+        self.end()
+
+    def kill_one(self, db: sqlite3.Connection) -> None:
+        """Kill a worker (2 in 3), the supervisor or the driver, where there is one."""
+        role = self.rng.choice(("worker", "worker", "worker", "worker", "supervisor", "driver"))
+        pids = busy_workers(db) if role == "worker" else [self.processes[role].pid]
+        if not pids:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.rng.choice(pids), signal.SIGKILL)
+            self.done[role] += 1
+
+    def revive(self) -> None:
+        """Start driver and supervisor again where they were killed."""
+        for role, process in self.processes.items():
+            code = process.poll()
+            if code is not None and code < 0:
+                self.processes[role] = start(role, self.scenario, self.workspace)
+
+    def end(self) -> None:
+        """Stop the supervisor, wait for the driver."""
+        self.processes["driver"].wait()
+        if supervisor_pid(self.workspace):
+            self.processes["supervisor"].send_signal(signal.SIGTERM)
+        self.processes["supervisor"].wait()
+
+
+def content(workspace: Path) -> tuple[dict[str, str], list[tuple[str, str, int, float]]]:
+    """Results by job without CPU times, and every metric row, in order."""
+    with contextlib.closing(Store(workspace)) as store:
+        results = {
+            job: json.dumps(timeless(json.loads(text)), sort_keys=True)
+            for job, text in store.db.execute("select job, text from result order by job")
+        }
+        metrics = store.db.execute(
+            "select job, name, step, value from metric order by job, name, step"
+        ).fetchall()
+    return results, metrics
+
+
+def timeless(result: dict[str, object] | None) -> dict[str, object]:
+    """A result without the time that it took."""
+    plain = dict(result or {})
+    plain.pop("cpu_s", None)
+    budget = plain.get("budget")
+    if isinstance(budget, dict):
+        plain["budget"] = {k: v for k, v in budget.items() if k != "cpu_s"}
+    return plain
+
+
+def faults(stormy: Path, calm: Path, horizon: int) -> list[str]:
+    """What is wrong after the storm; empty if nothing is."""
+    found = []
+    with contextlib.closing(Store(stormy)) as store:
+        states = Scope().states(store.db)
+        jobs = store.db.execute("select state, count(*) from job group by state").fetchall()
+        if [state for state, _ in jobs] != ["done"]:
+            found.append(f"jobs are not all done: {states}")
+        if store.check() != "ok":
+            found.append(f"integrity: {store.check()}")
+        rows = -(-horizon // -(-horizon // MAX_POINTS))
+        odd = store.db.execute(
+            "select job, name, count(*) from metric where step>0 group by job, name "
+            "having count(*)<>? or max(step)<>?",
+            (rows, horizon),
+        ).fetchall()
+        found += [f"{job[:12]} {name}: {n} rows, expected {rows}" for job, name, n in odd]
+    results, metrics = content(stormy)
+    expected, expected_metrics = content(calm)
+    if metrics != expected_metrics:
+        found.append("metrics are not bit-equal to the undisturbed run")
+    if results != expected:
+        found.append("results are not bit-equal to the undisturbed run")
+    return found
+
+
+def main() -> int:
+    """Run the storm and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--points", type=int, default=56)
+    parser.add_argument("--horizon", type=int, default=2000)
+    parser.add_argument("--gap-s", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--role", choices=("driver", "supervisor"))
+    parser.add_argument("--scenario", type=Path)
+    parser.add_argument("--workspace", type=Path)
+    given = parser.parse_args()
+    if given.role == "driver":
+        drive_sweep(given.scenario, given.workspace)
+        return 0
+    if given.role == "supervisor":
+        supervise(given.workspace, SLOTS, say=print, duty=duty(given.workspace))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="kill-storm-") as folder:
+        return storm(Path(folder), given)
+
+
+def storm(folder: Path, given: argparse.Namespace) -> int:
+    """The whole experiment in a folder."""
+    scenario, calm, stormy = folder / "storm.yaml", folder / "calm", folder / "stormy"
+    peaks = ", ".join(f"{1 + 0.01 * i:.2f}" for i in range(given.points))
+    scenario.write_text(SCENARIO.format(horizon=given.horizon, peaks=peaks), encoding="utf-8")
+    calm.mkdir()
+    stormy.mkdir()
+    begun = time.monotonic()
+    drive_sweep(scenario, calm)
+    calm_s = time.monotonic() - begun
+    begun = time.monotonic()
+    raging = Storm(scenario, stormy, given.kills, given.seed)
+    raging.run(given.gap_s)
+    stormy_s = time.monotonic() - begun
+    wrong = faults(stormy, calm, given.horizon)
+    with contextlib.closing(Store(stormy)) as store:
+        attempts = store.db.execute("select max(attempt), count(*) from job").fetchone()
+        resumed = store.db.execute("select count(*) from job where attempt>1").fetchone()[0]
+        rows = store.db.execute("select count(*) from metric").fetchone()[0]
+    outcome = {
+        "kills": dict(raging.done),
+        "jobs": attempts[1],
+        "resumed": resumed,
+        "attempts_max": attempts[0],
+        "metric_rows": rows,
+        "undisturbed_s": round(calm_s, 1),
+        "storm_s": round(stormy_s, 1),
+        "faults": wrong,
+    }
+    print(json.dumps(outcome, indent=2))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

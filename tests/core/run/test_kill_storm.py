@@ -1,0 +1,20 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_killed_workers_supervisors_and_drivers_lose_and_repeat_nothing() -> None:
+    storm = [sys.executable, str(ROOT / "benchmarks" / "kill_storm.py")]
+    done = subprocess.run(
+        [*storm, "--kills", "12", "--points", "4", "--horizon", "500", "--gap-s", "0.3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    outcome = json.loads(done.stdout)
+    assert (done.returncode, outcome["faults"]) == (0, [])
+    assert outcome["jobs"] == 36
+    assert sum(outcome["kills"].values()) >= 8

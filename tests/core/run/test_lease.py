@@ -1,0 +1,123 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trimtab.run.claims import Claimer, LeaseLostError
+from trimtab.run.control import cancel_run
+from trimtab.run.lease import DiskFullError, Heartbeat, JobCancelledError, Lease
+from trimtab.run.rows import NewJob, NewRun
+from trimtab.run.store import Store
+
+SCENARIO = {"hash": "h", "domain": "d", "schema": "trimtab/scenario/1", "text": "{}"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path) as opened:
+        jobs = [NewJob(f"j{i}", "episode", "c", i, '{"batch": true}') for i in range(2)]
+        opened.begin_run(NewRun("r", SCENARIO, "n", ("c",), (0, 1)), jobs)
+        yield opened
+
+
+def held(store: Store, min_free_bytes: int = 0) -> tuple[Lease, Heartbeat]:
+    claimed = Claimer(store.db, store.workspace, "elsewhere:1:1").claim()
+    assert claimed is not None
+    beat = Heartbeat(store.workspace, grace_s=3600.0)
+    lease = Lease(claimed, store.workspace, store.db, store.db, beat, 0.0, min_free_bytes)
+    return lease, beat
+
+
+def test_figures_and_results_of_a_group_are_stored_per_job(store: Store) -> None:
+    lease, _ = held(store)
+    lease.advance(1, 0.5, [[("x", 1, 1.0)], [("x", 1, 2.0)]])
+    lease.done([{"metrics": {"m": 1.0}}, {"metrics": {"m": 2.0}}], [[("x", 2, 3.0)], ()])
+    rows = store.db.execute("select * from metric where step>0 order by job, step").fetchall()
+    assert rows == [("j0", "x", 1, 1.0), ("j0", "x", 2, 3.0), ("j1", "x", 1, 2.0)]
+    assert [job.result for job in store.jobs("r")] == [
+        {"metrics": {"m": 1.0}}, {"metrics": {"m": 2.0}},
+    ]  # fmt: skip
+
+
+def test_a_full_disk_pauses_the_jobs_with_what_is_stored(store: Store) -> None:
+    lease, _ = held(store, min_free_bytes=1 << 62)
+    with pytest.raises(DiskFullError):
+        lease.advance(1, 0.5, [[("x", 1, 1.0)], ()])
+    with pytest.raises(DiskFullError):
+        lease.checkpoint(1, {"a": np.eye(2)}, {})
+    lease.pause()
+    assert [(j.state, j.reason) for j in store.jobs("r")] == [("paused", "disk full")] * 2
+    assert not (store.workspace / "runs" / "r").exists()
+
+
+def test_a_store_that_cannot_grow_is_a_full_disk(store: Store) -> None:
+    lease, _ = held(store)
+    store.db.execute("pragma max_page_count=1")
+    many = [("x", step, 1.0) for step in range(1, 20_000)]
+    with pytest.raises(DiskFullError):
+        lease.advance(1, 0.5, [many, ()])
+    assert store.db.execute("select count(*) from metric").fetchone() == (0,)
+    lease.advance(1, 0.5)
+
+
+def test_a_checkpoint_carries_what_was_put_in(store: Store) -> None:
+    lease, _ = held(store)
+    assert lease.restored() is None
+    lease.checkpoint(3, {"a": np.eye(2)}, {"k": [1, 2]}, 0.3)
+    store.db.execute("update job set state='queued'")
+    again, _ = held(store)
+    kept = again.restored()
+    assert kept is not None
+    assert (kept.step, kept.plain) == (3, {"k": [1, 2]})
+    np.testing.assert_array_equal(kept.arrays["a"], np.eye(2))
+    assert [job.step for job in store.jobs("r")] == [3, 3]
+
+
+def test_a_member_that_begins_alone_leaves_nothing_of_the_group_behind(store: Store) -> None:
+    lease, _ = held(store)
+    lease.checkpoint(3, {}, {}, 0.3, [[("x", 1, 1.0)], [("x", 1, 2.0)]])
+    own = lease.alone(lease.claims[1])
+    assert own.restored() is None
+    assert store.db.execute("select job from metric").fetchall() == [("j0",)]
+    assert store.db.execute("select job from checkpoint").fetchall() == [("j0",)]
+    own.fail("why", 2)
+    assert [(j.state, j.exit_code) for j in store.jobs("r")] == [("running", 0), ("failed", 2)]
+
+
+def test_a_cancel_reaches_the_job_at_its_next_check(store: Store) -> None:
+    lease, beat = held(store)
+    beat.hold(lease.claims)
+    lease.check()
+    cancel_run(store.db, "r")
+    assert beat.cancelled.wait(10)
+    with pytest.raises(JobCancelledError):
+        lease.check()
+    lease.cancel()
+    assert store.states("r") == {"cancelled": 2}
+
+
+def test_a_lost_lease_is_noticed_at_the_next_check(store: Store) -> None:
+    lease, beat = held(store)
+    beat.hold(lease.claims)
+    store.db.execute("update job set attempt=attempt+1")
+    assert beat.lost.wait(10)
+    with pytest.raises(LeaseLostError):
+        lease.check()
+    beat.drop(lease.claims)
+
+
+def test_an_orphaned_worker_gives_its_jobs_back(store: Store) -> None:
+    lease, beat = held(store)
+    beat.hold(lease.claims)
+    beat.orphaned()
+    assert store.states("r") == {"queued": 2}
+    beat.drop(lease.claims)
+
+
+def test_cancelling_one_run_gives_back_a_member_that_another_needs(store: Store) -> None:
+    lease, _ = held(store)
+    other = NewRun("s", SCENARIO, "n", ("c",), (1,))
+    store.begin_run(other, [NewJob("j1", "episode", "c", 1, '{"batch": true}')])
+    cancel_run(store.db, "r")
+    lease.cancel()
+    assert [job.state for job in store.jobs("r")] == ["cancelled", "queued"]
