@@ -215,7 +215,7 @@ def lines(figures: Sequence[Figure], height: int = 280) -> Chart:
     """Series of one or more figures below each other; all share one x axis, so they zoom together.
 
     Args:
-        figures: of kind "series", on the same x axis.
+        figures: of kind "series" or "scatter", on the same x axis.
         height: of each, in pixels.
     """
     names = list(dict.fromkeys(one.name for figure in figures for one in figure.series))
@@ -223,7 +223,10 @@ def lines(figures: Sequence[Figure], height: int = 280) -> Chart:
     for row, figure in enumerate(figures, start=1):
         suffix = "" if row == 1 else str(row)
         for one in figure.series:
-            traces += _series(one, names.index(one.name), suffix)
+            drawn = _series(one, names.index(one.name), suffix)
+            if figure.kind == "scatter":
+                drawn[-1]["mode"] = "markers"
+            traces += drawn
     _legend_once(traces)
     return {"data": traces, "layout": layout}
 
@@ -252,6 +255,7 @@ def _stacked(figures: Sequence[Figure], height: int) -> dict[str, Any]:
         top = 1.0 - (row - 1) * share
         layout[f"yaxis{suffix}"] = {
             "title": {"text": axis_text(figure.value_axis)},
+            "type": "log" if figure.value_axis.log else "linear",
             "domain": [
                 top - share * (0.82 if count > 1 else 1.0),
                 top - (0.04 if count > 1 else 0),
@@ -262,6 +266,7 @@ def _stacked(figures: Sequence[Figure], height: int) -> dict[str, Any]:
         layout[f"xaxis{suffix}"] = {
             "anchor": f"y{suffix}",
             "showticklabels": row == count,
+            "type": "log" if figure.x_axis.log else "linear",
             "title": {"text": axis_text(figure.x_axis) if row == count else ""},
         } | ({} if row == 1 else {"matches": "x"})
         if count > 1:

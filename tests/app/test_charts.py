@@ -57,6 +57,14 @@ def test_charts_below_each_other_share_their_x_axis() -> None:
     assert layout["xaxis2"]["matches"] == layout["xaxis3"]["matches"] == "x"
 
 
+def test_a_scatter_has_points_only_and_axes_may_be_logarithmic() -> None:
+    points = (Series("a", (1.0, 10.0), (1.0, 100.0)),)
+    figure = Figure("scatter", "t", "a", Axis("y", log=True), Axis("x", log=True), series=points)
+    chart = charts.figure_chart(figure)
+    assert chart["data"][-1]["mode"] == "markers"
+    assert (chart["layout"]["xaxis"]["type"], chart["layout"]["yaxis"]["type"]) == ("log", "log")
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]

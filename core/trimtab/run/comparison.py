@@ -20,6 +20,7 @@ from trimtab.contracts.scenario import Scenario
 from trimtab.evidence.report import Report, write_report
 from trimtab.evidence.result import Result
 from trimtab.run.checkpoints import CHECKPOINTS
+from trimtab.run.design_file import write_design
 from trimtab.run.execute import OnProgress, RunOutcome, collect, execute, execute_plan
 from trimtab.run.identity import file_sha256
 from trimtab.run.judge import judge
@@ -131,15 +132,32 @@ def _write(outcome: RunOutcome, result: Result, command: str) -> tuple[Result, R
     }
     result = result.model_copy(update=update)
     (folder / "result.json").write_text(result.to_json(), encoding="utf-8")
+    if result.recommendation.design is not None:
+        _write_best(folder / DESIGN_FILE, result, result.recommendation.design)
     report = write_report(
         result,
         figures,
         folder,
         command=command,
-        artefacts=[folder / name for name in ("config.json", "records.json", "result.json")],
+        artefacts=_artefacts(folder),
         manifest=manifest(_facts(outcome, command)),
     )
     return result, report
+
+
+DESIGN_FILE = "design.json"
+ARTEFACTS = ("config.json", "records.json", "result.json", DESIGN_FILE)
+
+
+def _artefacts(folder: Path) -> list[Path]:
+    return [folder / name for name in ARTEFACTS if (folder / name).exists()]
+
+
+def _write_best(path: Path, result: Result, design: Mapping[str, Any]) -> None:
+    """The recommended design, for `trimtab simulate --design` and `trimtab export --design`."""
+    best = result.row(str(result.recommendation.name)).best
+    metrics = {} if best is None else best.metrics
+    write_design(path, design, {"scenario": result.scenario, "metrics": metrics})
 
 
 def figures_of(
@@ -200,7 +218,15 @@ def _record(outcome: RunOutcome, result: Result, report: Report, workspace: Path
         store.summarise(run, json.loads(result.to_json()), facts, files, headline)
 
 
-REPORT_PARTS = ("report.html", "report.md", "manifest.json", "result.json", "tables", "figures")
+REPORT_PARTS = (
+    "report.html",
+    "report.md",
+    "manifest.json",
+    "result.json",
+    DESIGN_FILE,
+    "tables",
+    "figures",
+)
 
 
 def copy_report(run_dir: Path, out: Path) -> list[Path]:
@@ -247,7 +273,7 @@ def render_again(run_dir: Path) -> Report:
         figures,
         run_dir,
         command=old["command"],
-        artefacts=[run_dir / name for name in ("config.json", "records.json", "result.json")],
+        artefacts=_artefacts(run_dir),
         manifest=old["run"],
     )
 

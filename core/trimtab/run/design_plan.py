@@ -40,7 +40,8 @@ def choose_designs(
     Args:
         domain: of the scenario.
         problem: the scenario's validated problem.
-        names: optimizer ids; all that are installed but enumeration if empty.
+        names: optimizer ids; if empty all that need no further package, but enumeration, so
+            that a scenario means the same run on every machine.
         own: design files, and `package.module:Class` of the user's own optimizers.
         parameters: optimizer id → hyper-parameters in place of the defaults.
 
@@ -50,7 +51,7 @@ def choose_designs(
         TrimtabError: an own optimizer cannot be loaded, or a name comes twice.
     """
     given = parameters or {}
-    wanted = names or [n for n, e in OPTIMIZERS.items() if e.installed and n != EXHAUSTIVE]
+    wanted = names or [n for n, e in OPTIMIZERS.items() if not e.package and n != EXHAUSTIVE]
     references = domain.reference_designs(problem)
     chosen = [given_design(name, values, "reference") for name, values in references.items()]
     chosen += [_optimizer(name, given.get(name, {})) for name in wanted]

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from trimtab.contracts.domain import Domain, Imported
 from trimtab.contracts.registry import manifests
+from trimtab.contracts.scenario import SearchBudget
 from trimtab.run.diagnostics import options_of
 from trimtab.run.scenario_file import SCHEMA, SCHEMA_NUMBER
 from trimtab.run.yaml_document import decode, parse
@@ -39,10 +40,21 @@ def scenario_template(domain: Domain, name: str, imported: Imported | None = Non
         "# description: one line for listings",
         "problem:" if problem or _required(domain.problem_model) else "problem: {}",
         *_keys(domain.problem_model, problem, "  "),
-        "# controllers: [a, b]   # all of the domain if absent",
+        *_choices(domain),
         "seeds: [1, 2, 3, 4, 5]",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _choices(domain: Domain) -> list[str]:
+    if manifests()[domain.name][0].kind == "control":
+        return ["# controllers: [a, b]   # all of the domain if absent"]
+    field = SearchBudget.model_fields["evaluations"]
+    return [
+        "# controllers: [random, cmaes]   # optimizers; all that need no extra if absent",
+        f"# {field.description}",
+        f"budget: {{evaluations: {field.default}}}",
+    ]
 
 
 def _shipped(domain: str) -> dict[str, Any]:

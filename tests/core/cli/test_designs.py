@@ -32,6 +32,8 @@ def test_a_design_run_prints_optimizers_and_recommends_a_design(
     assert "7 from the store" in shown.err or "8 from the store" in shown.err
     assert "met bound" in shown.out
 
+    kept = json.loads((tmp_path / result["run_dir"] / "design.json").read_text())
+    assert (kept["schema"], kept["design"]) == ("trimtab/design/1", best["design"])
     played = trimtab("simulate", "toy/beam", "--design", "best", "--json").document
     assert played["record"]["name"] == best["name"]
     assert played["record"]["design"] == best["design"]

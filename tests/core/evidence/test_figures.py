@@ -105,10 +105,10 @@ def test_a_missing_point_leaves_a_gap_in_the_line():
 def test_a_long_line_keeps_its_extremes_in_few_points():
     xs = tuple(float(i) for i in range(50_000))
     ys = tuple(1000.0 if i == 31_337 else math.sin(i) for i in range(50_000))
-    thinned = line_chart._thinned(xs, ys)
-    assert len(thinned) <= line_chart._MAX_POINTS + 2
-    assert (31_337.0, 1000.0) in thinned
-    assert thinned == sorted(thinned)
+    kept = line_chart.thinned(xs, ys)
+    assert len(kept) <= line_chart._MAX_POINTS + 2
+    assert (31_337.0, 1000.0) in kept
+    assert kept == sorted(kept)
 
 
 @settings(max_examples=50)
@@ -175,3 +175,12 @@ def test_a_map_drops_bends_too_small_to_see_and_keeps_both_ends():
     lines = (MapLine("e", ((0, 0), *wiggle, (1000, 500)), 1.0), MapLine("f", ((0, 0), (5, 5)), 2.0))
     paths = re.findall(r'd="(M[^"]*)" class="way', render_svg(_map(*lines)))
     assert max(p.count("L") for p in paths) == 2
+
+
+def test_a_scatter_draws_points_without_lines_on_logarithmic_axes():
+    points = Series("found", (1.0, 10.0, 100.0), (0.5, float("nan"), 5.0))
+    axes = (Axis("mass", "kg", log=True), Axis("calls", log=True))
+    drawn = render_svg(Figure("scatter", "Front", "Three points.", *axes, series=(points,)))
+    assert drawn.count('class="f0"') == 2
+    assert 'class="series' not in drawn
+    assert ">10</text>" in drawn

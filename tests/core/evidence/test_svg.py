@@ -76,3 +76,19 @@ def test_a_standalone_figure_carries_both_colour_schemes_and_stays_well_formed()
 
 def test_coordinates_are_short_and_never_minus_zero():
     assert [svg.coordinate(v) for v in (1.0, 1.26, -0.01)] == ["1", "1.3", "0"]
+
+
+@given(st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=20))
+def test_a_logarithmic_scale_holds_every_positive_value(data):
+    scale = svg.log_scale([*data, 0.0, -1.0], 100.0, 0.0)
+    assert all(-1e-6 <= scale(value) <= 100.0 + 1e-6 for value in data)
+    assert scale(0.0) == 100.0
+    ticks = scale.ticks()
+    assert list(ticks) == sorted(ticks)
+    assert len({scale.label(tick) for tick in ticks}) == len(ticks) >= 1
+
+
+def test_a_logarithmic_scale_has_a_tick_per_decade():
+    scale = svg.log_scale([0.02, 300.0], 0.0, 1.0)
+    assert [scale.label(t) for t in scale.ticks()] == ["0.01", "0.1", "1", "10", "100"]
+    assert svg.log_scale([], 0.0, 1.0).low == 1.0

@@ -14,9 +14,11 @@ from trimtab.contracts.errors import (
 )
 from trimtab.contracts.problem import DesignSpec, Evaluation
 from trimtab.contracts.records import DesignRecord
+from trimtab.contracts.registry import load_domain
 from trimtab.contracts.scenario import SearchBudget
 from trimtab.contracts.spec import Metric
 from trimtab.run.design_job import run_search, score_design
+from trimtab.run.design_plan import choose_designs
 from trimtab.run.execute import RunOutcome, execute
 from trimtab.run.plan import RunOptions
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
@@ -223,6 +225,13 @@ def test_what_is_no_optimizer_or_named_twice_is_refused(
     for chosen, kind, said in cases:
         with pytest.raises(kind, match=said):
             execute(beam(), options(tmp_path, **chosen))
+
+
+def test_a_run_of_no_named_optimizer_takes_all_that_need_no_extra() -> None:
+    names = [c.name for c in choose_designs(load_domain("toy.beam"), BeamModel())]
+    assert names[0] == "square_bar"
+    assert {"random", "sobol", "cmaes", "genetic"} <= set(names)
+    assert not {"enumerate", "tpe"} & set(names)
 
 
 def test_a_scenario_names_known_optimizers_and_a_legal_budget(tmp_path: Path) -> None:
