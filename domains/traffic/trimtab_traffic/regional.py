@@ -77,23 +77,25 @@ class Splits:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """How probes become loads.
+    """How probes become loads; set by hand on the wheel's ingolstadt1 and 7w, seeds 101 and 102.
 
     Attributes:
         memory_s: time in which a flow is forgotten.
         prior_probes: probes that the plan's own division of the flow is worth.
         prior_delays: delays that the expected one is worth.
+        most_delays: delays of one cycle that count at most; cycles differ by chance.
         relaxation: share by which a flow ratio falls back to that of the counts per decision.
         yielding: worth of a second of green in which a group yields to others.
         horizon_s: time for which the load is taken to last.
     """
 
-    memory_s: float
-    prior_probes: float
-    prior_delays: float
-    relaxation: float
-    yielding: float
-    horizon_s: float
+    memory_s: float = 600.0
+    prior_probes: float = 3.0
+    prior_delays: float = 3.0
+    most_delays: float = 3.0
+    relaxation: float = 0.1
+    yielding: float = 0.3
+    horizon_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Region:
         estimates: of the probes.
         service: [groups, stages] worth of a second of green, 0..1.
         greens_s: [signals, stages] as they will be from the next cycle on.
+        cycle_s: [groups] cycle of its signal.
         flow_ratio: [groups] y.
     """
 
@@ -142,7 +145,7 @@ class Region:
         self.estimates = ProbeEstimates(self.groups, settings.memory_s)
         self.service = self.groups.service(settings.yielding)
         self._set = settings
-        self._cycle_s = self.splits.cycle_s[self.groups.signal]
+        self.cycle_s = self.splits.cycle_s[self.groups.signal]
         self._saturation_veh_h = self.groups.lanes / HEADWAY_S * 3600.0
         self.reset()
 
@@ -158,14 +161,15 @@ class Region:
             return
         green = self.effective_green_s(self.greens_s)
         self.estimates.update(self._fleet, self._state.time_s, self._delay_s(green))
-        counted = self._counted()
-        relaxed = self.flow_ratio + self._set.relaxation * (counted - self.flow_ratio)
-        self.flow_ratio = np.maximum(relaxed, counted)
+        counted = self.counted()
+        held = np.where(self.flow_ratio > 0, self.flow_ratio, counted)
+        self.flow_ratio = held + self._set.relaxation * (counted - held)
         heard, expected_s = self.estimates.fresh, self._delay_s(green)
-        prior = self._set.prior_delays
-        delay_s = (self.estimates.fresh_s + prior * expected_s) / (heard + prior)
+        mean_s = self.estimates.fresh_s / np.maximum(heard, 1.0)
+        worth, prior = np.minimum(heard, self._set.most_delays), self._set.prior_delays
+        delay_s = (worth * mean_s + prior * expected_s) / (worth + prior)
         found = self._ratio_of_delay(delay_s, green)
-        self.flow_ratio = np.maximum(np.where(heard > 0, found, self.flow_ratio), counted)
+        self.flow_ratio = np.where(heard > 0, found, self.flow_ratio)
 
     def effective_green_s(self, greens_s: FloatArray) -> FloatArray:
         """Green of each group without start-up loss, [groups], at least 1 s.
@@ -178,17 +182,17 @@ class Region:
 
     def flow_vps(self) -> FloatArray:
         """Flow of each group as counted, [groups], vehicles per second."""
-        planned = self.effective_green_s(self.splits.green_s) / self._cycle_s
+        planned = self.effective_green_s(self.splits.green_s) / self.cycle_s
         return self.estimates.flow_vps(self._fleet.share, self._set.prior_probes, planned)
 
     def load(self) -> Load:
         """The traffic to be served."""
         green = self.effective_green_s(self.greens_s)
         ratio = np.maximum(self.flow_ratio, 1e-3)
-        saturated = np.maximum(ratio * self._cycle_s / green, 1.0)
+        saturated = np.maximum(ratio * self.cycle_s / green, 1.0)
         flow = self.flow_vps() * 3600.0
         used = np.maximum(flow, 1.0) * saturated / ratio
-        saturation = np.minimum(used, self._saturation_veh_h)
+        saturation = np.minimum(used, 3.0 * self._saturation_veh_h)
         return Load(np.where(flow > 0, ratio * saturation, 0.0), saturation)
 
     def junction(self, signal: int, load: Load) -> Junction:
@@ -209,7 +213,7 @@ class Region:
         offsets = np.zeros((len(self.greens_s), 1))
         return Action(box=np.hstack([self.greens_s, offsets])[None].astype(np.float32))
 
-    def _counted(self) -> FloatArray:
+    def counted(self) -> FloatArray:
         """Flow ratio by counts, [groups]."""
         return self.flow_vps() * 3600.0 / self._saturation_veh_h
 
@@ -218,11 +222,11 @@ class Region:
         ratio = self.flow_ratio if ratio is None else ratio
         flow = np.maximum(ratio, 1e-3) * self._saturation_veh_h
         hours = self._set.horizon_s / 3600.0
-        return control_delay_s(self._cycle_s, green_s, flow, self._saturation_veh_h, hours)
+        return control_delay_s(self.cycle_s, green_s, flow, self._saturation_veh_h, hours)
 
     def _ratio_of_delay(self, delay_s: FloatArray, green_s: FloatArray) -> FloatArray:
         """Flow ratio at which the control delay is `delay_s`, by bisection, [groups]."""
-        low, high = np.zeros_like(green_s), HIGHEST_SATURATION * green_s / self._cycle_s
+        low, high = np.zeros_like(green_s), HIGHEST_SATURATION * green_s / self.cycle_s
         for _ in range(16):
             middle = 0.5 * (low + high)
             less = self._delay_s(green_s, middle) < delay_s

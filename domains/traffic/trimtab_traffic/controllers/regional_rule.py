@@ -9,6 +9,8 @@ regional agent of arXiv 2511.00551 and its companion 2511.00549; the rule is cla
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Float, Integer, Space
@@ -22,6 +24,7 @@ PARAMETERS = Space(
         Float("memory_s", 100.0, 3000.0, "s", log=True),
         Float("prior_probes", 0.1, 30.0, log=True),
         Float("prior_delays", 0.3, 30.0, log=True),
+        Float("most_delays", 0.3, 30.0, log=True),
         Float("relaxation", 0.01, 1.0, log=True),
         Float("yielding", 0.1, 1.0),
         Float("horizon_s", 200.0, 3600.0, "s", log=True),
@@ -30,14 +33,8 @@ PARAMETERS = Space(
         Integer("picks", 1, 30),
     )
 )
-# Set by hand on the wheel's ingolstadt1 and ingolstadt7w, seeds 101 and 102.
 DEFAULTS: dict[str, float | int] = {
-    "memory_s": 600.0,
-    "prior_probes": 3.0,
-    "prior_delays": 3.0,
-    "relaxation": 0.1,
-    "yielding": 0.3,
-    "horizon_s": 900.0,
+    **asdict(Filter()),
     "least_gain_veh": 0.0,
     "max_step_s": 8,
     "picks": 30,
