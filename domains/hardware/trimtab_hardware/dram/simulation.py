@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from trimtab_hardware.dram.address_map import AddressMap, Coordinates, read_address_map
 from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.configuration_files import read_configuration
 from trimtab_hardware.dram.part import Part, load_part
+from trimtab_hardware.dram.part_files import read_part
 from trimtab_hardware.dram.result import ACT, COMMANDS, PRE, RD, REF, WRA, CommandTrace, Result
 from trimtab_hardware.dram.traces import Trace
 
@@ -85,7 +87,7 @@ class Engine:
 def simulate(
     trace: Trace | Path | str,
     part: Part | Path | str,
-    configuration: Configuration | None = None,
+    configuration: Configuration | Path | str | None = None,
     *,
     address_map: AddressMap | Path | str | None = None,
     commands: bool = False,
@@ -94,8 +96,10 @@ def simulate(
 
     Args:
         trace: A trace, or the path of one in a standard format.
-        part: A part, or the id of a shipped one.
-        configuration: The controller; the reference of today's practice if left out.
+        part: A part, the id of a shipped one, or the path of a DRAMSys memspec (.json) or a
+            DRAMsim3 configuration (.ini).
+        configuration: The controller, or the path of a DRAMSys mcconfig file; the reference of
+            today's practice if left out.
         address_map: A map, or the path of a DRAMSys address-mapping file; the part's own if
             left out.
         commands: Whether to return every command.
@@ -105,13 +109,22 @@ def simulate(
         UnknownNameError: No such part.
         SimulatorError: The controller came to a stop with requests left.
     """
-    memory = part if isinstance(part, Part) else load_part(str(part))
+    memory = part if isinstance(part, Part) else _part(part)
     requests = trace if isinstance(trace, Trace) else _read(Path(trace), memory)
     chosen = address_map
     if isinstance(chosen, Path | str):
         chosen = read_address_map(chosen)
     design = configuration or Configuration()
+    if isinstance(design, Path | str):
+        design = read_configuration(design)
     return Engine(requests, memory, chosen).run(design, commands=commands)
+
+
+def _part(named: Path | str) -> Part:
+    """A part by path if it looks like one, else by id."""
+    if isinstance(named, Path) or Path(named).suffix.lower() in (".json", ".ini"):
+        return read_part(named)
+    return load_part(named)
 
 
 def _read(path: Path, part: Part) -> Trace:
