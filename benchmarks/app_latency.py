@@ -1,0 +1,184 @@
+"""How fast the app answers: 5 sessions on a workspace of 10,000 runs.
+
+    python benchmarks/app_latency.py [--runs 10000] [--sessions 5] [--rounds 6]
+
+Prints first paint of a session that is alone, the time from click to updated page over all
+sessions at once (median and 95th percentile), and what the Runs page costs the server. Needs
+chromium. Sessions, server and browser share the processors of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+
+from playwright.async_api import Browser, Page, async_playwright
+from trimtab.run.comparison import compare_run
+from trimtab.run.plan import RunOptions
+from trimtab.run.schema import writing
+from trimtab.run.store import Store
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+WAIT_MS = 60_000
+
+
+def filled(folder: Path, runs: int) -> str:
+    """A workspace with one computed run, and copies of its rows up to `runs`; returns its id."""
+    done = compare_run("toy/tank-day", RunOptions(workspace=folder, seeds=(1, 2, 3), workers=1))
+    first = done.result.run_id
+    with Store(folder) as store, writing(store.db):
+        columns = [row[1] for row in store.db.execute("pragma table_info(run)")]
+        kept = ", ".join(name for name in columns if name not in {"id", "created", "headline"})
+        for number in range(runs - 1):
+            store.db.execute(
+                f"insert into run(id, created, headline, {kept}) "  # noqa: S608 - our own names
+                f"select ?, created - ?, headline + ?, {kept} from run where id=?",
+                (f"copy-{number:06d}", number + 1.0, number % 97, first),
+            )
+            store.db.execute(
+                "insert into tally select ?, state, n from tally where run=?",
+                (f"copy-{number:06d}", first),
+            )
+    return first
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The app on a workspace, and its process."""
+    words = ["app", "--workspace", str(folder), "--port", "0", "--no-browser", "--all", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "trimtab.cli", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        text = ""
+        while not text.endswith("}\n"):
+            text += process.stdout.readline() if process.stdout else ""
+        try:
+            yield json.loads(text)["address"], process
+        finally:
+            process.kill()
+
+
+async def drawn(page: Page) -> None:
+    """Wait until nothing of the page is still to come."""
+    await page.wait_for_selector(".page-title", timeout=WAIT_MS)
+    await page.wait_for_function(
+        "!document.querySelector('[data-testid=stSkeleton],[data-testid=stStatusWidget]')",
+        timeout=WAIT_MS,
+    )
+
+
+async def first_paint(browser: Browser, address: str) -> float:
+    """Seconds from a new session's request until its heading stands."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    begun = time.perf_counter()
+    await page.goto(f"{address}/runs")
+    await page.wait_for_selector(".page-title", timeout=WAIT_MS)
+    taken = time.perf_counter() - begun
+    await context.close()
+    return taken
+
+
+async def session(browser: Browser, address: str, run: str, rounds: int) -> list[float]:
+    """One person who filters, orders, turns pages and switches views; seconds of each click."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    page = await context.new_page()
+    found: list[float] = []
+    for number in range(rounds):
+        await page.goto(f"{address}/runs")
+        await drawn(page)
+        wanted = f"copy-00{number + 10}"
+        begun = time.perf_counter()
+        await page.locator('input[aria-label^="Name or id"]').fill(wanted)
+        await page.keyboard.press("Enter")
+        await page.get_by_text("100 runs").wait_for(timeout=WAIT_MS)
+        found.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        await page.get_by_role("checkbox").first.check(force=True)
+        await page.get_by_text("1 selected").wait_for(timeout=WAIT_MS)
+        found.append(time.perf_counter() - begun)
+        await page.goto(f"{address}/compare?base={run}")
+        await drawn(page)
+        for view, said in (("Paired", "difference from"), ("Rules", "Rules kept and broken")):
+            begun = time.perf_counter()
+            await page.get_by_role("radio", name=view).click()
+            await page.get_by_text(said).first.wait_for(timeout=WAIT_MS)
+            found.append(time.perf_counter() - begun)
+    await context.close()
+    return found
+
+
+def server_ms(folder: Path, rounds: int) -> list[float]:
+    """Milliseconds of processor time that one view of the Runs page costs the server."""
+    from streamlit.testing.v1 import AppTest
+
+    os.environ["TRIMTAB_WORKSPACE"] = str(folder)
+
+    def page() -> None:
+        import streamlit as st
+        from trimtab_app import navigation
+        from trimtab_app.rooms import runs
+
+        st.navigation([navigation.page(name) for name in navigation.PAGES], position="hidden")
+        runs.show()
+
+    app = AppTest.from_function(page, default_timeout=60).run()
+    return [timed(lambda: app.run()) * 1000 for _ in range(rounds)]
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Processor seconds of `work`."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def p95(values: list[float]) -> float:
+    """95th percentile."""
+    return quantiles(values, n=20)[-1]
+
+
+async def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--sessions", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run = filled(folder, given.runs)
+        cost = server_ms(folder, given.rounds)
+        with served(folder) as (address, _):
+            async with async_playwright() as playwright:
+                path = shutil.which("chromium")
+                browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+                paints = [await first_paint(browser, address) for _ in range(given.rounds)]
+                people = [
+                    session(browser, address, run, given.rounds) for _ in range(given.sessions)
+                ]
+                clicks = [taken for one in await asyncio.gather(*people) for taken in one]
+                await browser.close()
+    print(f"{given.runs} runs, {given.sessions} sessions")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"Runs page, server CPU  median {median(cost):6.0f} ms  max {max(cost):6.0f} ms")
+    print(f"first paint alone      median {median(paints):6.2f} s   max {max(paints):6.2f} s")
+    print(f"click to updated       median {median(clicks):6.2f} s   p95 {p95(clicks):6.2f} s")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

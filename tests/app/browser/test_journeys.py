@@ -1,0 +1,154 @@
+"""What users do, in a real browser: set up, upload, start, leave, come back, cancel, compare."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from trimtab.run.workspace import Workspace
+from trimtab_traffic.generated import generate
+from trimtab_traffic.scenario import GeneratedNetwork
+
+LONG_H = 4000
+SEEDS = "1..8"
+
+
+def test_a_run_outlives_browser_and_server_and_is_compared(serve, visit, tmp_path: Path) -> None:
+    server = serve()
+    me = visit(server)
+    workspace = Workspace(server.workspace)
+
+    me.open("scenarios?domain=toy.tank")
+    me.click("Create")
+    me.says("Valid: toy.tank")
+    me.fill("Horizon", str(LONG_H))
+    me.page.wait_for_function(
+        "[...document.querySelectorAll('textarea')].some(t => t.value.includes('4000'))"
+    )
+    me.picture("scenario")
+
+    me.click("Run it")
+    me.says("Episodes")
+    me.fill("Seeds", SEEDS)
+    me.says("3 controllers × 8 seeds")
+    me.click("Start")
+    me.says("Running now.")
+    run = workspace.runs()[0].id
+    assert f"run={run}" in me.page.url
+    me.picture("run")
+
+    me.page.reload()
+    me.says("Waiting")
+
+    server.kill()
+    before = workspace.progress(run).states.get("done", 0)
+    server.start()
+    me.open(f"run?run={run}")
+    me.says("Waiting")
+    assert workspace.progress(run).states.get("done", 0) >= before
+
+    me.click("Cancel")
+    me.page.get_by_role("button", name="Resume").wait_for()
+    assert workspace.run(run).row.state == "cancelled"
+    me.page.get_by_role("button", name="Resume").click()
+    me.page.get_by_role("button", name="Compare", exact=True).wait_for()
+    assert workspace.run(run).row.state == "done"
+    assert all(job.state == "done" for job in workspace.run(run).jobs)
+
+    me.click("Compare")
+    me.says("Share of the gap closed")
+    assert f"base={run}" in me.page.url
+
+    me.open(f"report?run={run}")
+    with me.page.expect_download() as download:
+        me.click("Everything (zip)")
+    kept = tmp_path / "report.zip"
+    download.value.save_as(kept)
+    with zipfile.ZipFile(kept) as archive:
+        assert {"report.html", "result.json", "manifest.json"} <= set(archive.namelist())
+
+
+def test_a_network_of_ones_own_is_uploaded_and_validated(serve, visit, tmp_path: Path) -> None:
+    model = GeneratedNetwork(columns=1, rows=1, lanes=1, vehicles_per_h=300, demand_h=0.05)
+    files = generate(model, tmp_path)
+    server = serve()
+    me = visit(server)
+    me.open("scenarios?domain=traffic.signals")
+    paths = [str(files.net_file), *map(str, files.route_files)]
+    me.page.locator("input[type=file]").first.set_input_files(paths)
+    me.says(Path(paths[0]).name)
+    me.fill("Name", "my-junction")
+    me.click("Import")
+    me.says("Valid: traffic.signals, my-junction")
+    home = server.workspace / "scenarios" / "my-junction"
+    assert (home / "files" / Path(paths[0]).name).read_bytes() == files.net_file.read_bytes()
+    assert len(list((server.workspace / "uploads" / "local").iterdir())) == len(paths)
+
+
+def test_a_hostile_upload_is_refused_with_its_reason(serve, visit, tmp_path: Path) -> None:
+    evil = tmp_path / "evil.net.xml"
+    evil.write_text('<!DOCTYPE n [<!ENTITY a "b">]><net>&a;</net>', encoding="utf-8")
+    me = visit(serve())
+    me.open("scenarios?domain=traffic.signals")
+    me.page.locator("input[type=file]").first.set_input_files(str(evil))
+    me.says("evil.net.xml")
+    me.click("Import")
+    me.page.locator(".faults").wait_for()
+    assert "evil.net.xml" in me.page.locator(".faults").inner_text()
+
+
+PAGES = (
+    "",
+    "scenarios?domain=toy.tank",
+    "run?scenario=shipped%3A%20toy%2Ftank-day",
+    "runs",
+    "compare",
+    "compare?view=Paired",
+    "compare?view=Time+series",
+    "report",
+    "plugins",
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_in_both_themes(scheme: str, browser, shared, visit) -> None:
+    me = visit(shared, scheme)
+    found = {}
+    for path in PAGES:
+        me.open(path)
+        me.picture(f"{scheme}-{path.partition('?')[0] or 'overview'}")
+        found[path] = me.faults()
+    assert not any(found.values()), found
+
+
+def test_pages_are_reached_and_runs_opened_by_keyboard(
+    browser, shared, visit, finished_runs: tuple[Path, list[str]]
+) -> None:
+    me = visit(shared)
+    me.open()
+    me.page.get_by_role("link", name="Runs", exact=True).focus()
+    me.page.keyboard.press("Enter")
+    me.page.wait_for_url("**/runs**")
+    me.settle()
+    link = me.page.get_by_role("link", name=finished_runs[1][0])
+    for _ in range(60):
+        me.page.keyboard.press("Tab")
+        if link.evaluate("element => element === document.activeElement"):
+            break
+    me.page.keyboard.press("Enter")
+    me.says("Recommended: tariff")
+
+
+def test_a_link_shows_the_same_view_after_a_restart(
+    browser, shared, visit, finished_runs: tuple[Path, list[str]]
+) -> None:
+    first, second = finished_runs[1]
+    path = f"compare?base={first}&with={second}&view=Paired&metric=pumping_cost"
+    me = visit(shared)
+    me.open(path)
+    me.says(f"tariff · {second}")
+    shared.kill()
+    shared.start()
+    me.open(path)
+    me.says(f"tariff · {second}")
