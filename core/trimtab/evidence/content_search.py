@@ -201,9 +201,8 @@ def _front_table(front: FrontSummary) -> TableBlock:
         )
         for member in found
     )
-    said = f"{len(found)} of the {len(front.found)} designs" if len(found) < len(
-        front.found
-    ) else f"The {len(found)} designs"  # fmt: skip
+    count = len(front.found)
+    said = f"{len(found)} of the {count} designs" if len(found) < count else f"Designs ({count})"
     return TableBlock(
         f"{said} on the front that was found.", header, rows, text=(0, len(header) - 1)
     )

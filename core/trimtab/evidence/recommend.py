@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from trimtab.contracts.spec import Metric
 from trimtab.evidence.paired import CHALLENGER_ROLES, CLASSICAL_ROLES, best_classical, deployable
 from trimtab.evidence.result import PairedSummary, Recommendation, Row
-from trimtab.evidence.words import difference_text, metric_words, value_text
+from trimtab.evidence.words import difference_text, metric_words, value_text, with_article
 
 
 def recommend(rows: Sequence[Row], reference: str | None, headline: Metric) -> Recommendation:
@@ -80,8 +80,8 @@ def _win_text(row: Row, headline: Metric) -> str:
             text = f"{difference_text(comparison, headline.unit)} against {label}"
             said.setdefault(comparison.versus, f"{text} {comparison.versus}")
     value = value_text(row.metrics[headline.name].mean, headline.unit)
-    words = metric_words(headline.name, headline.unit)
-    return f"{row.name} has a {words} of {value}: {', and '.join(said.values())}"
+    words = with_article(metric_words(headline.name, headline.unit))
+    return f"{row.name} has {words} of {value}: {', and '.join(said.values())}"
 
 
 def _unfit_text(row: Row) -> str:

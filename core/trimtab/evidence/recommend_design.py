@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trimtab.evidence.regret import HIT, Target
 from trimtab.evidence.result import Recommendation, Result, Row
-from trimtab.evidence.words import BOUND_KINDS, metric_words, number, value_text
+from trimtab.evidence.words import BOUND_KINDS, metric_words, number, value_text, with_article
 
 
 def recommend_design(result: Result, target: Target, sign: float) -> Recommendation:
@@ -38,10 +38,10 @@ def _calls(row: Row) -> int:
 
 def _why(result: Result, row: Row, today: Row | None, target: Target) -> str:
     value = value_text(_headline(result, row), result.unit)
-    words = metric_words(result.headline, result.unit)
+    words = with_article(metric_words(result.headline, result.unit))
     if row is today:
-        return f"No search found a better design than {row.name}, with a {words} of {value}."
-    parts = [f"The design of {row.name}{_where(row)} has a {words} of {value}"]
+        return f"No search found a better design than {row.name}, with {words} of {value}."
+    parts = [f"The design of {row.name}{_where(row)} has {words} of {value}"]
     if today is not None:
         parts.append(
             f"against {value_text(_headline(result, today), result.unit)} of {today.name}, which "

@@ -75,7 +75,7 @@ def front_figure(result: Result, front: FrontSummary) -> Figure:
     sides = " and ".join(f"{w} ({front.senses[n]})" for w, n in zip(words, (x, y), strict=True))
     alt = (
         f"Undominated designs in {sides}: "
-        + ", ".join(f"{name} {len(points)} points" for name, points in groups)
+        + ", ".join(f"{name} ({len(points)})" for name, points in groups)
         + f".{rest}"
     )
     title = f"Pareto front: {words[1]} against {words[0]}"

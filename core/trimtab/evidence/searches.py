@@ -16,7 +16,7 @@ import numpy as np
 
 from trimtab.contracts.controller import Entry
 from trimtab.contracts.domain import Domain
-from trimtab.contracts.errors import EvidenceError
+from trimtab.contracts.errors import RunFailedError
 from trimtab.contracts.problem import Bound, Budget
 from trimtab.contracts.records import DesignRecord, EpisodeRecord
 from trimtab.contracts.scenario import Scenario
@@ -93,14 +93,14 @@ def compare_searches(searches: Searches, seed: int = 0) -> Result:
         seed: of the bootstrap; same input and seed, same result.
 
     Raises:
-        EvidenceError: no record has a feasible design.
+        RunFailedError: no record has a feasible design.
         BoundError: a proven bound was beaten by a feasible design.
     """
     if not searches.feasible:
         worst = min(searches.records, key=lambda r: max(r.excess.values(), default=0.0))
         broken = ", ".join(name for name, value in worst.excess.items() if value > 0.0)
         msg = f"no design of this run keeps {broken}: raise the budget, or ease the limits"
-        raise EvidenceError(msg)
+        raise RunFailedError(msg)
     judged = compare(_matrix(searches), seed)
     target = _target(searches, judged.reference)
     front = front_summary(searches.records, searches.domain, searches.bound, judged.reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from statistics import median_low
 from typing import Any
@@ -135,8 +136,20 @@ def raw_values(summary: MetricSummary) -> str:
 
 def metric_words(name: str, unit: str) -> str:
     """A metric's public name as words, without its unit: "true_delay_s" reads "true delay"."""
-    suffix = f"_{unit}" if unit_text(unit) else ""
-    return name.removesuffix(suffix).replace("_", " ")
+    if unit_text(unit):
+        for said in (unit, _plain_unit(unit), _plain_unit(unit.replace("/", "_per_"))):
+            name = name.removesuffix(f"_{said}")
+    return name.replace("_", " ")
+
+
+def _plain_unit(unit: str) -> str:
+    """A unit as names spell it: "µJ·µs" is "uj_us", "veh/h" is "veh_h" (or "veh_per_h")."""
+    return re.sub(r"[^a-z0-9]+", "_", unit.lower().replace("µ", "u").replace("μ", "u")).strip("_")
+
+
+def with_article(words: str) -> str:
+    """Words with the indefinite article before them."""
+    return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"
 
 
 def metric_header(name: str, unit: str) -> str:

@@ -21,8 +21,7 @@ def judge(outcome: RunOutcome) -> Result:
     """Compare the controllers, or the searches, of a run.
 
     Raises:
-        RunFailedError: no episode has a finite headline.
-        EvidenceError: no search found a feasible design.
+        RunFailedError: no episode has a finite headline, or no search a feasible design.
         BoundError: a proven bound was beaten.
     """
     plan = outcome.plan

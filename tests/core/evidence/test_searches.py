@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from trimtab.contracts.controller import Entry
-from trimtab.contracts.errors import BoundError, EvidenceError
+from trimtab.contracts.errors import BoundError, RunFailedError
 from trimtab.contracts.problem import Bound, Budget
 from trimtab.contracts.records import DesignRecord, FrontPoint
 from trimtab.contracts.scenario import scenario_model
@@ -168,7 +168,7 @@ def test_an_infeasible_search_counts_as_unfinished_and_is_named(searches: Make) 
 def test_a_run_without_any_feasible_design_is_refused(searches: Make) -> None:
     made = searches({"a": [3.0]})
     records = [dataclasses.replace(r, excess={"deflection": 0.2}) for r in made.records]
-    with pytest.raises(EvidenceError, match="no design of this run keeps deflection"):
+    with pytest.raises(RunFailedError, match="no design of this run keeps deflection"):
         compare_searches(dataclasses.replace(made, records=records))
 
 

@@ -57,6 +57,11 @@ def test_a_metric_reads_as_words_with_its_unit_once():
     assert words.metric_header("true_delay_s", "s") == "true delay (s)"
     assert words.metric_header("stops", "") == "stops"
     assert words.metric_words("co2_kg", "kg") == "co2"
+    assert words.metric_words("energy_delay_uj_us", "µJ·µs") == "energy delay"
+    assert words.metric_words("throughput_veh_h", "veh/h") == "throughput"
+    assert words.metric_words("energy_pj_per_bit", "pJ/bit") == "energy"
+    assert words.with_article("energy delay") == "an energy delay"
+    assert words.with_article("mass") == "a mass"
 
 
 def test_small_p_values_are_not_spelled_out():
