@@ -4,8 +4,9 @@ from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers.stage_score import StageScore
 from trimtab_traffic.domain import DOMAIN
+from trimtab_traffic.features import STAGE_FEATURES
 from trimtab_traffic.problem import SignalControl
-from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.scenario import NetworkSource, SignalsProblem
 
 MODEL = SignalsProblem.model_validate(
     {
@@ -29,6 +30,39 @@ def test_stage_features_carry_what_the_wave_rule_reads(graph: SignalControl) -> 
     with SignalControl(MODEL) as plain:
         rule = evaluate(plain, make_controller(plain, entry), [4])[0]
     assert features.metrics["true_delay_s"] == pytest.approx(rule.metrics["true_delay_s"], abs=1e-9)
+
+
+def test_stage_features_carry_what_the_rollout_of_mpc_finds(graph: SignalControl) -> None:
+    rollout_only = {"n_50": 0.0, "rollout": -1.0}
+    features = evaluate(graph, StageScore(graph, **rollout_only), [4])[0]
+    graph.close()
+    entry = DOMAIN.controllers(MODEL)["mpc"]
+    with SignalControl(MODEL) as plain:
+        rule = evaluate(plain, make_controller(plain, entry), [4])[0]
+    assert features.metrics["true_delay_s"] == pytest.approx(rule.metrics["true_delay_s"], abs=1e-9)
+
+
+def test_a_stage_counts_who_would_be_left_in_its_way_inside_the_junction() -> None:
+    generated = {"columns": 1, "rows": 1, "vehicles_per_h": 2800}
+    busy = MODEL.model_copy(update={"network": NetworkSource(generated=generated)})
+    boxed = STAGE_FEATURES.index("boxed")
+    with SignalControl(busy, "graph") as problem:
+        obs = problem.reset(np.array([1]))
+        (signal,) = problem.network.controllable
+        green = signal.stage_green
+        seen = 0.0
+        while obs.alive.any():
+            standing = problem.state.box_slow_veh(2.0)
+            for stage, row in enumerate(obs.entities["stages"][0, 0]):
+                in_the_way = [
+                    standing[link]
+                    for link in range(signal.n_links)
+                    if not green[stage, link] and (signal.foes[link] & green[stage]).any()
+                ]
+                assert row[boxed] == sum(in_the_way) / 2.0
+                seen += row[boxed]
+            obs = problem.step(StageScore(problem).act(obs)).obs
+        assert seen > 0
 
 
 def test_padding_is_masked_and_the_end_of_an_episode_needs_no_simulation(

@@ -47,6 +47,31 @@ def test_approach_counts_equal_those_counted_vehicle_by_vehicle(wheel: str) -> N
         assert total > 100
 
 
+def test_slow_vehicles_inside_the_junction_belong_to_the_link_they_came_by() -> None:
+    generated = {"columns": 1, "rows": 1, "vehicles_per_h": 2800}
+    model = SignalsProblem.model_validate(
+        {"network": {"generated": generated}, "rules": {"profile": "resco"}, "horizon_s": 400}
+    )
+    with SignalControl(model) as problem:
+        problem.reset(np.array([1]))
+        (signal,) = problem.network.controllable
+        link_of = {lane: c.link for c in signal.connections if c.on_road for lane in c.via}
+        total = 0
+        for k in range(30):
+            problem.step(choose(problem, k // 2))
+            vehicles = problem.session.api.vehicle
+            speeds: dict[str, list[float]] = {}
+            for name in vehicles.getIDList():
+                speeds.setdefault(vehicles.getLaneID(name), []).append(vehicles.getSpeed(name))
+            expected = [0.0] * signal.n_links
+            for lane, link in link_of.items():
+                if np.mean(speeds.get(lane, [99.0])) < 2.0:
+                    expected[link] += len(speeds[lane])
+            assert problem.state.box_slow_veh(2.0).tolist() == expected
+            total += sum(expected)
+        assert total > 5
+
+
 def test_lane_quantities_come_in_the_order_of_lanes(two_street_problem: Maker) -> None:
     with SignalControl(two_street_problem()) as problem:
         problem.reset(np.array([1]))

@@ -10,7 +10,16 @@ from trimtab_traffic.controllers.stage_score import TUNED, StageScore
 from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
-from trimtab_traffic.training import Recipe, held_out_towns, imitate, judge, training_towns
+from trimtab_traffic.training import (
+    SCORE,
+    Recipe,
+    held_out_towns,
+    imitate,
+    judge,
+    plays,
+    training_towns,
+    with_scores,
+)
 
 PAIR = SignalsProblem.model_validate(
     {
@@ -19,7 +28,7 @@ PAIR = SignalsProblem.model_validate(
         "horizon_s": 200,
     }
 )
-SHORT = Recipe(dagger_rounds=2, dagger_steps=40, steps=80, rollout=40)
+SHORT = Recipe(dagger_rounds=2, dagger_steps=40)
 
 
 def test_training_and_judging_networks_are_disjoint_and_our_own() -> None:
@@ -46,8 +55,17 @@ def test_a_student_mostly_does_what_its_teacher_does_and_training_is_reproducibl
 
 def test_a_policy_is_not_judged_better_than_itself() -> None:
     policy = load_policy(learned.GRAPH)
-    verdict = judge([PAIR], policy, policy, (1, 2, 3))
+    verdict = judge([PAIR], plays(policy), plays(policy), (1, 2, 3))
     assert (verdict.accepted, verdict.change) == (False, 0.0)
+
+
+def test_the_search_moves_the_score_layer_alone_and_no_offset_is_the_start() -> None:
+    policy = load_policy(learned.GRAPH)
+    width = policy.params[SCORE].size
+    same, moved = with_scores(policy, np.zeros(width)), with_scores(policy, np.ones(width))
+    assert np.array_equal(same.params[SCORE], policy.params[SCORE])
+    changed = [k for k in policy.params if not np.array_equal(moved.params[k], policy.params[k])]
+    assert changed == [SCORE]
 
 
 def test_fine_tuning_leaves_weights_that_play_and_a_manifest(tmp_path: Path) -> None:

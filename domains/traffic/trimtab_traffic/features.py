@@ -2,7 +2,8 @@
 
 Every quantity belongs to a link or a stage, never to a position in a list, so one policy reads any
 network: a stage is described by sums over the links it serves, a signal by its totals. Vehicles
-are seen through `TrafficState`, sensor model and faults included.
+are seen through `TrafficState`, sensor model and faults included. Among the features is what the
+rollout of `mpc` thinks of each stage, so a policy that reads nothing else is that controller.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from __future__ import annotations
 import numpy as np
 from trimtab.contracts.spec import BoolArray, EntityBlock, Float32Array, FloatArray, IntArray, Obs
 
-from trimtab_traffic.signals import TrafficNetwork
+from trimtab_traffic.profiles import RuleProfile
+from trimtab_traffic.rollout import Rollouts
+from trimtab_traffic.signals import Signal, TrafficNetwork
 from trimtab_traffic.state import TrafficState
 
 LINK_FEATURES = ("n_25", "n_50", "n_100", "n_200", "queued", "queued_yielding", "wait", "blocked")
-STAGE_FEATURES = (*LINK_FEATURES, "longest_wait", "links", "shown", "shown_age", "red_age")
+STAGE_FEATURES = (
+    *LINK_FEATURES, "longest_wait", "links", "shown", "shown_age", "red_age", "boxed", "rollout",
+)  # fmt: skip
 SIGNAL_FEATURES = ("vehicles", "queued", "stages", "shown_age", "interval")
 REWARDS = ("delay", "queue", "max_wait")
 STANDING_MPS = 2.0
@@ -22,7 +27,10 @@ STANDING_MPS = 2.0
 FREE_SPEED_MPS = 13.9
 """Speed against which lost time is counted in the local reward, 50 km/h."""
 
-_VEHICLES, _WAIT_S, _AGE_S = 10.0, 60.0, 60.0  # scales that bring features near 1
+MARGIN_VEH_S = 100.0
+"""A stage so much dearer than the cheapest is as bad as any; its rollout is cut short there."""
+
+_VEHICLES, _WAIT_S, _AGE_S, _COST_VEH_S, _BOXED = 10.0, 60.0, 60.0, 50.0, 2.0  # bring them near 1
 
 
 class StageFeatures:
@@ -31,10 +39,13 @@ class StageFeatures:
     Args:
         network: static model; A controllable signals with S stages at most.
         state: readings.
+        profile: rules that the rollouts keep.
         interval_s: decision interval.
     """
 
-    def __init__(self, network: TrafficNetwork, state: TrafficState, interval_s: float) -> None:
+    def __init__(
+        self, network: TrafficNetwork, state: TrafficState, profile: RuleProfile, interval_s: int
+    ) -> None:
         signals = network.controllable
         self._state, self._interval_s = state, interval_s
         self._signals = len(signals)
@@ -43,6 +54,8 @@ class StageFeatures:
         minor = [[[c == "g" for c in state] for state in s.stage_states] for s in signals]
         self._green = _block_diagonal([np.array(g, dtype=np.float64) for g in green])
         self._minor = _block_diagonal([np.array(g, dtype=np.float64) for g in minor])
+        self._abandons = _block_diagonal([_abandons(s) for s in signals])
+        self._rollouts = Rollouts(network, state, profile, interval_s)
         self._signal_of_link = np.repeat(np.arange(len(signals)), [s.n_links for s in signals])
         self._signal_of_stage = np.repeat(
             np.arange(len(signals)), [len(s.stage_states) for s in signals]
@@ -52,6 +65,7 @@ class StageFeatures:
         self._served = self._green @ np.ones((self._green.shape[1], 1))
         self._exits = _exit_columns(network, state)
         self._red_s = np.zeros(len(self._signal_of_stage))
+        self._first = True
         self._exists = self._padded(np.ones(len(self._slot)))[None] > 0
         self._edges = network.neighbours.astype(np.int32)[None]
 
@@ -68,6 +82,8 @@ class StageFeatures:
     def reset(self) -> None:
         """A new episode begins."""
         self._red_s[:] = 0.0
+        self._rollouts.reset()
+        self._first = True
 
     def observe(self, alive: BoolArray, mask: BoolArray) -> Obs:
         """The observation of this decision; call once per decision.
@@ -85,7 +101,7 @@ class StageFeatures:
         return Obs(
             obs=self._signal_rows(links, age_s),
             alive=alive,
-            entities={"stages": self._stage_rows(links, shown, age_s)},
+            entities={"stages": self._stage_rows(links, shown, age_s, mask[0])},
             entity_mask={"stages": self._exists},
             edges=self._edges,
             edge_mask=np.ones((1, self.edges), dtype=bool),
@@ -142,13 +158,28 @@ class StageFeatures:
         fill = 1.0 - self._state.free_space_m() / length
         return np.where(self._exits >= 0, fill[self._exits], 0.0)
 
-    def _stage_rows(self, links: FloatArray, shown: BoolArray, age_s: FloatArray) -> Float32Array:
+    def _dearer(self, legal: BoolArray) -> FloatArray:
+        """How much dearer than the cheapest stage each one is to the rollout, [stages], veh·s."""
+        if not self._first:
+            self._rollouts.played(self._state.stage())
+        self._first = False
+        costs = np.concatenate(self._rollouts.costs(legal, MARGIN_VEH_S))
+        cheapest = np.full(self._signals, np.inf)
+        np.minimum.at(cheapest, self._signal_of_stage, costs)
+        return np.asarray(np.minimum(costs - cheapest[self._signal_of_stage], MARGIN_VEH_S))
+
+    def _stage_rows(
+        self, links: FloatArray, shown: BoolArray, age_s: FloatArray, legal: BoolArray
+    ) -> Float32Array:
         sums = self._green @ links
         sums[:, 5] = self._minor @ links[:, 5]
         longest = np.max(self._green * links[None, :, 6], axis=1, initial=0.0)
         shown_age = shown * np.minimum(age_s[self._signal_of_stage] / _AGE_S, 3.0)
         red_age = np.minimum(self._red_s / _AGE_S, 3.0)
-        rows = np.column_stack([sums, longest, self._served / 10.0, shown, shown_age, red_age])
+        boxed = self._abandons @ self._state.box_slow_veh(STANDING_MPS) / _BOXED
+        dearer = self._dearer(legal) / _COST_VEH_S
+        served = self._served / 10.0
+        rows = np.column_stack([sums, longest, served, shown, shown_age, red_age, boxed, dearer])
         return self._padded(rows)[None].astype(np.float32)
 
     def _signal_rows(self, links: FloatArray, age_s: FloatArray) -> Float32Array:
@@ -166,6 +197,13 @@ class StageFeatures:
         out = np.zeros((self._signals, self._capacity, *rows.shape[1:]))
         out[self._signal_of_stage, self._slot] = rows
         return out
+
+
+def _abandons(signal: Signal) -> FloatArray:
+    """[stages, links] 1 where a stage stops a link and lets traffic go that crosses its path."""
+    green = signal.stage_green
+    crossed = green.astype(np.int64) @ signal.foes.astype(np.int64) > 0
+    return np.asarray(~green & crossed, dtype=np.float64)
 
 
 def _block_diagonal(blocks: list[FloatArray]) -> FloatArray:

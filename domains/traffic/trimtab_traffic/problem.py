@@ -117,7 +117,7 @@ class SignalControl(ControlProblem):
         self.interval_s = self._drive.interval_s
         self._features: StageFeatures | None = None
         if interface == "graph":
-            self._features = StageFeatures(self.network, self.state, self.interval_s)
+            self._features = StageFeatures(self.network, self.state, self.profile, self.interval_s)
         self.spec = self._spec("stage" if interface == "default" else interface)
         self.installed: tuple[Path, ...] = ()
         self._counts_loops = interface == "cycle"

@@ -17,7 +17,7 @@ _OPPOSED_VEH = 0.3
 
 
 @njit(cache=True, nogil=True)
-def first_stage(
+def stage_costs(
     queue: FloatArray,
     arrivals: FloatArray,
     rate: FloatArray,
@@ -32,8 +32,9 @@ def first_stage(
     interval_s: int,
     start_loss_s: int,
     tail_s: float,
-) -> tuple[int, float]:
-    """First stage of the cheapest sequence of stages over the horizon.
+    margin: float,
+) -> FloatArray:
+    """Cost of the cheapest sequence of stages over the horizon that begins with each stage.
 
     Args:
         queue: [links] vehicles at the stop line now.
@@ -50,9 +51,10 @@ def first_stage(
         interval_s: time between decisions, s.
         start_loss_s: green in which nothing leaves, s.
         tail_s: seconds that every vehicle left at the horizon is charged.
+        margin: a stage is given up once it is so much dearer than the cheapest, weighted veh·s.
 
     Returns:
-        The stage, and the cost of its sequence in weighted veh·s.
+        [stages] weighted veh·s; infinite where the stage is illegal or was given up.
     """
     stages, links = green.shape
     horizon = arrivals.shape[1]
@@ -64,7 +66,12 @@ def first_stage(
     on_lane = np.zeros(lane.max() + 1)
     held[0] = queue
     shown[0] = present
-    best, best_stage, depth, first = np.inf, present, 0, present
+    foes, n_foes = np.zeros((links, links), dtype=np.int64), np.zeros(links, dtype=np.int64)
+    for j, i in np.argwhere(yields):
+        foes[j, n_foes[j]] = i
+        n_foes[j] += 1
+    costs = np.full(stages, np.inf)
+    best, bound, depth, first = np.inf, np.inf, 0, present
     while depth >= 0:
         if option[depth] >= stages or depth == MOST_CHOICES:
             depth -= 1
@@ -76,6 +83,7 @@ def first_stage(
             first = chosen
             if not legal[chosen]:
                 continue
+            bound = best + margin
         change = change_s[shown[depth], chosen]
         length = interval_s
         if chosen != shown[depth]:
@@ -98,23 +106,27 @@ def first_stage(
                 if not green[chosen, j] or (not kept and since < change + start_loss_s):
                     continue
                 opposed = False
-                for i in range(links):
-                    if yields[j, i] and green[chosen, i] and q[i] > _OPPOSED_VEH:
+                for k in range(n_foes[j]):
+                    i = foes[j, k]
+                    if green[chosen, i] and q[i] > _OPPOSED_VEH:
                         opposed = True
+                        break
                 if not opposed:
                     q[j] -= min(q[j], rate[j] * q[j] / on_lane[lane[j]])
             for j in range(links):
                 cost += weight[j] * q[j]
-            if cost >= best:
+            if cost >= bound:
                 break
-        if cost >= best:
+        if cost >= bound:
             continue
         if until >= horizon:
             for j in range(links):
                 cost += weight[j] * q[j] * tail_s
-            if cost < best:
-                best, best_stage = cost, first
+            if cost < bound:
+                costs[first] = cost
+                best = min(best, cost)
+                bound = min(cost, best + margin)
             continue
         depth += 1
         spent[depth], time[depth], shown[depth], option[depth] = cost, until, chosen, 0
-    return best_stage, best
+    return costs

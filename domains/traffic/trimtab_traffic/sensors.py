@@ -310,6 +310,12 @@ class SensedState(TrafficState):
         taken = VEHICLE_SPACE_M * self.lane_vehicles()[columns]
         return np.asarray(np.maximum(self.lane_length_m[columns] - taken, 0.0))
 
+    def box_slow_veh(self, below_mps: float) -> FloatArray:
+        """See `TrafficState.box_slow_veh`; detectors on approach lanes see nothing there."""
+        if self._sensors.kind != "perfect":
+            return np.zeros(int(self.first_link[-1]))
+        return self.true.box_slow_veh(below_mps)
+
     def head_wait_s(self) -> FloatArray:
         """Standing time of the nearest reading of each link, [links]."""
         seen = self.read()

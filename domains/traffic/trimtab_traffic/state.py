@@ -73,6 +73,13 @@ class TrafficState:
         self.lane_length_m = np.array([network.lanes[lane].length_m for lane in self.lanes])
         self.lane_speed_limit_mps = np.array([network.lanes[x].speed_mps for x in self.lanes])
         self.time_s = 0.0
+        self._box_lanes = tuple(
+            (lane, int(first) + c.link)
+            for s, first in zip(signals, self.first_link, strict=False)
+            for c in s.connections
+            if c.on_road
+            for lane in c.via
+        )
         self._offsets = {s.id: int(k) for s, k in zip(signals, self.first_link, strict=False)}
         self._arrives = {
             network.lanes[lane].edge: k for k, s in enumerate(signals) for lane in s.approach_lanes
@@ -171,6 +178,20 @@ class TrafficState:
             lambda: np.fromiter(map(speed_of, seen.vehicles), np.float64, len(seen.vehicles)),
         )
         return speeds
+
+    def box_slow_veh(self, below_mps: float) -> FloatArray:
+        """Vehicles inside the junction, past their stop line, on lanes slower than that, [links].
+
+        A vehicle that stands there when its green has ended blocks the streams it crosses.
+        """
+        count_of = getter(self.simulation(), "lane", "getLastStepVehicleNumber")
+        speed_of = getter(self.simulation(), "lane", "getLastStepMeanSpeed")
+        counts = np.zeros(int(self.first_link[-1]))
+        for lane, link in self._box_lanes:
+            vehicles = count_of(lane)
+            if vehicles and speed_of(lane) < below_mps:
+                counts[link] += vehicles
+        return counts
 
     def waiting_outside(self) -> FloatArray:
         """Vehicles not yet let into the network, at the first signal of their route, [signals]."""

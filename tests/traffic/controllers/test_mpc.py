@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
 from trimtab_traffic.domain import DOMAIN
-from trimtab_traffic.rollout_kernel import first_stage
+from trimtab_traffic.rollout_kernel import stage_costs
 
 INTERVAL_S, START_LOSS_S = 5, 1
 
@@ -34,11 +34,14 @@ def junction(queue, *, present=0, legal=None, arrivals=None, horizon=15, weight=
         "interval_s": INTERVAL_S,
         "start_loss_s": START_LOSS_S,
         "tail_s": tail,
+        "margin": 0.0,
     }
 
 
 def search(case):
-    return first_stage(*case.values())
+    """Cheapest stage and its cost."""
+    costs = stage_costs(*case.values())
+    return int(costs.argmin()), costs.min()
 
 
 def brute_force(case):
@@ -74,6 +77,17 @@ def test_search_finds_the_cheapest_of_all_sequences(queue, data):
     costs = brute_force(case)
     assert cost == pytest.approx(min(costs.values()))
     assert min(c for s, c in costs.items() if s[0] == stage) == pytest.approx(cost)
+
+
+def test_margin_gives_the_cost_of_every_stage_up_to_it():
+    case = junction([3, 5, 0], arrivals=np.tile([1, 0, 0, 0, 1], (3, 3)))
+    by_first = {k: min(c for s, c in brute_force(case).items() if s[0] == k) for k in range(3)}
+    assert stage_costs(*(case | {"margin": 1e9}).values()) == pytest.approx(
+        [by_first[k] for k in range(3)]
+    )
+    spread = sorted(by_first.values())
+    narrow = stage_costs(*(case | {"margin": spread[1] - spread[0] + 1e-6}).values())
+    assert sorted(narrow) == pytest.approx([spread[0], spread[1], np.inf])
 
 
 def test_present_stage_is_kept_where_nobody_waits():

@@ -195,7 +195,7 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
         "stage_score": Entry(
             role="classical",
             factory=stage_score.StageScore,
-            help="weighted sum of stage features; wave_50 with every weight tuned",
+            help="weighted sum of stage features, the rollout of mpc among them; weights tuned",
             needs=OBSERVES,
             interface="graph",
             parameters=stage_score.PARAMETERS,

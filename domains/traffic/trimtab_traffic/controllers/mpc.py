@@ -1,28 +1,19 @@
 """Rollout MPC: every signal searches stage sequences on its own queue model, anew each decision.
 
-SUMO has no exact snapshot inside a running process, so the rollout runs on point queues: vehicles
-within 200 m of the stop line are the predicted arrivals, each at the speed limit; what is further
-away is not known. The first stage of the cheapest sequence is played.
+The first stage of the cheapest sequence is played; `rollout` tells what the search knows.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Float, Integer, Space
-from trimtab.contracts.spec import Action, BoolArray, Float32Array, FloatArray, IntArray, Obs
+from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
 
-from trimtab_traffic.discharge import START_LOSS_S, saturation_flow_veh_s
 from trimtab_traffic.profiles import RuleProfile
-from trimtab_traffic.rules import SignalTiming, intergreen_plan, signal_timing
-from trimtab_traffic.signals import VEHICLE_SPACE_M, Signal, TrafficNetwork
-from trimtab_traffic.state import TrafficState
+from trimtab_traffic.rollout import Rollouts
 
-RADII_M = np.arange(25.0, 201.0, 25.0)
-"""Distances at which approaching vehicles are counted, m."""
 PARAMETERS = Space(
     (
         Integer("horizon_s", 15, 40, "s"),
@@ -30,26 +21,6 @@ PARAMETERS = Space(
         Float("patience_s", 20.0, 600.0, "s", log=True),
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _SignalModel:
-    """What the rollout of one signal needs; link columns are flat over all signals.
-
-    Attributes:
-        columns: flat columns of its links.
-        delay_s: [radii, links] time from a ring between two radii to the stop line, s.
-    """
-
-    columns: slice
-    rate_veh_s: FloatArray
-    lane: IntArray
-    green: BoolArray
-    yields: BoolArray
-    change_s: IntArray
-    min_green_s: IntArray
-    exits: IntArray
-    delay_s: IntArray
 
 
 class Mpc(Controller):
@@ -71,109 +42,25 @@ class Mpc(Controller):
         tail_s: float = 20.0,
         patience_s: float = 120.0,
     ) -> None:
-        from trimtab_traffic.rollout_kernel import MOST_CHOICES, first_stage  # loads Numba
-
-        self._search = first_stage
-        network: TrafficNetwork = problem.resource("model")
-        self._state: TrafficState = problem.resource("state")
-        self._interval_s = round(problem.spec.dt_s)
-        self._horizon_s = min(int(horizon_s), MOST_CHOICES * self._interval_s)
-        self._tail_s, self._patience_s = tail_s, patience_s
-        exits = {lane: k for k, lane in enumerate(self._state.exit_lanes)}
-        self._models = [
-            _signal_model(network, signal, profile, int(start), exits)
-            for signal, start in zip(network.controllable, self._state.first_link, strict=False)
-        ]
-        length_m = self._state.lane_length_m[self._state.exit_columns]
-        self._room_m = np.minimum(VEHICLE_SPACE_M, length_m)  # an empty short lane has room
-        self._red_s = np.zeros(int(self._state.first_link[-1]))
+        self._rollouts = Rollouts(
+            problem.resource("model"),
+            problem.resource("state"),
+            profile,
+            round(problem.spec.dt_s),
+            horizon_s,
+            tail_s,
+            patience_s,
+        )
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
     ) -> None:
         """Nobody has waited yet."""
-        self._red_s[:] = 0.0
+        self._rollouts.reset()
 
     def act(self, obs: Obs) -> Action:
         """Next stage of every signal, `discrete` [1, signals, 1]."""
-        near = [self._state.approach_count(radius) for radius in RADII_M[::-1]][::-1]
-        rings = np.diff(np.array(near, dtype=np.float64), axis=0, prepend=0.0)
-        has_room = self._state.free_space_m() >= self._room_m
-        present = self._state.stage()
-        masks = [None] * len(present) if obs.action_mask is None else obs.action_mask[0]
-        chosen = [
-            self._stage(model, rings, has_room, int(now), mask)
-            for model, now, mask in zip(self._models, present, masks, strict=True)
-        ]
-        for model, stage in zip(self._models, chosen, strict=True):
-            red = self._red_s[model.columns]
-            red[:] = np.where(model.green[stage], 0.0, red + self._interval_s)
-        return Action(discrete=np.array(chosen, dtype=np.int64)[None, :, None])
-
-    def _stage(
-        self,
-        model: _SignalModel,
-        rings: FloatArray,
-        has_room: BoolArray,
-        present: int,
-        mask: BoolArray | None,
-    ) -> int:
-        stages, links = model.green.shape
-        own = rings[:, model.columns]
-        arrivals = np.zeros((links, self._horizon_s))
-        seconds = np.minimum(model.delay_s, self._horizon_s - 1)
-        np.add.at(arrivals, (np.arange(links)[None, :].repeat(len(own), 0), seconds), own)
-        room = np.where(model.exits < 0, True, has_room[model.exits])
-        stage, _ = self._search(
-            np.zeros(links),
-            arrivals,
-            model.rate_veh_s * room,
-            model.lane,
-            1.0 + self._red_s[model.columns] / self._patience_s,
-            model.green,
-            model.yields,
-            model.change_s,
-            model.min_green_s,
-            np.ones(stages, dtype=np.bool_) if mask is None else mask[:stages].copy(),
-            present,
-            self._interval_s,
-            START_LOSS_S,
-            self._tail_s,
-        )
-        return int(stage)
-
-
-def _signal_model(
-    network: TrafficNetwork, signal: Signal, profile: RuleProfile, start: int, exits: dict[str, int]
-) -> _SignalModel:
-    timing = signal_timing(network, signal, profile)
-    first = [next((c for c in row if c.on_road), None) for row in signal.link_connections]
-    lanes = list(dict.fromkeys(c.in_lane for c in first if c is not None))
-    speed = np.array([13.9 if c is None else network.lanes[c.in_lane].speed_mps for c in first])
-    turning = np.array(
-        [
-            v if c is None else min([v, *(network.lanes[lane].speed_mps for lane in c.via)])
-            for c, v in zip(first, speed, strict=True)
-        ]
-    )
-    middles = (RADII_M - np.diff(RADII_M, prepend=0.0) / 2.0)[:, None]
-    return _SignalModel(
-        columns=slice(start, start + signal.n_links),
-        rate_veh_s=np.array([saturation_flow_veh_s(v, VEHICLE_SPACE_M) for v in turning]),
-        lane=np.array([0 if c is None else lanes.index(c.in_lane) for c in first], dtype=np.int64),
-        green=signal.stage_green,
-        yields=signal.yields,
-        change_s=_change_s(timing),
-        min_green_s=timing.min_green_s.astype(np.int64),
-        exits=np.array([-1 if c is None else exits[c.out_lane] for c in first], dtype=np.int64),
-        delay_s=np.floor(middles / speed).astype(np.int64),
-    )
-
-
-def _change_s(timing: SignalTiming) -> IntArray:
-    stages = range(len(timing.stage_states))
-    lengths = [
-        [sum(x.duration_s for x in intergreen_plan(timing, a, b)) if a != b else 0 for b in stages]
-        for a in stages
-    ]
-    return np.array(lengths, dtype=np.int64)
+        costs = self._rollouts.costs(None if obs.action_mask is None else obs.action_mask[0])
+        chosen = np.array([cost.argmin() for cost in costs], dtype=np.int64)
+        self._rollouts.played(chosen)
+        return Action(discrete=chosen[None, :, None])

@@ -1,7 +1,8 @@
-"""A weighted sum of stage features: the wave rule and its kin, with every weight open to tuning.
+"""A weighted sum of stage features: wave rule, rollout and their kin, every weight open to tuning.
 
-With weight 1 on `n_50` alone it is `wave_50`. Its parameters are few and each has a meaning, so it
-is tuned by CMA-ES (`trimtab tune`) and serves as the teacher of the graph policy.
+With weight 1 on `n_50` alone it is `wave_50`, with a weight on `rollout` alone `mpc`. Its
+parameters are few and each has a meaning, so it is tuned by CMA-ES (`trimtab tune`) and serves as
+the teacher of the graph policy.
 """
 
 from __future__ import annotations
@@ -20,11 +21,19 @@ from trimtab_traffic.features import STAGE_FEATURES
 
 WAVE = {name: float(name == "n_50") for name in STAGE_FEATURES}
 """Weights under which the rule is `wave_50`."""
+ROLLOUT = {name: -5.0 * (name == "rollout") for name in STAGE_FEATURES}
+"""Weights under which it is `mpc`: 10 veh·s of rollout cost are worth 1, the scale of the rest."""
+START = ROLLOUT | {
+    "n_25": -1.0, "n_50": 1.0, "n_100": 1.2, "n_200": 0.6, "queued": -0.7, "queued_yielding": 0.8,
+    "wait": 1.3, "blocked": -0.3, "longest_wait": 0.25, "links": -0.15, "shown": 0.2,
+    "shown_age": -0.5, "red_age": 0.1, "boxed": -1.0,
+}  # fmt: skip
+"""Where tuning starts: the rollout, and half of what a search from the wave rule alone found."""
 TUNED: dict[str, float] = json.loads(
     (Path(__file__).parent / "tuned/resco/stage_score.json").read_text(encoding="utf-8")
 )["parameters"]
 """Weights tuned on generated networks; the file says how."""
-PARAMETERS = Space(tuple(Float(name, -5.0, 5.0) for name in STAGE_FEATURES))
+PARAMETERS = Space(tuple(Float(name, -10.0, 10.0) for name in STAGE_FEATURES))
 _KEEP = 1e-6  # ties keep the stage shown
 
 

@@ -1,0 +1,152 @@
+"""Direct policy search: CMA-ES on the delay of whole episodes, relative to where it started.
+
+Each generation draws a few networks and a new demand seed, and its candidates share them, so that
+candidates differ by what they do alone. The final mean of the search distribution is kept, never
+the best candidate. The state is saved after each generation; a search that was cut short continues
+from there to the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from trimtab.contracts.controller import Controller
+from trimtab.contracts.spec import FloatArray
+from trimtab.deploy.weights import load_arrays, save_arrays
+from trimtab.run.runner import evaluate
+from trimtab.search.cmaes import CmaEs
+
+from trimtab_traffic.problem import SignalControl
+from trimtab_traffic.scenario import SignalsProblem
+
+Progress = Callable[[str], None]
+Player = Callable[[SignalControl, FloatArray], Controller]
+"""Builds the controller of an offset [width] from the start; zeros are the start itself."""
+WORST = 3.0
+"""An episode counts as at most so many times as bad as the start's, so jams do not dominate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Size of a search.
+
+    Attributes:
+        generations, population: of CMA-ES.
+        networks: networks drawn per generation, at most those there are.
+        spread: first standard deviation of each component of the offset.
+        first_seed: demand seed of the first generation; each has the next one.
+    """
+
+    generations: int = 8
+    population: int = 9
+    networks: int = 3
+    spread: float = 0.25
+    first_seed: int = 1000
+
+    @property
+    def episodes(self) -> int:
+        """Episodes played where there are networks enough."""
+        return self.generations * (self.population + 1) * self.networks
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Outcome of a search.
+
+    Attributes:
+        offset: [width] from the start.
+        cpu_s: CPU time, that before a resumption included.
+    """
+
+    offset: FloatArray
+    cpu_s: float
+
+
+_CUBE = 4.0  # width of the search cube in units of offset; its faces mirror
+
+
+def evolve(
+    models: Sequence[SignalsProblem],
+    player: Player,
+    width: int,
+    seed: int,
+    search: Search,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Found:
+    """The offset that lowers the delay.
+
+    Args:
+        models: networks, interface `graph`.
+        player: builds a candidate.
+        width: dimensions.
+        seed: of the search and of the draw of networks.
+        search: its size.
+        checkpoint: `.safetensors` file to continue from and to save to; removed at the end.
+        progress: called with one line per generation.
+    """
+    optimizer = CmaEs(width, seed, sigma=search.spread / _CUBE, population=search.population)
+    begin, spent_s = _resume(optimizer, checkpoint)
+    started = time.process_time() - spent_s
+    towns: dict[int, SignalControl] = {}
+    for generation in range(begin, search.generations):
+        order = np.random.default_rng([seed, generation]).permutation(len(models))
+        for i in order[: search.networks]:
+            if i not in towns:
+                towns[i] = SignalControl(models[i], "graph")
+        chosen = [towns[i] for i in order[: search.networks]]
+        demand = search.first_seed + generation
+        start = [delay_s(town, player(town, np.zeros(width)), demand) for town in chosen]
+        points = optimizer.ask(search.population)
+        score = np.array(
+            [
+                relative([delay_s(t, player(t, _offset(p)), demand) for t in chosen], start)
+                for p in points
+            ]
+        )
+        optimizer.tell(points, score)
+        _save(optimizer, checkpoint, generation + 1, time.process_time() - started)
+        if progress is not None:
+            progress(f"generation {generation}: median {np.median(score):.3f} of the start's delay")
+    for town in towns.values():
+        town.close()
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+        checkpoint.with_suffix(".json").unlink(missing_ok=True)
+    return Found(_offset(optimizer.mean), round(time.process_time() - started, 1))
+
+
+def delay_s(town: SignalControl, controller: Controller, seed: int) -> float:
+    """True delay of one episode, s."""
+    record = evaluate(town, controller, [seed])[0]
+    town.session.close()  # libsumo holds one simulation a process
+    return float(record.metrics["true_delay_s"])
+
+
+def relative(delays_s: Sequence[float], start_s: Sequence[float]) -> float:
+    """Mean of delay / delay of the start, each at most `WORST`."""
+    return float(np.mean([min(d / s, WORST) for d, s in zip(delays_s, start_s, strict=True)]))
+
+
+def _offset(point: FloatArray) -> FloatArray:
+    return (point - 0.5) * _CUBE
+
+
+def _resume(optimizer: CmaEs, checkpoint: Path | None) -> tuple[int, float]:
+    """Continue from a checkpoint, if there is one: generation to begin with, CPU-s spent."""
+    if checkpoint is None or not checkpoint.is_file():
+        return 0, 0.0
+    arrays, manifest = load_arrays(checkpoint)
+    optimizer.load_state_dict(arrays)
+    return int(manifest["generation"]), float(manifest["cpu_s"])
+
+
+def _save(optimizer: CmaEs, checkpoint: Path | None, generation: int, cpu_s: float) -> None:
+    if checkpoint is not None:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        spent = {"generation": generation, "cpu_s": cpu_s}
+        save_arrays(checkpoint, optimizer.state_dict(), spent)
