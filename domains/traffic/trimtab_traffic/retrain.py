@@ -1,6 +1,6 @@
 """Rebuilds everything the package ships that was tuned or trained: ``make retrain``.
 
-Generated networks only, fixed seeds, about half an hour of CPU time. Results replace the shipped
+Generated networks only, fixed seeds, about six minutes of CPU time. Results replace the shipped
 files; compare them on held-out networks before they are committed.
 """
 
@@ -12,7 +12,7 @@ SEED = 1
 
 
 def main() -> None:
-    """Tune the stage score, train the graph policy on it."""
+    """Tune the stage score, let the graph policy imitate it."""
     from trimtab_traffic import training, tuning
     from trimtab_traffic.controllers.learned import WEIGHTS
     from trimtab_traffic.controllers.tuned_parameters import FOLDER
