@@ -44,8 +44,7 @@ class GaussianProcess(Optimizer):
         self._startup, self._candidates = startup, candidates
         self._asked = 0
         self._points = np.empty((0, space.width))
-        self._score, self._objective = np.empty(0), np.empty(0)
-        self._constraints = np.empty((0, 0))
+        self._score, self._constraints = np.empty(0), np.empty((0, 0))
 
     def ask(self, n: int) -> FloatArray:
         """See `Optimizer.ask`."""
@@ -97,8 +96,9 @@ class GaussianProcess(Optimizer):
 
         rows = self._modelled()
         points = torch.from_numpy(self._features(self._points[rows]))
-        feasible = self._score[rows] < INFEASIBLE
-        goal = -_standardised(_filled(self._objective[rows], feasible))
+        score = self._score[rows]
+        feasible = score < INFEASIBLE
+        goal = -_standardised(np.where(feasible, score, score[feasible].max()))
         broken = [g for g in self._constraints[rows].T if np.isfinite(g).all() and (g > 0).any()]
         columns = [goal, *(g / max(float(np.abs(g).max()), 1e-300) for g in broken)]
         models = [_fitted(points, torch.from_numpy(column.copy())) for column in columns]
@@ -141,8 +141,6 @@ class GaussianProcess(Optimizer):
             self._constraints = np.empty((0, limits.shape[1]))
         self._points = np.concatenate([self._points, points])
         self._score = np.concatenate([self._score, score])
-        first = score if objectives is None else objectives[:, 0]
-        self._objective = np.concatenate([self._objective, first])
         self._constraints = np.concatenate([self._constraints, limits])
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
@@ -151,7 +149,6 @@ class GaussianProcess(Optimizer):
             "asked": np.array(self._asked),
             "points": self._points.copy(),
             "score": self._score.copy(),
-            "objective": self._objective.copy(),
             "constraints": self._constraints.copy(),
         }
 
@@ -159,14 +156,7 @@ class GaussianProcess(Optimizer):
         """See `Optimizer.load_state_dict`."""
         self._asked = int(state["asked"])
         self._points, self._score = state["points"].copy(), state["score"].copy()
-        self._objective = state["objective"].copy()
         self._constraints = state["constraints"].copy()
-
-
-def _filled(objective: FloatArray, feasible: NDArray[np.bool_]) -> FloatArray:
-    """Objectives with the worst feasible one in place of those that failed."""
-    known = np.isfinite(objective) & (objective < INFEASIBLE)
-    return np.where(known, objective, objective[feasible].max())
 
 
 def _output(k: int) -> Callable[..., Any]:

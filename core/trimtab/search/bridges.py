@@ -1,4 +1,4 @@
-"""Bridges between the two kinds of problem: a controller family's parameters as a design."""
+"""Bridges between the two kinds of problem: controllers tuned as designs, designs played."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from trimtab.contracts.problem import (
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray, Metric
+from trimtab.search.design_control import Agents, DesignControl, Mode
 
 Rollouts = Callable[[Sequence[Mapping[str, Any]]], Sequence[Sequence[EpisodeRecord]]]
 
@@ -67,3 +68,39 @@ def as_design(
         msg = f"controller {name!r} has no parameters to tune"
         raise ContractError(msg)
     return ControllerTuning(name, space, headline, rollouts)
+
+
+def as_control(
+    design: DesignProblem,
+    reference: Mapping[str, Any],
+    *,
+    mode: Mode = "bandit",
+    agents: Agents = "per_column",
+    copies: int = 1,
+    horizon: int = 16,
+    autoreset: bool = False,
+) -> DesignControl:
+    """Make a design problem playable, by reinforcement learning among others.
+
+    Args:
+        design: what is scored.
+        reference: readable values of the design that scores zero, where edits start.
+        mode: `bandit` chooses a whole design in one decision; `edits` walks from the reference.
+        agents: one agent per column of the space, or one with all choices.
+        copies: designs played side by side.
+        horizon: decisions of an episode of edits.
+        autoreset: restart ended copies inside `step`, as training needs.
+
+    Raises:
+        ContractError: the reference is infeasible, fails or scores zero.
+    """
+    row = design.spec.space.code([reference])[0]
+    return DesignControl(
+        design,
+        row,
+        mode=mode,
+        agents=agents,
+        copies=copies,
+        horizon=horizon,
+        autoreset=autoreset,
+    )

@@ -51,7 +51,7 @@ class Coordinate(Vectorised):
         lines = self._long | (self.grid.counts == 0)
         whole = np.array([not lines[m].any() for m in self.grid.members])
         self._tries = np.where(whole, np.maximum(counts - 1, 1), 2)
-        self._smallest = np.min(0.5 / counts[counts > 2], initial=0.25)
+        self._smallest = float(np.min(0.5 / counts[counts > 2], initial=0.25))
         if (self.grid.counts == 0).any():
             self._smallest = _SMALLEST_STEP
         for name in ("here", "best"):
