@@ -45,6 +45,17 @@ def with_runs(
     return finished_runs[1]
 
 
+@pytest.fixture(scope="session")
+def design_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A workspace with a finished search for a beam."""
+    folder = tmp_path_factory.mktemp("design")
+    options = RunOptions(
+        workspace=folder, controllers=("sobol", "random"), seeds=(1, 2, 3), workers=1
+    )
+    run = compare_run("toy/beam", options, overrides=["budget.evaluations=20"])
+    return folder, run.result.run_id
+
+
 @pytest.fixture
 def page(workspace: Path) -> Page:
     """Runs one page with query parameters, as its address would."""

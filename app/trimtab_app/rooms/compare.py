@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 from trimtab.contracts.figure import Figure
-from trimtab.evidence.content import tiles_of
+from trimtab.evidence.content import search_sections, tiles_of
 from trimtab.evidence.content_tables import controllers, safety
 from trimtab.evidence.contest import (
     Contestant,
@@ -18,7 +18,7 @@ from trimtab.evidence.contest import (
     ranked,
     sign_of,
 )
-from trimtab.evidence.document import Cell
+from trimtab.evidence.document import Block, Cell, FigureBlock
 from trimtab.evidence.result import Ci95, Result
 from trimtab.evidence.words import (
     bound_text,
@@ -36,6 +36,7 @@ from trimtab_app import charts, markup, navigation, results, steps
 
 MAX_OTHERS = 19
 MAX_LINES = 6
+SEARCH = "Searches"
 TONES = {"better": "good", "worse": "bad"}
 
 
@@ -81,7 +82,7 @@ def show() -> None:
     markup.verdict(f"Recommended: {advice.name or 'nothing yet'}", advice.why)
     markup.tiles(tiles_of(chosen.first))
     asked = str(st.query_params.get("view", ""))
-    names = list(VIEWS)
+    names = [name for name in VIEWS if name != SEARCH or _designs(chosen)]
     view = st.segmented_control(
         "View",
         names,
@@ -277,6 +278,31 @@ def _header(chosen: Chosen, metric: str) -> str:
     return f"{metric_header(metric, summary.unit)}, {better} is better"
 
 
+def _designs(chosen: Chosen) -> dict[str, Result]:
+    return {run: result for run, result in chosen.results.items() if result.kind == "design"}
+
+
+def _searches(chosen: Chosen) -> None:
+    """The designs that were found, and how the searches went."""
+    for run, result in _designs(chosen).items():
+        for section in search_sections(result):
+            if section.blocks and section.key != "paired":
+                st.subheader(section.title, anchor=False)
+                _live(section.blocks, f"{run}-{section.key}")
+
+
+def _live(blocks: Sequence[Block], key: str) -> None:
+    """Blocks of a report, figures as live charts with their data below."""
+    for number_, block in enumerate(blocks):
+        if isinstance(block, FigureBlock):
+            _figure(block.figure, f"{key}-{number_}")
+            if block.table is not None:
+                with st.expander("Data", key=f"{key}-{number_}-data"):
+                    markup.blocks([block.table])
+        else:
+            markup.blocks([block])
+
+
 def _rules(chosen: Chosen) -> None:
     """Violations and interventions of every run."""
     for run, result in chosen.results.items():
@@ -339,6 +365,7 @@ def _stored(chosen: Chosen) -> list[Figure]:
 VIEWS: dict[str, Callable[[Chosen], None]] = {
     "Gap closed": _gap,
     "Paired": _paired,
+    SEARCH: _searches,
     "Pareto": _pareto,
     "Rules": _rules,
     "Views": _views,

@@ -50,7 +50,7 @@ def _machine() -> None:
         [
             ("Jobs running", str(states.get("running", 0)), waiting),
             ("Jobs done", f"{states.get('done', 0):,}", lost),
-            ("Workers", "none up" if pid is None else f"{session.slots()} slots", busy),
+            ("Workers", "none up" if pid is None else f"{session.slots()} at most", busy),
             ("Free disk", size(shutil.disk_usage(folder).free), str(folder)),
         ]
     )

@@ -84,7 +84,8 @@ def _own(library: Library, name: str) -> tuple[str, LoadedScenario] | None:
 def _offered(loaded: LoadedScenario) -> Mapping[str, Entry]:
     problem = loaded.scenario.problem
     if isinstance(loaded.scenario, DesignScenario):
-        return {c.name: c.entry for c in choose_designs(loaded.domain, problem)}
+        found = choose_designs(loaded.domain, problem)  # reference designs join every run
+        return {choice.name: choice.entry for choice in found if choice.entry.role != "reference"}
     return loaded.domain.controllers(problem)
 
 

@@ -68,7 +68,7 @@ def build_document(
     sections = [
         Section("scenario", "Scenario", (_scenario(result),)),
         Section("gap", "Share of the gap closed", _gap(result)),
-        *(_search_sections(result) if result.kind == "design" else _control_sections(result)),
+        *(search_sections(result) if result.kind == "design" else _control_sections(result)),
         Section("figures", "Figures", tuple(figure_block(f) for f in figures)),
         Section("untested", "What was not tested, and notes", (Bullets(_untested(result)),)),
         Section("artefacts", "Artefacts", _artefacts(artefacts)),
@@ -95,7 +95,8 @@ def _control_sections(result: Result) -> tuple[Section, ...]:
     )
 
 
-def _search_sections(result: Result) -> tuple[Section, ...]:
+def search_sections(result: Result) -> tuple[Section, ...]:
+    """What a design run found, and how its searches went."""
     return (
         Section("design", "The best design", best_design(result)),
         Section("searches", "Optimizers", searches(result)),

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from trimtab.contracts.registry import plugins
 from trimtab_app import navigation
+from trimtab_app.rooms.compare import SEARCH, VIEWS
 from trimtab_app.tour import STOPS
 
 Page = Callable[..., AppTest]
@@ -69,14 +70,21 @@ def test_a_comparison_is_found_again_by_its_address(
     assert app.query_params["base"] == first
 
 
-@pytest.mark.parametrize(
-    "view", ["Gap closed", "Paired", "Pareto", "Rules", "Views", "Time series"]
-)
+@pytest.mark.parametrize("view", VIEWS)
 def test_every_view_of_a_comparison_is_drawn(
     view: str, page: Page, with_runs: list[str], text_of: TextOf
 ) -> None:
     app = page("compare", base=with_runs[0], view=view)
     assert len(text_of(app)) > 800
+
+
+def test_a_search_for_a_design_shows_what_it_found(
+    page: Page, design_run: tuple[Path, str], text_of: TextOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIMTAB_WORKSPACE", str(design_run[0]))
+    said = text_of(page("compare", base=design_run[1], view=SEARCH))
+    assert "The best design" in said
+    assert "height_m" in said
 
 
 def test_the_tour_leads_from_stop_to_stop(page: Page, text_of: TextOf) -> None:
