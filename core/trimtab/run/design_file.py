@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trimtab.contracts.errors import InputFileError
+from trimtab.contracts.errors import InputFileError, ScenarioError
 from trimtab.run.yaml_document import decode, parse
 
 SCHEMA = "trimtab/design/1"
@@ -26,14 +26,17 @@ def read_design(path: Path) -> dict[str, Any]:
 
     Raises:
         InputFileError: it cannot be read, or holds no mapping.
-        ScenarioError: its text is no YAML, with line and column.
+        ScenarioError: its text is no YAML or gives a key twice, with line and column.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
         raise InputFileError(msg) from None
-    document = parse(decode(content, str(path)), str(path)).data
+    parsed = parse(decode(content, str(path)), str(path))
+    if parsed.faults:
+        raise ScenarioError(parsed.faults)
+    document = parsed.data
     if isinstance(document, dict) and document.get("schema") == SCHEMA:
         document = document.get("design")
     if not isinstance(document, dict) or not document:

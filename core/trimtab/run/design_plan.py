@@ -47,6 +47,7 @@ def choose_designs(
 
     Raises:
         UnknownNameError: a name is no optimizer, or a key of `parameters` none of this run.
+        ContractError: a hyper-parameter is out of range.
         MissingDependencyError: an optimizer's package is not installed.
         TrimtabError: an own optimizer cannot be loaded, or a name comes twice.
     """
@@ -78,6 +79,7 @@ def _optimizer(name: str, parameters: Mapping[str, Any]) -> Choice:
     if name not in OPTIMIZERS:
         raise UnknownNameError(name, "optimizer", OPTIMIZERS)
     offered = OPTIMIZERS[name]
+    offered.check(name, parameters)
     entry = Entry(
         "optimizer",
         _no_controller,

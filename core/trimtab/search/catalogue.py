@@ -67,6 +67,26 @@ class OptimizerEntry:
         """Whether its package is there."""
         return not self.package or importlib.util.find_spec(self.package) is not None
 
+    def check(self, name: str, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings of a search: those given over the defaults.
+
+        Raises:
+            UnknownNameError: no such hyperparameter.
+            MissingDependencyError: its package is not installed.
+            ContractError: a hyperparameter is out of range.
+        """
+        for key in hyperparameters:
+            if key not in self.defaults:
+                raise UnknownNameError(key, f"hyperparameter of {name}", self.defaults)
+        if not self.installed:
+            raise MissingDependencyError(
+                package=self.package, extra=self.extra, purpose=f"optimizer {name!r}"
+            )
+        settings = {**self.defaults, **hyperparameters}
+        if settings:
+            self.hyperparameters.code([settings])
+        return settings
+
 
 def make(name: str, space: Space, seed: int, **hyperparameters: Any) -> Optimizer:
     """Build an optimizer by its id.
@@ -85,16 +105,7 @@ def make(name: str, space: Space, seed: int, **hyperparameters: Any) -> Optimize
     if name not in OPTIMIZERS:
         raise UnknownNameError(name, "optimizer", OPTIMIZERS)
     entry = OPTIMIZERS[name]
-    for key in hyperparameters:
-        if key not in entry.defaults:
-            raise UnknownNameError(key, f"hyperparameter of {name}", entry.defaults)
-    if not entry.installed:
-        raise MissingDependencyError(
-            package=entry.package, extra=entry.extra, purpose=f"optimizer {name!r}"
-        )
-    settings = {**entry.defaults, **hyperparameters}
-    if settings:
-        entry.hyperparameters.code([settings])
+    settings = entry.check(name, hyperparameters)
     return entry.build(space, seed, **settings)
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trimtab.contracts.dominance import non_dominated
 from trimtab.contracts.errors import EvidenceError
 from trimtab.evidence.pareto import hypervolume, hypervolume_ratio, worst_point
 
@@ -27,21 +26,6 @@ def test_the_volume_is_that_of_inclusion_and_exclusion(n: int, width: int, seed:
     cells = np.stack(np.meshgrid(*[np.arange(5.0)] * width, indexing="ij"), -1).reshape(-1, width)
     covered = (points[:, None] <= cells[None]).all(axis=2).any(axis=0).sum()
     assert hypervolume(points, np.full(width, 5.0)) == pytest.approx(covered)
-
-
-@given(n=st.integers(0, 30), width=st.integers(1, 4), seed=st.integers(0, 2**31))
-def test_a_front_holds_exactly_the_points_that_none_dominates(
-    n: int, width: int, seed: int
-) -> None:
-    points = np.random.default_rng(seed).integers(0, 4, (n, width)).astype(float)
-    kept = non_dominated(points)
-    for i, point in enumerate(points):
-        better = (points <= point).all(axis=1) & (points < point).any(axis=1)
-        twin = (points[kept] == point).all(axis=1).any()
-        assert twin != better.any()
-        if kept[i]:
-            assert not better.any()
-    assert len(np.unique(points[kept], axis=0)) == kept.sum()
 
 
 def test_the_worst_point_lies_beyond_front_and_reference() -> None:

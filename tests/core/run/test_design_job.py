@@ -221,6 +221,8 @@ def test_what_is_no_optimizer_or_named_twice_is_refused(
         ({"controllers": ("sobl",)}, UnknownNameError, "Did you mean 'sobol'"),
         ({"controllers": ("random", "random")}, TrimtabError, "named twice"),
         ({"parameters": {"sobol": {}}}, UnknownNameError, "controller of this run"),
+        ({"parameters": {"cmaes": {"sigm": 1}}}, UnknownNameError, "Did you mean 'sigma'"),
+        ({"parameters": {"cmaes": {"sigma": 9}}}, ContractError, "sigma: 9 is outside"),
     ]
     for chosen, kind, said in cases:
         with pytest.raises(kind, match=said):
