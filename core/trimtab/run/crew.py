@@ -81,9 +81,10 @@ class Crew:
 
     Args:
         store: of the workspace, used in the calling thread.
-        duty: what the workers are told; `share` is set here.
+        duty: what the workers are told.
         slots: processes at most.
         max_step_s: an episode that does not advance for so long is ended as dead.
+        share: workers that share the queue, other crews' among them; None is `slots`.
     """
 
     def __init__(
@@ -93,9 +94,10 @@ class Crew:
         slots: int,
         watcher: Watcher | None = None,
         max_step_s: float = MAX_STEP_S,
+        share: int | None = None,
     ) -> None:
         self._store, self._size = store, max(slots, 1)
-        self._duty = replace(duty, share=self._size)
+        self._duty = replace(duty, share=share or self._size)
         self._watcher = watcher or Watcher()
         self._max_step_s = max_step_s
         self._slots: list[_Slot] = []

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from trimtab.run.claims import REPORT
 from trimtab.run.control import cancel_run
-from trimtab.run.crew import Crew
 from trimtab.run.rows import OPEN_STATES
 from trimtab.run.scope import Scope
 from trimtab.run.store import Store
 
 CANCEL_WAIT_S = 2.0
+
+
+class AnyCrew(Protocol):
+    """A crew of any engine."""
+
+    def tick(self) -> None:
+        """Look after the workers for a moment."""
+
+
 LOOK_EVERY_S = 0.1
 
 
@@ -28,7 +37,7 @@ def open_jobs(store: Store, scope: Scope) -> int:
 
 
 def drive(
-    store: Store, scope: Scope, crew: Crew, look: Callable[[int], None] = lambda left: None
+    store: Store, scope: Scope, crew: AnyCrew, look: Callable[[int], None] = lambda left: None
 ) -> None:
     """Work until every job of a run or sweep is settled.
 
@@ -65,7 +74,7 @@ def _runs(store: Store, scope: Scope) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _let_them_stop(store: Store, scope: Scope, crew: Crew) -> None:
+def _let_them_stop(store: Store, scope: Scope, crew: AnyCrew) -> None:
     """Wait a moment for running jobs to keep what they have."""
     until = time.monotonic() + CANCEL_WAIT_S
     while scope.states(store.db).get("running") and time.monotonic() < until:

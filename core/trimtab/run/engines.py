@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from trimtab.run.crew import Crew, Watcher
 from trimtab.run.plan import RunOptions
 from trimtab.run.scope import Scope
 from trimtab.run.store import Store
 from trimtab.run.worker import Duty
+
+if TYPE_CHECKING:
+    from trimtab.run.ray_crew import RayCrew
 
 
 def crew_of(
@@ -17,7 +21,7 @@ def crew_of(
     scope: Scope,
     jobs: int | None = None,
     watcher: Watcher | None = None,
-) -> Crew:
+) -> Crew | RayCrew:
     """The crew of one run or sweep on the engine that the options name.
 
     Args:
@@ -26,7 +30,15 @@ def crew_of(
         scope: the jobs that it works on.
         jobs: that wait, where it is known: more workers than that are not started.
         watcher: hears what happens.
+
+    Raises:
+        MissingDependencyError: the engine is Ray, which is not installed.
     """
     slots = options.workers or os.cpu_count() or 1
     duty = Duty(str(options.workspace.resolve()), scope.run, scope.sweep)
-    return Crew(store, duty, slots if jobs is None else min(slots, jobs), watcher)
+    slots = slots if jobs is None else min(slots, jobs)
+    if options.engine == "local":
+        return Crew(store, duty, slots, watcher)
+    from trimtab.run.ray_crew import RayCrew
+
+    return RayCrew(store, duty, slots, watcher)
