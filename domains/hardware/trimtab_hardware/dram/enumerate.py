@@ -1,12 +1,22 @@
-"""Exact tables: every design of space A simulated once, with a proof that none is missing."""
+"""Exact tables of space A: the result of every design, with a proof that none is missing.
+
+Not every design needs a simulation of its own; these are equal to the cycle:
+
+- a limit (buffer size, postponed and pulled-in refreshes, active transactions) that a run never
+  met may be any higher, because the controller only ever compares with it (`Result.limits_met`);
+- on traces of one direction FrFcfsGrp chooses as FrFcfs, and ReadWrite admits as Shared.
+
+Buffer entries differ even then and are counted for each design. `check_table` simulates designs
+drawn from the whole table again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,13 +30,16 @@ from trimtab.contracts.space import Space
 from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 from trimtab.search.exhaustive import count_designs, enumerate_designs, raw_size
 
-from trimtab_hardware.dram.metrics import FRONT, METRICS
+from trimtab_hardware.dram.metrics import ENTRIES, FRONT, METRICS, buffer_entries
 from trimtab_hardware.dram.problem import DramProblem, evaluation_of
+from trimtab_hardware.dram.result import LIMITS
 from trimtab_hardware.dram.scenario import DramScenario
 
-BLOCK = 2048
-COST = "cost_s"
-COLUMNS = (*(metric.name for metric in METRICS), COST)
+COST, SIMULATED = "cost_s", "simulated"
+COLUMNS = (*(metric.name for metric in METRICS), COST, SIMULATED)
+LIMIT_NAMES = tuple(LIMITS)
+SMALL = 4096
+"""Designs below which processes of their own are not worth their start."""
 Progress = Callable[[int, int], None]
 
 
@@ -37,7 +50,8 @@ class DesignTable:
     Attributes:
         identity: of the problem, see `DramProblem.identity`.
         designs: [n, width] coded canonical rows in lexicographic order.
-        values: [n, columns] float64, in the order of `COLUMNS`.
+        values: [n, columns] float64, in the order of `COLUMNS`: metrics, what the simulation took
+            (s), and 1 where it was this design's own.
     """
 
     identity: str
@@ -49,7 +63,7 @@ class DesignTable:
         """SHA-256 of identity, designs and metrics (not of the time they took)."""
         digest = hashlib.sha256(self.identity.encode())
         digest.update(np.ascontiguousarray(self.designs).tobytes())
-        digest.update(np.ascontiguousarray(self.values[:, :-1]).tobytes())
+        digest.update(np.ascontiguousarray(self.values[:, : len(METRICS)]).tobytes())
         return digest.hexdigest()
 
     def column(self, name: str) -> FloatArray:
@@ -87,15 +101,16 @@ def load_table(problem: DramProblem, folder: Path) -> DesignTable | None:
 def enumerate_space(
     problem: DramProblem, folder: Path, *, processes: int = 2, progress: Progress | None = None
 ) -> DesignTable:
-    """Simulate every design of the problem's space, or load the table if it is stored.
+    """Find the result of every design of the problem's space, or load the table if it is stored.
 
-    Blocks of designs are stored as they are done, so that a broken run goes on where it was.
+    Designs that differ in limits alone are worked off together. Their results are stored as they
+    are done, so that a broken run goes on where it was.
 
     Args:
         problem: of space A.
         folder: where the table and its blocks are kept.
         processes: simulators that work at the same time.
-        progress: called with (designs done, designs in all).
+        progress: called with (groups done, groups in all).
     """
     stored = load_table(problem, folder)
     if stored is not None:
@@ -103,46 +118,87 @@ def enumerate_space(
     blocks = folder / f"{table_path(problem, folder).stem}.blocks"
     blocks.mkdir(parents=True, exist_ok=True)
     designs = np.concatenate(list(enumerate_designs(problem.spec.space)))
-    starts = range(0, len(designs), BLOCK)
-    missing = [first for first in starts if not _block_path(blocks, first).exists()]
+    groups = equal_but_for_limits(problem, designs)
+    paths = [blocks / f"{k}.npy" for k in range(len(groups))]
     text = problem.scenario.model_dump_json()
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        running: list[Future[int]] = [
-            pool.submit(
-                _simulate_block, text, designs[first : first + BLOCK], _block_path(blocks, first)
-            )
-            for first in missing
-        ]
-        for k, done in enumerate(running):
-            done.result()
-            if progress is not None:
-                at_hand = len(starts) - len(missing) + k + 1
-                progress(min(at_hand * BLOCK, len(designs)), len(designs))
-    values = np.concatenate([np.load(_block_path(blocks, first)) for first in starts])
+    missing = [k for k, path in enumerate(paths) if not path.exists()]
+    tasks = [(text, designs[groups[k]], paths[k]) for k in missing]
+    for k in _worked_off(tasks, 1 if len(designs) < SMALL else processes):
+        if progress is not None:
+            progress(len(groups) - len(tasks) + k + 1, len(groups))
+    values = np.empty((len(designs), len(COLUMNS)))
+    for rows, path in zip(groups, paths, strict=True):
+        values[rows] = np.load(path)
     table = DesignTable(problem.identity, designs, values)
     _store(table, table_path(problem, folder))
-    for first in starts:
-        _block_path(blocks, first).unlink()
+    for path in paths:
+        path.unlink()
     blocks.rmdir()
     return table
 
 
-def _block_path(folder: Path, first: int) -> Path:
-    return folder / f"{first}.npy"
+def _worked_off(tasks: list[tuple[str, FloatArray, Path]], processes: int) -> Iterator[int]:
+    """Do the tasks; yield the number of each that is done, in order."""
+    if processes == 1:
+        for k, task in enumerate(tasks):
+            _simulate_group(*task)
+            yield k
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for k, done in enumerate([pool.submit(_simulate_group, *task) for task in tasks]):
+            done.result()
+            yield k
 
 
-def _simulate_block(scenario: str, rows: FloatArray, path: Path) -> int:
-    """Simulate designs in this process and store their metrics; return how many."""
+def equal_but_for_limits(problem: DramProblem, designs: FloatArray) -> list[IntArray]:
+    """Rows of designs that differ in limits, or in parameters that one-way traces void."""
+    names = [p.name for p in problem.spec.space.parameters]
+    keys = designs.copy()
+    for name, (voided, representative) in _voided(problem).items():
+        values = getattr(problem.spec.space.parameters[names.index(name)], "values", ())
+        if voided in values and representative in values:
+            column = keys[:, names.index(name)]
+            column[column == values.index(voided)] = values.index(representative)
+    others = [k for k, name in enumerate(names) if name not in LIMIT_NAMES]
+    _, group = np.unique(keys[:, others], axis=0, return_inverse=True)
+    order = np.argsort(group.ravel(), kind="stable")
+    return np.split(order, np.cumsum(np.bincount(group.ravel()))[:-1])
+
+
+def _voided(problem: DramProblem) -> dict[str, tuple[str, str]]:
+    """Parameter → (value, the equal one) on traces of one direction."""
+    directions = {bool(write) for trace in problem.traces for write in np.unique(trace.is_write)}
+    mixed = any(len(np.unique(trace.is_write)) > 1 for trace in problem.traces)
+    if mixed or not directions:
+        return {}
+    return {"scheduler": ("FrFcfsGrp", "FrFcfs"), "scheduler_buffer": ("ReadWrite", "Shared")}
+
+
+def _simulate_group(scenario: str, rows: FloatArray, path: Path) -> int:
+    """Find the results of one group in this process and store them; return the simulations."""
     problem = DramProblem(DramScenario.model_validate_json(scenario))
-    values = np.empty((len(rows), len(COLUMNS)))
-    for k, design in enumerate(problem.spec.space.designs(rows)):
-        start = time.thread_time()
-        found = problem.measured(design)
-        values[k] = [*(found[metric.name] for metric in METRICS), time.thread_time() - start]
+    space = problem.spec.space
+    names = [p.name for p in space.parameters]
+    limits = rows[:, [names.index(name) for name in LIMIT_NAMES]]
+    designs = space.designs(rows)
+    values = np.full((len(rows), len(COLUMNS)), np.nan)
+    for k in np.lexsort(limits.T[::-1]):
+        if np.isnan(values[k, 0]):
+            start = time.thread_time()
+            found, met = problem.examined(designs[k])
+            cost = time.thread_time() - start
+            at_limit = np.array([name in met for name in LIMIT_NAMES])
+            same = np.where(at_limit, limits == limits[k], limits >= limits[k]).all(axis=1)
+            same &= np.isnan(values[:, 0])
+            values[same] = [*(found[metric.name] for metric in METRICS), cost, 0.0]
+            values[k, -1] = 1.0
+    entries = [metric.name for metric in METRICS].index(ENTRIES.name)
+    setups = [problem.setup(design) for design in designs]
+    values[:, entries] = [buffer_entries(one.configuration, one.part) for one in setups]
     with path.with_suffix(".part").open("wb") as file:
         np.save(file, values)
     path.with_suffix(".part").replace(path)
-    return len(rows)
+    return int(values[:, -1].sum())
 
 
 def _store(table: DesignTable, path: Path) -> None:
@@ -165,7 +221,7 @@ def true_front(problem: DramProblem, table: DesignTable) -> FloatArray:
     return points[non_dominated(points)]
 
 
-def check_table(problem: DramProblem, table: DesignTable, samples: int = 16) -> None:
+def check_table(problem: DramProblem, table: DesignTable, samples: int = 32) -> None:
     """Prove that a table is complete and, by sample, right.
 
     Every legal canonical design occurs exactly once (count, order, uniqueness), and designs drawn
@@ -185,7 +241,7 @@ def check_table(problem: DramProblem, table: DesignTable, samples: int = 16) -> 
     best = int(np.argmin(np.where(feasible(problem, table), table.values[:, 0], np.inf)))
     for row in {best, *drawn.tolist()}:
         found = problem.measured(space.designs(rows[row : row + 1])[0])
-        if [found[metric.name] for metric in METRICS] != table.values[row, :-1].tolist():
+        if [found[metric.name] for metric in METRICS] != table.values[row, : len(METRICS)].tolist():
             msg = f"table row {row}: simulating it again gives another result"
             raise BoundError(msg)
 

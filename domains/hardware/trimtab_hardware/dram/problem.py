@@ -189,17 +189,20 @@ class DramProblem(DesignProblem):
 
     def measured(self, design: Mapping[str, Any], fidelity: str = "full") -> dict[str, float]:
         """Metrics of one design, mean over workloads; see `combined`."""
+        return self.examined(design, fidelity)[0]
+
+    def examined(
+        self, design: Mapping[str, Any], fidelity: str = "full"
+    ) -> tuple[dict[str, float], frozenset[str]]:
+        """Metrics of one design, and the limits that it met on some workload."""
         setup = self.setup(design)
+        results = [self.simulate(setup, k, fidelity) for k in range(len(self.traces))]
         found = [
-            measure(
-                self.simulate(setup, k, fidelity),
-                self.trace(setup.part, k, fidelity),
-                setup.part,
-                setup.configuration,
-            )
-            for k in range(len(self.traces))
+            measure(result, self.trace(setup.part, k, fidelity), setup.part, setup.configuration)
+            for k, result in enumerate(results)
         ]
-        return combined(found, self.weights)
+        met: frozenset[str] = frozenset().union(*(result.limits_met for result in results))
+        return combined(found, self.weights), met
 
 
 def combined(found: Sequence[Mapping[str, float]], weights: FloatArray) -> dict[str, float]:

@@ -14,6 +14,15 @@ COMMANDS = (
 NOP, RD, WR, RDA, WRA, ACT, PRE, PREAB, REF, REFPB, REFSB, PDE, PDX = range(len(COMMANDS))
 
 
+LIMITS = {
+    "request_buffer_size": "size_met",
+    "refresh_max_postponed": "postponed_met",
+    "refresh_max_pulled_in": "pulled_in_met",
+    "max_active_transactions": "active_met",
+}
+"""Parameters that the controller compares with in one place each, and the engine's mark for it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CommandTrace:
     """Commands in order of channel and time; all arrays have shape [commands].
@@ -61,6 +70,8 @@ class Result:
         row_hits: Column commands that needed no activation of their own.
         row_conflicts: Precharges that made room for another row.
         bus_utilisation: Share of the data bus' cycles that carried data, mean over channels.
+        limits_met: Those of `LIMITS` that the controller came up against. A limit that was never
+            met could be any higher: the run would be the same to the cycle.
         commands: Every command, if asked for.
     """
 
@@ -77,6 +88,7 @@ class Result:
     row_hits: int
     row_conflicts: int
     bus_utilisation: float
+    limits_met: frozenset[str] = frozenset()
     commands: CommandTrace | None = None
 
     @property

@@ -14,7 +14,17 @@ from trimtab_hardware.dram.configuration import Configuration
 from trimtab_hardware.dram.configuration_files import read_configuration
 from trimtab_hardware.dram.part import Part, load_part
 from trimtab_hardware.dram.part_files import read_part
-from trimtab_hardware.dram.result import ACT, COMMANDS, PRE, RD, REF, WRA, CommandTrace, Result
+from trimtab_hardware.dram.result import (
+    ACT,
+    COMMANDS,
+    LIMITS,
+    PRE,
+    RD,
+    REF,
+    WRA,
+    CommandTrace,
+    Result,
+)
 from trimtab_hardware.dram.traces import Trace
 
 Array = np.ndarray[Any, Any]
@@ -163,6 +173,9 @@ def _collect(trace: Trace, part: Part, runs: list[_Run], *, commands: bool) -> R
         row_hits=max(0, columns - int(counts[ACT])),
         row_conflicts=int(counts[PRE]),
         bus_utilisation=columns * part.burst_ck / (total * len(runs)),
+        limits_met=frozenset(
+            name for name, mark in LIMITS.items() if any(run.state[mark][0] for run in runs)
+        ),
         commands=_command_trace(part, runs) if commands else None,
     )
 

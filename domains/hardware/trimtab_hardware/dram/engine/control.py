@@ -111,7 +111,10 @@ def has_room(s: Any, c: Any) -> bool:
 @inner
 def admit(s: Any, c: Any, q: Array, h: Array) -> None:
     """Store the request in the input register if it is visible and there is room."""
-    if s.visible > s.now or not has_room(s, c):
+    if s.visible > s.now:
+        return
+    if not has_room(s, c):
+        s.size_met = 1
         return
     r = s.register
     s.visible = NEVER

@@ -108,6 +108,7 @@ def queued_front(s: Any, c: Any, q: Array, h: Array, returns: Array, kind: int, 
             s.active += 1
             enter(s, q, h, r)
         else:
+            s.active_met = 1
             s.stalled = r
     elif kind == QUEUE:
         s.queue_tail += 1

@@ -32,6 +32,7 @@ def due_refresh(s: Any, c: Any, rank: int) -> None:
             s.refresh_cmd[rank] = REF
         return
     if s.flex[rank] == c.postponed:
+        s.postponed_met = 1
         block(s, c, rank)
     elif busy:
         s.flex[rank] += 1
@@ -59,6 +60,7 @@ def after_refresh(s: Any, c: Any, rank: int) -> None:
     else:
         s.pulled[rank] = 1
     if s.flex[rank] == -c.pulled_in:
+        s.pulled_in_met = 1
         s.pulled[rank] = 0
         s.due[rank] += c.refi
 

@@ -78,7 +78,9 @@ STATE = np.dtype(
             "register visible outstanding end_time responses_head responses_tail next_response "
             "reads writes last_stored last_write write_mode next_strict "
             # selection
-            "stale all_dirty issued_bank best_time best_id best_bank bus log_size"
+            "stale all_dirty issued_bank best_time best_id best_bank bus log_size "
+            # whether a comparison with a limit of the configuration ever held
+            "size_met postponed_met pulled_in_met active_met"
         ),
         # event kernel
         ("slot", np.int64, 6),
