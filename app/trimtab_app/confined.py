@@ -19,9 +19,11 @@ from typing import Any
 
 from trimtab.run.child import SINGLE_THREAD
 
-MEGABYTES = 2000
-"""Address space, most of it libraries that are mapped and never touched."""
+MEGABYTES = 1200
+"""Address space: 300 do for our own parsers, netconvert maps 800 of libraries before it starts."""
 SECONDS = 60
+LEAST_WALL_S = 30
+"""Wall time that any module gets, whatever its processor time: the machine may be busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +53,20 @@ def run(
     Its standard output is one JSON document, its standard error is for the reader.
     """
     limits = (str(megabytes), str(seconds))
+    wall_s = max(2 * seconds, LEAST_WALL_S)
     try:
         done = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-P", "-m", "trimtab_app.confined", *limits, *words],
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=10 * seconds,
+            timeout=wall_s,
             start_new_session=True,
             env={**os.environ, **SINGLE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Ended(1, {}, f"took longer than {10 * seconds} s and was stopped")
+        return Ended(1, {}, f"took longer than {wall_s} s and was stopped")
     if done.returncode < 0:
         said = f"was stopped at its limits ({megabytes} MB, {seconds} s of processor time)"
         return Ended(done.returncode, {}, said)
