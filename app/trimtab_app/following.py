@@ -66,7 +66,7 @@ def _headline(progress: RunProgress) -> None:
                 f"{100 * progress.share:.0f} %",
                 jobs,
             ),
-            ("Time left", left, "at the speed so far"),
+            ("Time left", left, "at the speed so far" if _is_open(progress) else "nothing is open"),
             ("Waiting", str(states.get("queued", 0)), f"{states.get('running', 0)} running"),
             ("Failed", str(states.get("failed", 0)), f"{states.get('cancelled', 0)} cancelled"),
         ]
