@@ -167,6 +167,9 @@ def test_an_objective_to_maximise_is_maximised() -> None:
 
 
 OWN = """
+import os, signal
+from pathlib import Path
+
 import numpy as np
 from trimtab.search.optimizer import Optimizer
 
@@ -184,6 +187,15 @@ class Corner(Optimizer):
         return {"at": np.array(self.at)}
     def load_state_dict(self, state):
         self.at = int(state["at"])
+
+class Dies(Corner):
+    "Kills its process at its sixth design, the first time."
+    def ask(self, n):
+        once = Path(__file__).with_name("died")
+        if self.at == 5 and not once.exists():
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().ask(n)
 
 class NoOptimizer:
     pass
@@ -211,6 +223,17 @@ def test_the_users_own_optimizer_and_design_join_the_run(
     assert [c.entry.role for c in outcome.plan.choices] == [
         "reference", "optimizer", "user", "user"
     ]  # fmt: skip
+
+
+def test_a_search_whose_worker_was_killed_ends_as_if_undisturbed(
+    beam: Callable[..., LoadedScenario], own: str, tmp_path: Path
+) -> None:
+    chosen = (f"{own}:Corner", f"{own}:Dies")
+    outcome = execute(beam("seeds=[1]"), options(tmp_path, controllers=("random",), own=chosen))
+    assert not outcome.failures
+    rows = {record.name: dataclasses.replace(record, name="") for record in bits(outcome)}
+    assert rows["Dies"] == rows["Corner"]
+    assert (tmp_path / "died").exists()
 
 
 def test_what_is_no_optimizer_or_named_twice_is_refused(
