@@ -78,13 +78,20 @@ def build_document(
         title=result.scenario,
         subtitle=_subtitle(result),
         verdict=(
-            f"Recommended: {result.recommendation.name or 'nothing yet'}",
+            _verdict(result),
             result.recommendation.why,
         ),
         tiles=tiles_of(result),
         sections=tuple(s for s in sections if s.blocks),
         footer=f"Trimtab comparison, schema {result.schema_id}",
     )
+
+
+def _verdict(result: Result) -> str:
+    said = result.recommendation
+    if said.design is None or said.name == result.reference:
+        return f"Recommended: {said.name or 'nothing yet'}"
+    return f"Recommended: the design of {said.name}"
 
 
 def _control_sections(result: Result) -> tuple[Section, ...]:
@@ -145,7 +152,12 @@ def tiles_of(result: Result) -> tuple[tuple[str, str, str], ...]:
         value = value_text(row.best.metrics[result.headline], headline.unit)
         remark = f"best design; mean over seeds {number(headline.mean)}"
     tiles.append((row.name, value, remark))
-    if row.gap_closed.mean is not None:
+    if row.best is not None and row.best.seed in result.seeds:
+        own = row.gap_closed.per_seed[result.seeds.index(row.best.seed)]
+        if own is not None:
+            mean = f"mean over seeds {number(percent(row.gap_closed)[0], 1)} %"
+            tiles.append(("Gap closed", f"{number(100 * own, 1)} %", mean))
+    elif row.gap_closed.mean is not None:
         share = f"{number(100 * row.gap_closed.mean, 1)} %"
         tiles.append(("Gap closed", share, _interval_words(percent(row.gap_closed)[1])))
     if row.violations:
@@ -166,17 +178,24 @@ def _scenario(result: Result) -> Facts:
         ("Rule profile", result.profile or ""),
         ("Seeds", ", ".join(map(str, result.seeds))),
         ("Headline", metric_header(result.headline, result.unit)),
+        ("Budget", _budget(result)),
         ("SHA-256", result.scenario_sha256),
         ("Run", result.run_id),
     ]
     return Facts(tuple((term, value) for term, value in facts if value))
 
 
+def _budget(result: Result) -> str:
+    calls = next((row.search.evaluations for row in result.rows if row.search is not None), None)
+    return "" if calls is None else f"{calls:,} unique simulator calls a search"
+
+
 def _gap(result: Result) -> tuple[Block, ...]:
     facts = [("C_ref", reference_text(result)), ("C_bound", bound_text(result))]
     if result.bound is not None:
         count = len(result.bound.certificate)
-        facts.append(("Certificate", f"of {count} seeds, in the result file" if count else "none"))
+        which = "of the bound" if result.kind == "design" else f"of {count} seeds"
+        facts.append(("Certificate", f"{which}, in the result file" if count else "none"))
     text = (
         "(C_ref − C) / (C_ref − C_bound) per seed, C being the headline metric: 0 % is today's "
         "practice, 100 % the bound. Means with 95 % intervals."

@@ -48,7 +48,8 @@ def _why(result: Result, row: Row, today: Row | None, target: Target) -> str:
             "is in use today"
         )
     said = ", ".join(parts)
-    return f"{said}. {_distance(result, row, target)}{_repeatable(result, row)}"
+    parts = [f"{said}.", _distance(result, row, target), _repeatable(result, row)]
+    return " ".join(part for part in (*parts, _best_on_average(result, row)) if part)
 
 
 def _where(row: Row) -> str:
@@ -59,14 +60,14 @@ def _where(row: Row) -> str:
 
 def _distance(result: Result, row: Row, target: Target) -> str:
     if result.bound is None:
-        return "There is no bound to say how much better one could be. "
+        return "There is no bound to say how much better one could be."
     regret = 100 * target.sign * (_headline(result, row) - target.optimum)
     share = regret / abs(target.optimum) if target.optimum else regret
     kind = BOUND_KINDS[result.bound.kind]
     if share > 100 * HIT:
-        return f"It is within {number(share)} % of the {kind}. "
+        return f"It is within {number(share)} % of the {kind}."
     proof = ": nothing better exists" if result.bound.kind == "proven" else ""
-    return f"It reaches the {kind}{proof}. "
+    return f"It reaches the {kind}{proof}."
 
 
 def _repeatable(result: Result, row: Row) -> str:
@@ -76,3 +77,12 @@ def _repeatable(result: Result, row: Row) -> str:
     aim = "the best design of this run" if result.bound is None else "it"
     many = f"{len(result.seeds)} searches of {row.name} with {search.evaluations} calls each"
     return f"Of {many}, {search.within_1_percent} came within 1 % of {aim}."
+
+
+def _best_on_average(result: Result, row: Row) -> str:
+    """Which optimizer to take next time, where it is another one; rows come best first."""
+    first = next((r for r in result.rows if r.search is not None), None)
+    if first is None or first.name == row.name or len(result.seeds) == 1:
+        return ""
+    mean = value_text(result.headline_of(first).mean, result.unit)
+    return f"On average over seeds {first.name} does best, with {mean}."

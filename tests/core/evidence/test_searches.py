@@ -134,8 +134,15 @@ def test_the_recommendation_is_the_best_design_found(searches: Make) -> None:
     assert said.why == (
         "The design of a (seed 1, call 5) has a mass of 3 kg, against 12 kg of square_bar, which "
         "is in use today. It reaches the proven bound: nothing better exists. Of 3 searches of a "
-        "with 20 calls each, 1 came within 1 % of it."
+        "with 20 calls each, 1 came within 1 % of it. On average over seeds b does best, with "
+        "3.50 kg."
     )
+
+
+def test_the_optimizer_that_is_best_on_average_is_named_too(searches: Make) -> None:
+    result = compare_searches(searches({"a": [3.0, 8.0, 8.0], "b": [3.5, 3.5, 3.5]}))
+    assert result.recommendation.name == "a"
+    assert result.recommendation.why.endswith("On average over seeds b does best, with 3.50 kg.")
 
 
 def test_todays_design_stays_where_nothing_better_is_found(searches: Make) -> None:
