@@ -102,6 +102,8 @@ def test_an_address_map_chooses_a_part_that_it_fits(tmp_path):
     ("files", "reason"),
     [
         ({"m.json": {"addressmapping": {}}}, "no trace among the files"),
+        ({"m.json": {"mapping": {}}}, "m.json: has none of memspec, addressmapping, mcconfig"),
+        ({"m.json": {"mcconfig": {}}, "n.json": {"mcconfig": {}}}, "n.json: a second controller"),
         ({"a.stl": "0: read 0x40\n", "x.json": "{"}, "x.json: cannot be read as JSON"),
         ({"a.stl": "hello\n"}, r"a\.stl:1: 'hello' is of no known trace format"),
     ],
@@ -120,3 +122,14 @@ def test_a_map_that_fits_no_part_is_refused(tmp_path):
     (tmp_path / "m.json").write_text(json.dumps({"addressmapping": body}))
     with pytest.raises(InputFileError, match="fits none of the shipped parts"):
         DOMAIN.from_files([tmp_path / "a.stl", tmp_path / "m.json"], tmp_path, "mine")
+
+
+def test_a_controller_file_becomes_the_reference(tmp_path):
+    (tmp_path / "a.stl").write_text("0: read 0x40\n")
+    (tmp_path / "c.json").write_text('{"mcconfig": {"PagePolicy": "Closed", "CmdMux": "Strict"}}')
+    made = DOMAIN.from_files([tmp_path / "a.stl", tmp_path / "c.json"], tmp_path, "mine")
+    scenario = DramScenario.model_validate(made.problem, context={"folder": tmp_path})
+    reference = DOMAIN.reference_designs(scenario)[REFERENCE]
+    assert reference["page_policy"] == "Closed"
+    assert reference["command_mux"] == "Strict"
+    assert len(DOMAIN.data_files(scenario)) == 2

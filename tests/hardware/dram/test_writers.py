@@ -1,15 +1,14 @@
-import configparser
 import csv
-import json
 
 import pytest
 import yaml
+from trimtab.contracts.errors import InputFileError
 from trimtab_hardware.dram.address_map import read_address_map
-from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.configuration_files import read_configuration
 from trimtab_hardware.dram.domain import DOMAIN
 from trimtab_hardware.dram.problem import DramProblem
 from trimtab_hardware.dram.scenario import DramScenario, Workload
-from trimtab_hardware.dram.writers import MCCONFIG
+from trimtab_hardware.dram.writers import check_design
 
 SCENARIO = DramScenario(
     part="ddr4-2400-4gb-x8", workloads=(Workload(seed="cloud-1", requests=300),)
@@ -23,8 +22,7 @@ def exported(tmp_path):
 
 
 def test_dramsys_gets_the_controller_back_unchanged(exported):
-    body = json.loads(exported["mcconfig.json"].read_text())["mcconfig"]
-    again = Configuration(**{name: body[key] for key, name in MCCONFIG.items()})
+    again = read_configuration(exported["mcconfig.json"])
     assert again == DramProblem(SCENARIO).setup(DESIGN).configuration
 
 
@@ -33,27 +31,21 @@ def test_dramsys_gets_the_address_map_back_unchanged(exported):
     assert chosen == DramProblem(SCENARIO).setup(DESIGN).address_map
 
 
-def test_ramulator_gets_the_timing_of_the_part(exported):
-    system = yaml.safe_load(exported["ramulator2.yaml"].read_text())["MemorySystem"]
-    part = DramProblem(SCENARIO).part
-    assert system["DRAM"]["timing"]["nRFC"] == part.timing.rfc
-    assert system["DRAM"]["org"]["bankgroup"] == 4
-    assert system["Controller"]["RowPolicy"]["impl"] == "ClosedRowPolicy"
+def test_other_simulators_get_the_nearest_controller(exported):
+    system = yaml.safe_load(exported["ramulator2.yaml"].read_text())["Controller"]
+    assert system["RowPolicy"]["impl"] == "ClosedRowPolicy"
+    assert "cmd_queue_size = 16" in exported["dramsim3.ini"].read_text()
 
 
-def test_files_say_what_they_cannot_express(exported):
-    assert "no such scheduler_buffer (Bankwise)" in exported["ramulator2.yaml"].read_text()
-    assert "no such arbiter (Simple)" in exported["dramsim3.ini"].read_text()
+def test_a_design_that_a_format_cannot_say_is_refused(tmp_path):
+    with pytest.raises(InputFileError, match="row_hit_cap = 4 cannot be said"):
+        DOMAIN.export(SCENARIO, "tpe", {**DESIGN, "row_hit_cap": 4}, tmp_path)
 
 
-def test_dramsim3_gets_organisation_queue_and_map(exported):
-    parser = configparser.ConfigParser(comment_prefixes=(";",))
-    parser.read(exported["dramsim3.ini"])
-    assert parser["dram_structure"]["rows"] == "32768"
-    assert parser["system"]["queue_structure"] == "PER_BANK"
-    assert parser["system"]["cmd_queue_size"] == "16"
-    assert parser["system"]["address_mapping"].startswith("robaco")
-    assert parser["system"]["channel_size"] == "4096"
+def test_every_command_of_a_design_is_checked(tmp_path):
+    found = DramProblem(SCENARIO)
+    counts = found.simulate(found.setup(DESIGN), 0).counts
+    assert check_design(found, DESIGN) == sum(counts.values())
 
 
 def test_the_log_holds_every_request_and_every_command(tmp_path):

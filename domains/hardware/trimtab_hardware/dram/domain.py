@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from trimtab.contracts.figure import Figure
 from trimtab.contracts.problem import Bound, DesignProblem
 from trimtab.contracts.records import DesignRecord
 
+from trimtab_hardware.dram.configuration import Configuration
 from trimtab_hardware.dram.metrics import ENERGY_DELAY, METRICS
-from trimtab_hardware.dram.scenario import DramScenario
+from trimtab_hardware.dram.scenario import Controller, DramScenario, base_configuration
 
 REFERENCE = "dramsys_default"
 
@@ -44,9 +46,9 @@ class DramDomain(Domain):
         return built if table is None else TabledProblem(built, table)
 
     def reference_designs(self, problem: DramScenario) -> Mapping[str, Mapping[str, Any]]:
-        """DRAMSys' default controller; in the space of maps, the published ones."""
+        """The scenario's controller, DRAMSys' default if it sets none; or the published maps."""
         if problem.space != "address-map":
-            return {REFERENCE: problem.controller.model_dump()}
+            return {REFERENCE: _stated(base_configuration(problem))}
         from trimtab_hardware.dram.mappings import PUBLISHED_MAPS, published_map
         from trimtab_hardware.dram.scenario import load_scenario_part
         from trimtab_hardware.dram.spaces import design_of_map
@@ -69,7 +71,8 @@ class DramDomain(Domain):
     def data_files(self, problem: DramScenario) -> tuple[Path, ...]:
         """Traces, part and address map of the user."""
         traces = [path for workload in problem.workloads for path in workload.traces]
-        return (*traces, *(path for path in (problem.address_map_file,) if path is not None))
+        named = (problem.part_file, problem.address_map_file, problem.controller_file)
+        return (*traces, *(path for path in named if path is not None))
 
     def check(self, problem: DramScenario) -> tuple[str, ...]:
         """Read part, map and traces; one note a workload."""
@@ -79,7 +82,7 @@ class DramDomain(Domain):
         return (*built.part.timing.warnings, *_workload_notes(problem, built.traces))
 
     def from_files(self, files: Sequence[Path], folder: Path, name: str) -> Imported:
-        """Traces of any known format, and an address map."""
+        """Traces of any known format, and at most one part, address map and controller."""
         from trimtab_hardware.dram.readers import problem_from_files
 
         return problem_from_files(files, folder)
@@ -120,6 +123,12 @@ class DramDomain(Domain):
         from trimtab_hardware.dram.writers import export_design
 
         return export_design(DramProblem(problem), parameters, out)
+
+
+def _stated(base: Configuration) -> dict[str, Any]:
+    """The seed parameters, and what else differs from the default."""
+    plain = asdict(Configuration())
+    return {k: v for k, v in asdict(base).items() if k in Controller.model_fields or v != plain[k]}
 
 
 def _workload_notes(problem: DramScenario, traces: Sequence[Any]) -> list[str]:

@@ -30,7 +30,12 @@ from trimtab_hardware.dram.metrics import (
 )
 from trimtab_hardware.dram.part import Part, load_part
 from trimtab_hardware.dram.result import Result
-from trimtab_hardware.dram.scenario import DramScenario, load_scenario_part, load_workload
+from trimtab_hardware.dram.scenario import (
+    DramScenario,
+    base_configuration,
+    load_scenario_part,
+    load_workload,
+)
 from trimtab_hardware.dram.simulation import Engine
 from trimtab_hardware.dram.traces import Trace
 
@@ -74,7 +79,7 @@ class DramProblem(DesignProblem):
     def __init__(self, scenario: DramScenario) -> None:
         self.scenario = scenario
         self.part = load_scenario_part(scenario)
-        self.base = scenario.controller.configuration()
+        self.base = base_configuration(scenario)
         self.traces = tuple(load_workload(w, self.part) for w in scenario.workloads)
         weights = np.array([w.weight for w in scenario.workloads])
         self.weights: FloatArray = weights / weights.sum()

@@ -1,9 +1,9 @@
-"""From a user's files to a scenario: traces, an address map, told apart by their content."""
+"""From a user's files to a scenario: traces, part, map, controller, told apart by content."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,54 +11,92 @@ from trimtab.contracts.domain import Imported
 from trimtab.contracts.errors import InputFileError
 
 from trimtab_hardware.dram.address_map import read_address_map
+from trimtab_hardware.dram.configuration_files import read_configuration
 from trimtab_hardware.dram.part import Part, load_part, part_ids
+from trimtab_hardware.dram.part_files import read_part
 from trimtab_hardware.dram.trace_files import read_trace
 from trimtab_hardware.dram.trace_lines import Pace
 from trimtab_hardware.dram.traces import Trace
 
+PART, ADDRESS_MAP, CONTROLLER = "part_file", "address_map_file", "controller_file"
+KINDS = {"memspec": PART, "addressmapping": ADDRESS_MAP, "mcconfig": CONTROLLER}
+"""Keys on top of DRAMSys files, and the key of the scenario that names such a file."""
+
 
 def problem_from_files(files: Sequence[Path], folder: Path) -> Imported:
-    """A scenario's problem part of traces and, if there is one, an address map.
+    """A scenario's problem part of traces and at most one part, address map and controller.
 
-    A map chooses the shipped part that it fits.
+    Without a part file the address map chooses the shipped part that it fits.
 
     Raises:
-        InputFileError: a file is of no known kind or wrong, two maps are given, or no trace.
+        InputFileError: a file is of no known kind or wrong, one kind comes twice, or no trace.
     """
-    maps = [path for path in files if _is_address_map(path)]
-    traces = [path for path in files if path not in maps]
-    if len(maps) > 1:
-        msg = f"{maps[1]}: a second address map after {maps[0]}: give one"
-        raise InputFileError(msg)
+    kinds: dict[str, Path] = {}
+    traces: list[Path] = []
+    for path in files:
+        kind = _kind(path)
+        if kind is None:
+            traces.append(path)
+        elif kind in kinds:
+            msg = f"{path}: a second {kind} after {kinds[kind]}: give one"
+            raise InputFileError(msg)
+        else:
+            kinds[kind] = path
     if not traces:
         msg = f"{files[0]}: no trace among the files: give at least one"
         raise InputFileError(msg)
-    notes: list[str] = []
-    problem: dict[str, Any] = {}
-    part = load_part("ddr3-1600-1gb-x8")
-    if maps:
-        part = _fitting_part(maps[0])
-        problem["address_map_file"] = _written(maps[0], folder)
-        notes.append(f"{maps[0].name} fits {part.id}: change `part` to another of its size")
-    problem["part"] = part.id
+    part, notes = _part(kinds)
+    problem: dict[str, Any] = {kind: _written(path, folder) for kind, path in kinds.items()}
+    if PART not in kinds:
+        problem["part"] = part.id
+    if CONTROLLER in kinds:
+        read_configuration(kinds[CONTROLLER])
+    workload, more = _workload(traces, part, folder)
+    return Imported({**problem, "workloads": [workload]}, (*notes, *more))
+
+
+def _kind(path: Path) -> str | None:
+    """Key of the scenario that a file is for; None for a trace."""
+    if path.suffix.lower() == ".ini":
+        return PART
+    if path.suffix.lower() != ".json":
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as broken:
+        msg = f"{path}: cannot be read as JSON: {broken}"
+        raise InputFileError(msg) from broken
+    for key, kind in KINDS.items():
+        if isinstance(document, dict) and key in document:
+            return kind
+    msg = f"{path}: has none of {', '.join(KINDS)}: give a DRAMSys file"
+    raise InputFileError(msg)
+
+
+def _part(kinds: Mapping[str, Path]) -> tuple[Part, list[str]]:
+    """The part of the files, and notes."""
+    if PART in kinds:
+        part = read_part(kinds[PART])
+        if ADDRESS_MAP in kinds:
+            part.check_map(read_address_map(kinds[ADDRESS_MAP]))
+        return part, list(part.timing.warnings)
+    if ADDRESS_MAP in kinds:
+        part = _fitting_part(kinds[ADDRESS_MAP])
+        name = kinds[ADDRESS_MAP].name
+        return part, [f"{name} fits {part.id}: change `part` to another of its size"]
+    return load_part("ddr3-1600-1gb-x8"), []
+
+
+def _workload(traces: Sequence[Path], part: Part, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The workload of the traces, and notes."""
     workload: dict[str, Any] = {"traces": [_written(path, folder) for path in traces]}
     read = [read_trace(path, part.clock_mhz, pace=Pace()) for path in traces]
+    notes = []
     if any(int(trace.address.max()) >= part.capacity_bytes for trace in read):
         workload["wrap"] = True
         notes.append(f"addresses go beyond {part.id}: they wrap, or choose a larger part")
     workload["requests"] = sum(len(trace) for trace in read)
-    notes += [_note(path, trace) for path, trace in zip(traces, read, strict=True)]
-    return Imported({**problem, "workloads": [workload]}, tuple(notes))
-
-
-def _is_address_map(path: Path) -> bool:
-    if path.suffix != ".json":
-        return False
-    try:
-        return "addressmapping" in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as broken:
-        msg = f"{path}: cannot be read as JSON: {broken}"
-        raise InputFileError(msg) from broken
+    return workload, notes + [_note(p, t) for p, t in zip(traces, read, strict=True)]
 
 
 def _fitting_part(path: Path) -> Part:

@@ -99,12 +99,14 @@ class DramScenario(StrictModel):
     """Part, workloads, space, limits."""
 
     part: str = Field("ddr3-1600-1gb-x8", description="id of a shipped part")
+    part_file: DataFile | None = Field(None, description="DRAMSys memspec or DRAMsim3 .ini")
     address_map: PublishedMap = Field("row-bank-column", description="shipped address map")
     address_map_file: DataFile | None = Field(None, description="DRAMSys address mapping")
     space: SpaceName = Field("seed10", description="what is searched")
     grades: tuple[str, ...] = Field((), description="parts to choose from in controller+")
     controller: Controller = Field(Controller(), description="where a design says nothing")
     fixed: dict[str, str | int] = Field({}, description="parameters held at one value")
+    controller_file: DataFile | None = Field(None, description="DRAMSys mcconfig, for controller")
     workloads: tuple[Workload, ...] = Field(min_length=1)
     limits: Limits = Limits()
     enumerate_space: bool = Field(
@@ -116,9 +118,26 @@ def load_scenario_part(scenario: DramScenario) -> Part:
     """The part of a scenario.
 
     Raises:
-        UnknownNameError: no such part.
+        TrimtabError: no such part, or its file is wrong.
     """
-    return load_part(scenario.part)
+    if scenario.part_file is None:
+        return load_part(scenario.part)
+    from trimtab_hardware.dram.part_files import read_part
+
+    return read_part(scenario.part_file)
+
+
+def base_configuration(scenario: DramScenario) -> Configuration:
+    """The controller that designs start from.
+
+    Raises:
+        TrimtabError: a value or the file is wrong.
+    """
+    if scenario.controller_file is None:
+        return scenario.controller.configuration()
+    from trimtab_hardware.dram.configuration_files import read_configuration
+
+    return read_configuration(scenario.controller_file)
 
 
 def load_workload(workload: Workload, part: Part) -> Trace:
