@@ -29,7 +29,6 @@ from trimtab.contracts.scenario import DesignScenario, Scenario, StrictModel, sc
 from trimtab.run.diagnostics import faults_of
 from trimtab.run.yaml_document import Document, Mark, decode, parse
 from trimtab.run.yaml_document import Path as KeyPath
-from trimtab.search.catalogue import OPTIMIZERS
 
 SCHEMA = "trimtab/scenario/"
 SCHEMA_NUMBER = 1
@@ -287,6 +286,8 @@ def _unknown_controllers(
         return []
     kind, known = "controller", sorted(domain.controllers(scenario.problem))
     if isinstance(scenario, DesignScenario):
+        from trimtab.search.catalogue import OPTIMIZERS  # slow to import, and rarely needed
+
         kind, known = "optimizer", sorted(OPTIMIZERS)
     return [
         document.value_mark(path).fault(

@@ -18,9 +18,9 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, cast
-from xml.sax.saxutils import quoteattr
 
 from trimtab.contracts.errors import InputFileError, MissingDependencyError, SimulatorError
 
@@ -269,9 +269,9 @@ def _choose(backend: Backend) -> Literal["libsumo", "traci"]:
 
 def _signal_log(out: Outputs, signals: tuple[str, ...]) -> Path:
     path = out.folder / "signal-log.add.xml"
-    dest = quoteattr(str(out.signals))
+    dest = escape(str(out.signals))
     events = "".join(
-        f'<timedEvent type="SaveTLSSwitchStates" source={quoteattr(tls)} dest={dest}/>\n'
+        f'<timedEvent type="SaveTLSSwitchStates" source="{escape(tls)}" dest="{dest}"/>\n'
         for tls in signals
     )
     path.write_text(f"<additional>\n{events}</additional>\n", encoding="utf-8")
