@@ -93,6 +93,7 @@ class DramProblem(DesignProblem):
             fidelities=tuple(PREFIXES),
             front=FRONT,
         )
+        self._identity = self._content_hash()
 
     def _space(self) -> Space:
         name = self.scenario.space
@@ -118,6 +119,9 @@ class DramProblem(DesignProblem):
     @property
     def identity(self) -> str:
         """Engine, part, map, base controller, limits and every trace."""
+        return self._identity
+
+    def _content_hash(self) -> str:
         parts = [load_part(grade) for grade in self.scenario.grades]
         content = [
             engine_hash(),

@@ -1,0 +1,221 @@
+"""A policy over designs, trained on generated workloads, that designs for an unseen trace.
+
+One step, one design: a contextual bandit. Its arms are the best designs of searches on training
+workloads; every arm is then simulated on every training workload. For a new trace the policy looks
+at features alone: kernel ridge regression (Gaussian kernel) predicts the logarithm of each arm's
+energy × time over the reference's, and the arm of the least prediction is proposed, with no
+simulator call. Further calls go to the next arms, then to neighbours of the best design met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from trimtab.contracts.errors import CheckpointError
+from trimtab.contracts.space import Space
+from trimtab.contracts.spec import FloatArray, IntArray
+from trimtab.search.catalogue import make
+from trimtab.search.exhaustive import neighbours
+
+from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.features import FEATURES, features
+from trimtab_hardware.dram.part import Part
+from trimtab_hardware.dram.simulation import Engine
+from trimtab_hardware.dram.spaces import configuration_of, seed10
+from trimtab_hardware.dram.traces import Trace
+from trimtab_hardware.dram.workloads import mixed_load
+
+Score = Callable[[FloatArray], FloatArray]
+ARMS_PER_WORKLOAD = 3
+BATCH = 8
+
+
+def scorer(trace: Trace, part: Part) -> Score:
+    """Coded designs of space A → logarithm of energy × time over that of the reference."""
+    engine, space = Engine(trace, part), seed10()
+
+    def log_product(configuration: Configuration) -> float:
+        result = engine.run(configuration)
+        return float(np.log(result.energy_pj) + np.log(result.total_ck))
+
+    base = log_product(Configuration())
+
+    def score(rows: FloatArray) -> FloatArray:
+        designs = space.designs(rows)
+        found = [log_product(configuration_of(d, Configuration())) - base for d in designs]
+        return np.array(found)
+
+    return score
+
+
+def observed(trace: Trace, part: Part) -> FloatArray:
+    """Features of a trace on a part with its default map."""
+    at = part.map.decode(trace.address)
+    return features(trace, at.bank, at.row, part.banks, part.burst_ck)
+
+
+def training_traces(count: int, part: Part, seed: int, requests: int = 2000) -> list[Trace]:
+    """Generated workloads of all loads (idle to four times the bus), mixes and run lengths."""
+    rng = np.random.default_rng(seed)
+    traces = []
+    for _ in range(count):
+        drawn = mixed_load(
+            0.8,
+            int(requests * part.burst_ck * 1.6),
+            part.burst_ck,
+            sequential_share=float(rng.choice([0.0, rng.random(), 1.0], p=[0.15, 0.7, 0.15])),
+            write_share=float(rng.choice([0.0, rng.random()])),
+            run_length=float(np.exp(rng.uniform(0, np.log(200)))),
+            capacity_bytes=min(part.capacity_bytes, 1 << int(rng.integers(20, 31))),
+            seed=int(rng.integers(1 << 31)),
+        ).prefix(requests)
+        load = float(np.exp(rng.uniform(np.log(0.15), np.log(4.0))))
+        arrival = np.floor(drawn.arrival * (0.8 / load)).astype(np.int64)
+        traces.append(Trace.of(arrival, drawn.address, drawn.is_write))
+    return traces
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TransferPolicy:
+    """Arms and what they did on the training workloads.
+
+    Attributes:
+        arms: [arms, width] coded designs of space A.
+        seen: [workloads, features].
+        outcome: [workloads, arms] log of energy × time over the reference's.
+        width: width of the Gaussian kernel in feature space.
+        ridge: regularisation.
+    """
+
+    arms: FloatArray
+    seen: FloatArray
+    outcome: FloatArray
+    width: float = 0.5
+    ridge: float = 1e-2
+
+    def predict(self, context: FloatArray) -> FloatArray:
+        """Predicted outcome [arms] on a workload of features [features]."""
+        mean = self.outcome.mean(axis=0)
+        gram = self._kernel(self.seen) + self.ridge * np.eye(len(self.seen))
+        weights = np.linalg.solve(gram, self.outcome - mean)
+        return np.asarray(mean + self._kernel(context[None])[0] @ weights)
+
+    def _kernel(self, contexts: FloatArray) -> FloatArray:
+        """[n, workloads] similarity of contexts to the training workloads."""
+        squared = ((contexts[:, None] - self.seen[None]) ** 2).sum(axis=2)
+        return np.asarray(np.exp(-squared / (2 * self.width**2)))
+
+    def ranked(self, context: FloatArray) -> IntArray:
+        """Arms, the most promising first."""
+        return np.argsort(self.predict(context), kind="stable")
+
+    def propose(self, trace: Trace, part: Part) -> dict[str, Any]:
+        """A design for a trace, with no simulator call."""
+        best = self.ranked(observed(trace, part))[0]
+        return seed10().designs(self.arms[best : best + 1])[0]
+
+    def improve(
+        self, trace: Trace, part: Part, calls: int, score: Score, trials: int = 5
+    ) -> tuple[FloatArray, FloatArray]:
+        """Spend simulator calls: first on the next arms, then on neighbours of the best design.
+
+        Returns:
+            The designs in the order of their calls [calls, width], and their scores.
+        """
+        space = seed10()
+        order = self.ranked(observed(trace, part))[: min(trials, calls)]
+        rows = self.arms[order]
+        scores = score(rows)
+        rng = np.random.default_rng(0)
+        while len(rows) < calls:
+            near = _fresh(space, rows, scores)
+            if not len(near):
+                break
+            chosen = near[int(rng.integers(len(near)))][None]
+            rows, scores = np.concatenate([rows, chosen]), np.append(scores, score(chosen))
+        return rows, scores
+
+    def save(self, path: Path) -> None:
+        """Write the policy as plain arrays."""
+        np.savez_compressed(
+            path,
+            arms=self.arms,
+            seen=self.seen,
+            outcome=self.outcome,
+            shape=np.array([self.width, self.ridge]),
+        )
+
+
+def load_policy(path: Path) -> TransferPolicy:
+    """A stored policy.
+
+    Raises:
+        CheckpointError: the file is damaged or of other features or another space.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            width, ridge = stored["shape"].tolist()
+            policy = TransferPolicy(stored["arms"], stored["seen"], stored["outcome"], width, ridge)
+    except (OSError, ValueError, KeyError) as broken:
+        msg = f"{path}: is no transfer policy ({broken}): train it again"
+        raise CheckpointError(msg) from broken
+    if policy.arms.shape[1] != seed10().width or policy.seen.shape[1] != len(FEATURES):
+        msg = f"{path}: was trained on another space or other features: train it again"
+        raise CheckpointError(msg)
+    return policy
+
+
+def _fresh(space: Space, rows: FloatArray, scores: FloatArray) -> FloatArray:
+    """Neighbours not tried yet of the best design that has any."""
+    tried = {row.tobytes() for row in rows}
+    for best in np.argsort(scores, kind="stable"):
+        near = neighbours(space, rows[best])
+        fresh = [row for row in near if row.tobytes() not in tried]
+        if fresh:
+            return np.array(fresh)
+    return np.empty((0, space.width))
+
+
+def train(
+    traces: Sequence[Trace],
+    part: Part,
+    evaluations: int,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
+) -> TransferPolicy:
+    """Search each workload for its best designs, then try all of them on all workloads.
+
+    Args:
+        traces: training workloads.
+        part: memory of one channel.
+        evaluations: simulator calls of each search.
+        seed: of the searches.
+        progress: called with the number of workloads searched.
+    """
+    space = seed10()
+    found: list[FloatArray] = []
+    for k, trace in enumerate(traces):
+        found.append(_best_designs(scorer(trace, part), space, evaluations, seed + k))
+        if progress is not None:
+            progress(k + 1)
+    arms = np.unique(np.concatenate(found), axis=0)
+    outcome = np.array([scorer(trace, part)(arms) for trace in traces])
+    return TransferPolicy(arms, np.array([observed(t, part) for t in traces]), outcome)
+
+
+def _best_designs(score: Score, space: Space, evaluations: int, seed: int) -> FloatArray:
+    """The best designs of one search, each once."""
+    optimizer = make("genetic", space, seed)
+    rows, scores = np.empty((0, space.width)), np.empty(0)
+    while len(rows) < evaluations:
+        points = optimizer.ask(BATCH)
+        asked = space.canonical(space.decode(points))
+        found = score(asked)
+        optimizer.tell(points, found)
+        rows, scores = np.concatenate([rows, asked]), np.append(scores, found)
+    rows, first = np.unique(rows, axis=0, return_index=True)
+    return rows[np.argsort(scores[first], kind="stable")[:ARMS_PER_WORKLOAD]]
