@@ -1,10 +1,11 @@
 """Gaussian-process Bayesian optimisation, by botorch.
 
 Matérn-5/2 with one length scale per feature (dimension-scaled prior, Hvarfner et al. 2024), one
-model for the objective and one for each constraint that was ever broken; batch log expected
-improvement weighted by the chance of feasibility (Ament et al. 2023, arXiv 2310.20708). Ordered
-columns are features in [0, 1], categories are one-hot. The acquisition is maximised over random
-designs and changes of the best ones, so every candidate is legal.
+model for the objective of feasible designs and one for each constraint that was ever broken, on
+a bilog scale (Eriksson and Poloczek 2021); batch log expected improvement weighted by the chance
+of feasibility (Ament et al. 2023, arXiv 2310.20708). Ordered columns are features in [0, 1],
+categories are one-hot. The acquisition is maximised over random designs and changes of the best
+ones, so every candidate is legal.
 """
 
 from __future__ import annotations
@@ -96,18 +97,21 @@ class GaussianProcess(Optimizer):
 
         rows = self._modelled()
         points = torch.from_numpy(self._features(self._points[rows]))
-        score = self._score[rows]
-        feasible = score < INFEASIBLE
-        goal = -_standardised(np.where(feasible, score, score[feasible].max()))
-        broken = [g for g in self._constraints[rows].T if np.isfinite(g).all() and (g > 0).any()]
-        columns = [goal, *(g / max(float(np.abs(g).max()), 1e-300) for g in broken)]
-        models = [_fitted(points, torch.from_numpy(column.copy())) for column in columns]
+        feasible = self._score[rows] < INFEASIBLE
+        goal = -_standardised(self._score[rows][feasible])
+        known = torch.from_numpy(feasible)
+        models = [_fitted(points[known], torch.from_numpy(goal))]
+        for limit in self._constraints[rows].T:
+            ran = np.isfinite(limit)
+            if (limit[ran] > 0).any():
+                column = torch.from_numpy(_bilog(limit[ran]))
+                models.append(_fitted(points[torch.from_numpy(ran)], column))
         return qLogExpectedImprovement(
             model=ModelListGP(*models),
-            best_f=float(goal[feasible].max()),
+            best_f=float(goal.max()),
             sampler=SobolQMCNormalSampler(torch.Size([_MC_SAMPLES]), seed=seed),
             objective=GenericMCObjective(_output(0)),
-            constraints=[_output(k) for k in range(1, len(columns))] or None,
+            constraints=[_output(k) for k in range(1, len(models))] or None,
         )
 
     def _modelled(self) -> NDArray[np.int64]:
@@ -166,6 +170,12 @@ def _output(k: int) -> Callable[..., Any]:
         return samples[..., k]
 
     return pick
+
+
+def _bilog(values: FloatArray) -> FloatArray:
+    """Sign kept, size on a log scale in units of its median."""
+    unit = max(float(np.median(np.abs(values))), 1e-300)
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values) / unit))
 
 
 def _standardised(values: FloatArray) -> FloatArray:
