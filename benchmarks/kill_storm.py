@@ -1,8 +1,8 @@
 """Random SIGKILLs of workers, supervisor and driver over a sweep: nothing lost, nothing twice.
 
-    python benchmarks/kill_storm.py --kills 200 --points 56
+    python benchmarks/kill_storm.py --kills 200 --points 24 --seeds 5
 
-A sweep of the tanks (9 jobs a point: 2 bounds, 3 controllers x 2 seeds, a report) is worked on by
+A sweep of the tanks (21 jobs a point: 5 bounds, 3 controllers x 5 seeds, a report) is worked on by
 a foreground driver with two workers and a supervisor with two more; both are started again when
 they were killed. Afterwards every job must be done, every series must have every row once, and
 all metrics and results must be bit-equal to those of an undisturbed run. Exit code 1 if not.
@@ -38,7 +38,7 @@ SCENARIO = """\
 name: storm
 domain: toy.tank
 problem: {{horizon_h: {horizon}}}
-seeds: [1, 2]
+seeds: {seeds}
 sweep: {{over: {{problem.tariff_peak: [{peaks}]}}}}
 """
 CHECKPOINT_EVERY_S = 0.1
@@ -184,8 +184,9 @@ def main() -> int:
     """Run the storm and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--points", type=int, default=56)
-    parser.add_argument("--horizon", type=int, default=2000)
+    parser.add_argument("--points", type=int, default=24)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--horizon", type=int, default=500)
     parser.add_argument("--gap-s", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--role", choices=("driver", "supervisor"))
@@ -206,7 +207,9 @@ def storm(folder: Path, given: argparse.Namespace) -> int:
     """The whole experiment in a folder."""
     scenario, calm, stormy = folder / "storm.yaml", folder / "calm", folder / "stormy"
     peaks = ", ".join(f"{1 + 0.01 * i:.2f}" for i in range(given.points))
-    scenario.write_text(SCENARIO.format(horizon=given.horizon, peaks=peaks), encoding="utf-8")
+    seeds = list(range(1, given.seeds + 1))
+    text = SCENARIO.format(horizon=given.horizon, peaks=peaks, seeds=seeds)
+    scenario.write_text(text, encoding="utf-8")
     calm.mkdir()
     stormy.mkdir()
     begun = time.monotonic()

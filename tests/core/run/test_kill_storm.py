@@ -9,7 +9,19 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_killed_workers_supervisors_and_drivers_lose_and_repeat_nothing() -> None:
     storm = [sys.executable, str(ROOT / "benchmarks" / "kill_storm.py")]
     done = subprocess.run(
-        [*storm, "--kills", "12", "--points", "4", "--horizon", "500", "--gap-s", "0.3"],
+        [
+            *storm,
+            "--kills",
+            "12",
+            "--points",
+            "4",
+            "--seeds",
+            "2",
+            "--horizon",
+            "500",
+            "--gap-s",
+            "0.3",
+        ],
         capture_output=True,
         text=True,
         check=False,
