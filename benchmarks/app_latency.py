@@ -3,8 +3,9 @@
     python benchmarks/app_latency.py [--runs 10000] [--sessions 5] [--rounds 6]
 
 Prints first paint of a session that is alone, the time from click to updated page over all
-sessions at once (median and 95th percentile), and what the Runs page costs the server. Needs
-chromium. Sessions, server and browser share the processors of this machine.
+sessions at once (median and 95th percentile), and what the Runs page and the time series of a
+comparison of 20 runs cost the server. Needs chromium. Sessions, server and browser share the
+processors of this machine.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ from trimtab.run.store import Store
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 WAIT_MS = 60_000
+COMPARED = 20
 
 
 def filled(folder: Path, runs: int) -> str:
     """A workspace with one computed run, and copies of its rows up to `runs`; returns its id."""
-    done = compare_run("toy/tank-day", RunOptions(workspace=folder, seeds=(1, 2, 3), workers=1))
+    options = RunOptions(workspace=folder, seeds=(1, 2, 3), workers=1)
+    done = compare_run("toy/tank-day", options, overrides=["problem.horizon_h=500"])
     first = done.result.run_id
     with Store(folder) as store, writing(store.db):
         columns = [row[1] for row in store.db.execute("pragma table_info(run)")]
@@ -49,6 +52,12 @@ def filled(folder: Path, runs: int) -> str:
             store.db.execute(
                 "insert into tally select ?, state, n from tally where run=?",
                 (f"copy-{number:06d}", first),
+            )
+        for number in range(COMPARED - 1):
+            copy = f"copy-{number:06d}"
+            shutil.copytree(store.run_dir(first), store.run_dir(copy))
+            store.db.execute(
+                "insert into run_job select ?, job from run_job where run=?", (copy, first)
             )
     return first
 
@@ -122,21 +131,25 @@ async def session(browser: Browser, address: str, run: str, rounds: int) -> list
     return found
 
 
-def server_ms(folder: Path, rounds: int) -> list[float]:
-    """Milliseconds of processor time that one view of the Runs page costs the server."""
+def server_ms(folder: Path, rounds: int, name: str, **query: str) -> list[float]:
+    """Milliseconds of processor time that one view of a page costs the server."""
     from streamlit.testing.v1 import AppTest
 
     os.environ["TRIMTAB_WORKSPACE"] = str(folder)
 
-    def page() -> None:
+    def page(name: str) -> None:
+        import importlib
+
         import streamlit as st
         from trimtab_app import navigation
-        from trimtab_app.rooms import runs
 
-        st.navigation([navigation.page(name) for name in navigation.PAGES], position="hidden")
-        runs.show()
+        st.navigation([navigation.page(each) for each in navigation.PAGES], position="hidden")
+        importlib.import_module(f"trimtab_app.rooms.{name}").show()
 
-    app = AppTest.from_function(page, default_timeout=60).run()
+    app = AppTest.from_function(page, default_timeout=120, args=(name,))
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
     return [timed(lambda: app.run()) * 1000 for _ in range(rounds)]
 
 
@@ -162,7 +175,10 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run = filled(folder, given.runs)
-        cost = server_ms(folder, given.rounds)
+        listed = server_ms(folder, given.rounds, "runs")
+        others = ",".join(f"copy-{number:06d}" for number in range(COMPARED - 1))
+        query = {"base": run, "with": others, "view": "Time series"}
+        compared = server_ms(folder, given.rounds, "compare", **query)
         with served(folder) as (address, _):
             async with async_playwright() as playwright:
                 path = shutil.which("chromium")
@@ -175,9 +191,10 @@ async def main() -> None:
                 await browser.close()
     print(f"{given.runs} runs, {given.sessions} sessions")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print(f"Runs page, server CPU  median {median(cost):6.0f} ms  max {max(cost):6.0f} ms")
-    print(f"first paint alone      median {median(paints):6.2f} s   max {max(paints):6.2f} s")
-    print(f"click to updated       median {median(clicks):6.2f} s   p95 {p95(clicks):6.2f} s")
+    for what, cost in (("Runs page", listed), ("Compare of 20", compared)):
+        print(f"{what:13} server  median {median(cost):6.0f} ms  max {max(cost):6.0f} ms CPU")
+    print(f"first paint alone     median {median(paints):6.2f} s   max {max(paints):6.2f} s")
+    print(f"click to updated      median {median(clicks):6.2f} s   p95 {p95(clicks):6.2f} s")
 
 
 if __name__ == "__main__":
