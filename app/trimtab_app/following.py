@@ -47,7 +47,7 @@ def _is_open(progress: RunProgress) -> bool:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _progress(_path: str, run: str, stamp: tuple[int, ...]) -> RunProgress:
+def _progress(path: str, run: str, stamp: tuple[int, ...]) -> RunProgress:
     return results.workspace().progress(run)
 
 
@@ -109,7 +109,7 @@ def _running(progress: RunProgress) -> None:
 
 
 def _happened(run: str, stamp: tuple[int, ...]) -> None:
-    events, tail = _said(run, stamp)
+    events, tail = _said(str(results.workspace().path), run, stamp)
     if events:
         with st.expander(f"What happened ({len(events)})", key="events"):
             lines = [f"{results.when(t)}  {level}  {text}" for t, level, text in events]
@@ -120,7 +120,9 @@ def _happened(run: str, stamp: tuple[int, ...]) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _said(run: str, stamp: tuple[int, ...]) -> tuple[tuple[tuple[float, str, str], ...], str]:
+def _said(
+    path: str, run: str, stamp: tuple[int, ...]
+) -> tuple[tuple[tuple[float, str, str], ...], str]:
     workspace = results.workspace()
     return workspace.run(run).events, workspace.log_tail(run)
 

@@ -13,7 +13,7 @@ from trimtab.contracts.errors import RunFailedError, UnknownNameError
 from trimtab.contracts.figure import Figure
 from trimtab.evidence.figures_json import FIGURES_FILE, figures_from_json
 from trimtab.evidence.result import Result
-from trimtab.run.workspace import RunQuery, Workspace
+from trimtab.run.workspace import RunBrief, RunQuery, Workspace
 
 from trimtab_app import session
 
@@ -25,6 +25,17 @@ LATEST = 200
 def workspace() -> Workspace:
     """The store's front door."""
     return Workspace(session.workspace())
+
+
+def listed(query: RunQuery) -> list[RunBrief]:
+    """Runs that a query chooses; read again only when the store has changed."""
+    front = workspace()
+    return _listed(str(front.path), query, front.stamp())
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _listed(path: str, query: RunQuery, stamp: tuple[int, ...]) -> list[RunBrief]:
+    return Workspace(Path(path)).runs(query)
 
 
 def run_dir(run: str) -> Path:
@@ -40,7 +51,7 @@ def run_dir(run: str) -> Path:
 
 def finished(limit: int = LATEST) -> list[str]:
     """Ids of the latest runs that have a result, newest first."""
-    briefs = workspace().runs(RunQuery(limit=limit))
+    briefs = listed(RunQuery(limit=limit))
     return [b.id for b in briefs if b.headline is not None or b.recommended is not None]
 
 
@@ -73,7 +84,7 @@ def result_of(run: str) -> Result:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _result(path: str, _stamp: int) -> Result:
+def _result(path: str, stamp: int) -> Result:
     return Result.from_json(Path(path).read_bytes())
 
 
@@ -87,7 +98,7 @@ def figures_of(run: str) -> tuple[Figure, ...]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _figures(path: str, _stamp: int) -> tuple[Figure, ...]:
+def _figures(path: str, stamp: int) -> tuple[Figure, ...]:
     return figures_from_json(Path(path).read_bytes())
 
 

@@ -17,7 +17,7 @@ POINTS = 1000
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _episodes(run: str, _stamp: tuple[int, ...]) -> dict[tuple[str, int], str]:
+def _episodes(run: str, stamp: tuple[int, ...]) -> dict[tuple[str, int], str]:
     """(controller, seed) → finished job, rows of the result in their order first."""
     jobs = results.workspace().run(run).jobs
     found = {(j.controller, j.seed): j.id for j in jobs if j.kind != "bound" and j.state == "done"}

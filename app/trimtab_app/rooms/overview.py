@@ -57,7 +57,7 @@ def _machine() -> None:
 
 
 def _running() -> None:
-    briefs = results.workspace().runs(RunQuery(state="running", limit=LAST))
+    briefs = results.listed(RunQuery(state="running", limit=LAST))
     if not briefs:
         return
     st.subheader("Running now", anchor=False)

@@ -61,7 +61,7 @@ def show() -> None:
 
 def _interval(query: RunQuery) -> float | None:
     """Follow by itself only while something of this page is open."""
-    briefs = results.workspace().runs(query)
+    briefs = results.listed(query)
     return POLL_S if any(b.state in {"queued", "running", "paused"} for b in briefs) else None
 
 
@@ -106,7 +106,7 @@ def _choice(label: str, parameter: str, options: list[str]) -> str:
 
 
 def _list(query: RunQuery) -> None:
-    briefs = results.workspace().runs(query)
+    briefs = results.listed(query)
     selected = [b.id for b in briefs if st.session_state.get(f"{_SELECTED}{b.id}")]
     _actions(selected)
     with st.container(key="run-list", gap="xsmall"):
