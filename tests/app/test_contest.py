@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trimtab.evidence.contest import contestants, differences, on_front, ranked
 from trimtab.evidence.result import Result
@@ -42,6 +42,7 @@ def test_the_worst_seed_is_where_most_is_lost(both: dict[str, Result]) -> None:
         assert one.worst == own[one.worst_seed] - base[one.worst_seed]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12))
 def test_nothing_beats_the_front_and_the_front_beats_the_rest(
     points: list[tuple[float, float]],

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trimtab.contracts.registry import load_domain
 from trimtab.run.template import scenario_template
@@ -91,6 +91,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(path=st.sampled_from(PATHS), value=VALUES)
 def test_what_is_set_is_what_is_read_and_nothing_else_changes(
     path: tuple[str | int, ...], value: Any
