@@ -14,7 +14,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,10 @@ class CachedProblem(DesignProblem):
         self.counts.served += len(first) - len(own)
         simulated = [key in own and first[key] == i for i, key in enumerate(keys)]
         return self._evaluation([found[key] for key in keys], simulated)
+
+    def evaluate_design(self, design: Mapping[str, Any], fidelity: str, seed: int) -> Evaluation:
+        """See `DesignProblem.evaluate_design`; always simulated, it may lie outside the space."""
+        return self._problem.evaluate_design(design, fidelity, seed)
 
     def _evaluation(self, rows: Sequence[dict[str, Any]], simulated: Sequence[bool]) -> Evaluation:
         status: tuple[Status, ...] = tuple(row["status"] for row in rows)

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.records import DesignRecord
@@ -133,3 +134,16 @@ def test_a_controller_file_becomes_the_reference(tmp_path):
     assert reference["page_policy"] == "Closed"
     assert reference["command_mux"] == "Strict"
     assert len(DOMAIN.data_files(scenario)) == 2
+
+
+def test_designs_on_long_traces_are_simulated_once_for_all_processes(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRIMTAB_WORKSPACE", str(tmp_path))
+    long = DramScenario(workloads=(Workload(seed="stream", requests=100_000),))
+    first, second = DOMAIN.build(long), DOMAIN.build(long)
+    row = first.spec.space.sample(1, np.random.default_rng(0))
+    simulated, known = (built.evaluate(row, "prefix-500", 0) for built in (first, second))
+    assert not simulated.cached.any()
+    assert known.cached.all()
+    assert (known.objectives == simulated.objectives).all()
+    reference = DOMAIN.reference_designs(long)[REFERENCE]
+    assert second.evaluate_design(reference, "prefix-500", 0).status == ("ok",)

@@ -17,6 +17,8 @@ from trimtab_hardware.dram.metrics import ENERGY_DELAY, METRICS
 from trimtab_hardware.dram.scenario import Controller, DramScenario, base_configuration
 
 REFERENCE = "dramsys_default"
+CACHED_REQUESTS = 100_000
+"""Requests from which simulating a design takes longer than looking it up on disk."""
 
 
 class DramDomain(Domain):
@@ -35,15 +37,20 @@ class DramDomain(Domain):
         interface: str = "default",
         autoreset: bool = False,
     ) -> DesignProblem:
-        """See `Domain.build`; served from the table of the space where that is complete."""
+        """See `Domain.build`; from the table of the space, or the cache if traces are long."""
+        from trimtab.search.cache import CachedProblem
+
         from trimtab_hardware.dram.enumerate import TabledProblem, cache_folder, load_table
         from trimtab_hardware.dram.problem import DramProblem
 
         built = DramProblem(problem)
-        if not problem.space.startswith("seed10"):
+        if problem.space.startswith("seed10"):
+            table = load_table(built, cache_folder())
+            if table is not None:
+                return TabledProblem(built, table)
+        if sum(len(trace) for trace in built.traces) < CACHED_REQUESTS:
             return built
-        table = load_table(built, cache_folder())
-        return built if table is None else TabledProblem(built, table)
+        return CachedProblem(built, cache_folder() / "designs.sqlite")
 
     def reference_designs(self, problem: DramScenario) -> Mapping[str, Mapping[str, Any]]:
         """The scenario's controller, DRAMSys' default if it sets none; or the published maps."""
