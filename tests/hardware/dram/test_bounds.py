@@ -102,3 +102,15 @@ def test_the_slow_derivation_agrees_on_many_refresh_intervals():
     trace = mixed_load(0.9, 64 * DDR3.timing.refi)
     machine = Machine(DDR3, DDR3.map)
     assert floor(trace, machine).cycles == slow_floor(trace, machine)[0]
+
+
+@pytest.mark.parametrize(("channels", "ranks"), [(2, 1), (4, 1), (1, 2), (2, 2)])
+def test_no_module_of_several_channels_and_ranks_goes_below_its_bound(channels, ranks):
+    rng = np.random.default_rng(13)
+    chosen = DDR3.address_map(channels=channels, ranks=ranks)
+    for _ in range(6):
+        trace = random_trace(rng, DDR3, 200)
+        below = floor(trace, Machine(DDR3, chosen, channels, ranks))
+        found = Engine(trace, DDR3, chosen).run(Configuration(channels=channels, ranks=ranks))
+        assert below.cycles <= found.total_ck
+        assert below.energy_pj <= found.energy_pj * (1 + 1e-12)

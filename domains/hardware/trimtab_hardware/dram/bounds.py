@@ -161,10 +161,10 @@ def _with_refresh(terms: list[tuple[int, int]], fixed: list[int], machine: Machi
 
 def _energy_pj(trace: Trace, machine: Machine, activations: int, cycles: int) -> float:
     part, t = machine.part, machine.part.timing
-    ranks = machine.channels * machine.ranks
+    ranks = machine.ranks  # of the channel that lasts longest; the others may end at once
     writes = int(trace.is_write.sum())
     reads = len(trace) - writes
-    closed = max(0, activations - part.banks * ranks)
+    closed = max(0, activations - part.banks * ranks * machine.channels)
     counted = machine.all_bank_refresh and t.refi
     refreshes = _refreshes(cycles, 0, t.refi) * ranks if counted else 0
     total = 0.0

@@ -116,9 +116,10 @@ def _consistent(cycles: int, terms: list[tuple[int, int]], refi: int, rfc: int) 
 
 def _energy(trace: Trace, machine: Machine, activations: int, cycles: int) -> float:
     part, t = machine.part, machine.part.timing
-    ranks = machine.channels * machine.ranks
+    banks = part.banks * machine.ranks * machine.channels
     writes = sum(trace.is_write.tolist())
-    refreshes = max(0, cycles // t.refi - 9) * ranks if machine.all_bank_refresh and t.refi else 0
+    last = machine.ranks  # of the channel that lasts longest
+    refreshes = max(0, cycles // t.refi - 9) * last if machine.all_bank_refresh and t.refi else 0
     total = 0.0
     for rail in part.rails:
         idle = [rail.idd2n, rail.idd3n]
@@ -126,8 +127,8 @@ def _energy(trace: Trace, machine: Machine, activations: int, cycles: int) -> fl
             idle += [rail.idd2p0, rail.idd2p1, rail.idd3p0, rail.idd3p1]
         charges = [
             activations * t.ras * (rail.idd0 - rail.idd3n),
-            max(0, activations - part.banks * ranks) * (t.rc - t.ras) * (rail.idd0 - rail.idd2n),
-            (cycles - 1) * ranks * min(idle),
+            max(0, activations - banks) * (t.rc - t.ras) * (rail.idd0 - rail.idd2n),
+            (cycles - 1) * last * min(idle),
         ]
         if rail.idd4r:
             charges.append((len(trace) - writes) * part.burst_ck * (rail.idd4r - rail.idd3n))
