@@ -72,6 +72,9 @@ class Domain(ABC):
         headline: the episode metric that is C in "share of the gap closed".
         metrics: every episode metric it reports, the headline among them.
         external: the simulator is someone else's process: one copy per worker.
+        shares_evaluations: a design takes so long to simulate (0.1 s and more) that the searches
+            of a workspace share results on disk; `DesignProblem.identity` must then name
+            everything they depend on.
         concepts: names of the features that explanations speak in.
     """
 
@@ -81,6 +84,7 @@ class Domain(ABC):
     headline: Metric
     metrics: tuple[Metric, ...]
     external: bool = False
+    shares_evaluations: bool = False
     concepts: tuple[str, ...] = ()
 
     @abstractmethod

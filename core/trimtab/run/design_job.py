@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from trimtab.contracts.scenario import SearchBudget
 from trimtab.contracts.spec import FloatArray
 from trimtab.run.checkpoints import Arrays
 from trimtab.run.design_plan import SIMULATOR_SEED, design_problem, make_optimizer
+from trimtab.search.cache import CachedProblem
 from trimtab.search.loop import Search, Told
 from trimtab.search.optimizer import Optimizer
 
@@ -30,6 +32,7 @@ def design_record(
     task: Mapping[str, Any],
     report: Report,
     state: Arrays | None = None,
+    evaluations: Path | None = None,
 ) -> DesignRecord:
     """Do one job of a design scenario.
 
@@ -39,6 +42,7 @@ def design_record(
         task: what `DesignPlanner.task` says, with kind ("search" or "design") and seeds.
         report: told after every batch.
         state: of the same search, to go on from (`Search.state_dict`).
+        evaluations: file in which searches share results, or None.
 
     Raises:
         RunFailedError: no design could be scored.
@@ -53,7 +57,8 @@ def design_record(
             task["controller"], task["own"], problem.spec.space, seed, parameters
         )
         budget = SearchBudget.model_validate_json(task["budget"])
-        return run_search(problem, optimizer, task["controller"], seed, budget, report, state)
+        searched = problem if evaluations is None else CachedProblem(problem, evaluations)
+        return run_search(searched, optimizer, task["controller"], seed, budget, report, state)
     finally:
         problem.close()
 

@@ -9,12 +9,14 @@ be restored, so resuming one means beginning it again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from trimtab.contracts.controller import Controller
@@ -212,8 +214,16 @@ def designs(lease: Lease, tell: Tell) -> tuple[Results, Sequence[Rows]]:
         {**lease.task, "kind": lease.claims[0].kind, "seeds": lease.seeds},
         follower,
         None if checkpoint is None else checkpoint.arrays,
+        _evaluations(lease) if domain.shares_evaluations else None,
     )
     return [record_to_json(record)], [follower.rows]
+
+
+def _evaluations(lease: Lease) -> Path:
+    """Where searches of one domain share results under the same versions."""
+    versions = json.dumps(lease.task["versions"], sort_keys=True).encode()
+    name = f"{lease.task['domain']}-{hashlib.sha256(versions).hexdigest()[:12]}.db"
+    return lease.workspace / "evaluations" / name
 
 
 class _SearchFollower:

@@ -17,7 +17,7 @@ from trimtab.contracts.records import DesignRecord
 from trimtab.contracts.registry import load_domain
 from trimtab.contracts.scenario import SearchBudget
 from trimtab.contracts.spec import Metric
-from trimtab.run.design_job import run_search, score_design
+from trimtab.run.design_job import design_record, run_search, score_design
 from trimtab.run.design_plan import choose_designs
 from trimtab.run.execute import RunOutcome, execute
 from trimtab.run.plan import RunOptions
@@ -25,7 +25,7 @@ from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.supervisor import supervise
 from trimtab.run.workspace import Workspace
 from trimtab.search.catalogue import make
-from trimtab.testing.toys.beam import BeamModel, BeamProblem
+from trimtab.testing.toys.beam import BeamDomain, BeamModel, BeamProblem
 
 QUICK = ("budget.evaluations=30", "controllers=[random, cmaes]", "seeds=[1, 2]")
 
@@ -292,6 +292,35 @@ def test_a_search_that_goes_on_from_its_state_leaves_the_same_record() -> None:
     whole = run(lambda search: states.append(search.state_dict()))
     for state in (states[2], states[-1]):
         assert run(lambda search: None, state) == whole
+
+
+def test_searches_share_what_is_slow_to_simulate(tmp_path: Path) -> None:
+    simulated: list[int] = []
+
+    class Counting(BeamProblem):
+        def evaluate(self, designs: Any, fidelity: str, seed: int) -> Evaluation:
+            simulated.append(len(designs))
+            return super().evaluate(designs, fidelity, seed)
+
+    class CountingDomain(BeamDomain):
+        def build(self, problem: BeamModel, *_: Any, **__: Any) -> BeamProblem:
+            return Counting(problem)
+
+    def search_with(name: str, file: Path | None) -> DesignRecord:
+        task = {
+            "kind": "search", "controller": name, "own": "", "seeds": [1], "parameters": "{}",
+            "budget": SearchBudget(evaluations=12, batch=4).model_dump_json(),
+        }  # fmt: skip
+        return design_record(CountingDomain(), BeamModel(), task, lambda search: None, None, file)
+
+    shared = tmp_path / "evaluations" / "beam.db"
+    first, again = search_with("sobol", shared), search_with("sobol", shared)
+    assert sum(simulated) == 12
+    alone = search_with("sobol", None)
+    assert sum(simulated) == 24
+    assert first.metrics == again.metrics == alone.metrics
+    assert first.improvements == again.improvements == alone.improvements
+    assert again.budget.evaluations == 12
 
 
 def test_a_queued_design_run_is_judged_from_what_the_store_holds(
