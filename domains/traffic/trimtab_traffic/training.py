@@ -291,9 +291,10 @@ def _save(
 
 
 def _within(cpu_s: float, model: SignalsProblem, start: Policy) -> Search:
-    """As many generations as the budget allows, judged by one episode."""
-    begun = time.process_time()
+    """As many generations as the budget allows, judged by one episode after one that compiles."""
     with SignalControl(model, "graph") as problem:
+        delay_s(problem, plays(start)(problem), JUDGE_SEED)
+        begun = time.process_time()
         delay_s(problem, plays(start)(problem), JUDGE_SEED)
     episodes = cpu_s / (time.process_time() - begun) - 2 * JUDGED
     generations = int(episodes / (FINE_TUNING.population + 1))
