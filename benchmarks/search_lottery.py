@@ -72,9 +72,8 @@ def _side_by_side(
         for key in some[0]
     }
     workload = np.tile(np.repeat(np.arange(len(table.scores)), seeds), len(some))
-    algorithm = vectorise(
-        table.space, np.tile(np.arange(seeds), each // seeds * len(some)), **arguments
-    )
+    seed = np.tile(np.arange(seeds), each // seeds * len(some))
+    algorithm = vectorise(table.space, seed, **arguments)
     found = search_table(algorithm, table, workload, calls, to_optimum=True)
     return found.to_optimum.reshape(len(some), len(table.scores), seeds)
 

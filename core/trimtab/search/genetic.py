@@ -67,7 +67,11 @@ class Genetic(Vectorised):
         u = self.uniform(self._n, self.grid.width + 1)
         from_second = u[..., :-1] < 0.5
         mixed = np.where(self._whole_parameters(from_second), second, first)
-        blended = _simulated_binary(first, second, self.uniform(self._n, self.grid.width))
+        near = np.where(from_second, second, first)
+        far = np.where(from_second, first, second)
+        crossed = self.uniform(self._n, self.grid.width)
+        spread = _simulated_binary(near, far, self.uniform(self._n, self.grid.width))
+        blended = np.where(crossed < 0.5, spread, first)
         child = np.where((self.grid.counts == 0) & ~self.grid.keys, blended, mixed)
         return np.where(u[..., -1:] < self._crossover[:, None, None], child, first)
 
@@ -113,11 +117,11 @@ class Genetic(Vectorised):
         return score
 
 
-def _simulated_binary(first: FloatArray, second: FloatArray, u: FloatArray) -> FloatArray:
-    """The child nearer `first`; half of the columns stay as they are in `first`."""
+def _simulated_binary(near: FloatArray, far: FloatArray, u: FloatArray) -> FloatArray:
+    """The child beside `near` on the line through both parents."""
     spread = np.where(2 * u <= 1, 2 * u, 1 / np.maximum(2 * (1 - u), 1e-12))
     beta = spread ** (1 / (_ETA_CROSSOVER + 1))
-    child = 0.5 * ((1 + beta) * first + (1 - beta) * second)
+    child = 0.5 * ((1 + beta) * near + (1 - beta) * far)
     return np.asarray(np.clip(child, 0.0, 1.0))
 
 
