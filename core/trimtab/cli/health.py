@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import requires
@@ -110,7 +111,7 @@ def _store(workspace: Path) -> Finding:
     try:
         with Store(workspace) as store:
             verdict, count = store.check(), len(store.runs(1000))
-    except TrimtabError as error:
+    except (TrimtabError, sqlite3.Error) as error:
         return Finding("job store", "broken", str(error))
     state: State = "ok" if verdict == "ok" else "broken"
     return Finding("job store", state, f"{store.path}: integrity {verdict}, {count} runs")

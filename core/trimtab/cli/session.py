@@ -59,11 +59,18 @@ class Session:
 
     def _failed(self, error: BaseException) -> int | None:
         """Say what went wrong in one line; None for a bug, which keeps its traceback."""
+        import sqlite3  # here, so that help stays fast
+
         from trimtab.contracts.errors import ScenarioError, TrimtabError
 
         if isinstance(error, KeyboardInterrupt):
             self.note("interrupted; finished jobs are kept, run the same command to go on")
             return INTERRUPTED
+        if isinstance(error, sqlite3.Error):
+            error = TrimtabError(
+                f"the job store cannot be used ({error}): see `trimtab doctor`; where it is "
+                "damaged, restore it from a copy or move it away"
+            )
         if not isinstance(error, TrimtabError):
             return None
         prefix = "" if isinstance(error, ScenarioError) else "trimtab: "

@@ -27,6 +27,7 @@ from trimtab.run.scope import Scope
 LEASE_S = 15.0
 MAX_DEATHS = 3
 MAX_COPIES = 64
+LONG_SERIES = 1000
 REPORT = "report:"
 """A run's report job is called this and the run's id."""
 Rows = Sequence[tuple[str, int, float | None]]
@@ -268,6 +269,17 @@ def _settle(db: sqlite3.Connection, ending: Ending, text: str) -> None:
             "insert or replace into metric values(?, ?, 0, ?)",
             [(job, name, value) for name, value in metrics.items()],
         )
+        _thin(db, job, ending.rows)
+
+
+def _thin(db: sqlite3.Connection, job: str, rows: Rows) -> None:
+    """Keep a thinned copy of series that are long, for charts."""
+    (step,) = db.execute("select step from job where id=?", (job,)).fetchone()
+    last = rows[-1][1] if rows else 0
+    if max(step, last) > LONG_SERIES:
+        from trimtab.run.series import write_envelope
+
+        write_envelope(db, job, LONG_SERIES)
 
 
 def release(db: sqlite3.Connection, claims: Iterable[Claim]) -> None:

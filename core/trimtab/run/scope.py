@@ -16,6 +16,11 @@ class Scope:
     sweep: str = ""
 
     @property
+    def is_limited(self) -> bool:
+        """Whether it is one run or sweep."""
+        return bool(self.run or self.sweep)
+
+    @property
     def jobs(self) -> str:
         """SQL condition on `job`, to be joined with others by "and"; uses `values`."""
         if self.run:

@@ -93,7 +93,7 @@ class Series:
 def write_envelope(db: sqlite3.Connection, job: str, points: int = MAX_POINTS) -> None:
     """Keep the thinned copy of each long series of a finished job, in the caller's transaction."""
     long = db.execute(
-        "select name from metric where job=? group by name having count(*)>?", (job, 2 * points)
+        "select name from metric where job=? group by name having count(*)>?", (job, points)
     ).fetchall()
     for (name,) in long:
         thin = read_series(db, job, name, points)

@@ -107,8 +107,8 @@ class Worker:
         _log_to(self._workspace / "runs" / first.run / LOG_FILE)
         self._do(lease)
         self._send({"ended": about})
-        if self._torn:  # a simulator of the job may live on
-            end_group()
+        if self._torn or (claimed.task.get("own") and not self._duty.scope.is_limited):
+            end_group()  # a simulator may live on; another folder may have the same module names
         return True
 
     def _something_waits(self) -> bool:

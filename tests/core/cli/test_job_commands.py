@@ -155,3 +155,23 @@ def test_a_supervisor_started_apart_outlives_its_starter(
     assert followed.stdout.splitlines()[-1].startswith(f"{run}: done, 100 %")
     os.kill(pid, 15)
     assert group_is_gone(pid)
+
+
+def test_a_damaged_store_is_one_line_and_left_as_it_is(
+    trimtab: Command, queued: str, tmp_path: Path
+) -> None:
+    import sqlite3
+
+    path = tmp_path / "trimtab-work" / "store.db"
+    db = sqlite3.connect(path)
+    db.execute("pragma wal_checkpoint(truncate)")
+    (size,) = db.execute("pragma page_size").fetchone()
+    db.close()
+    content = path.read_bytes()
+    damaged = content[:size] + b"\x55" * (len(content) - size)
+    path.write_bytes(damaged)
+    ended = trimtab("status", queued)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "restore it from a copy" in ended.err
+    assert path.read_bytes() == damaged
+    assert "broken" in trimtab("doctor").out

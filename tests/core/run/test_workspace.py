@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 from trimtab.contracts.errors import TrimtabError, UnknownNameError
+from trimtab.run.claims import Claimer, Ending, settle
 from trimtab.run.plan import RunOptions
+from trimtab.run.rows import NewJob, NewRun
 from trimtab.run.scenario_file import LoadedScenario
 from trimtab.run.store import Store
 from trimtab.run.supervisor import supervise, supervising, supervisor_pid
@@ -152,3 +154,32 @@ def test_a_workspace_without_a_store_says_so(tmp_path: Path) -> None:
     assert (space.exists, space.states(), space.count()) == (False, {}, 0)
     with pytest.raises(TrimtabError, match="no job store yet"):
         space.run("x")
+
+
+def test_a_job_of_other_versions_is_refused_not_computed(scenario: Load, tmp_path: Path) -> None:
+    space = Workspace(tmp_path / "work")
+    run = space.enqueue(scenario("seeds=[1]", "controllers=[tariff]"))
+    with Store(space.path) as store:
+        store.db.execute("update task set text=json_set(text, '$.versions.numpy', '0.1')")
+    supervise(space.path, 1, until_idle=True)
+    reasons = {job.kind: job.reason for job in space.run(run).jobs}
+    assert reasons["episode"].startswith("queued under other versions of numpy: run its scenario")
+    assert "nothing of" in reasons["report"]
+    assert space.progress(run).state == "failed"
+
+
+def test_long_series_are_kept_thinned_too(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        scenario = {"hash": "h", "domain": "d", "schema": "trimtab/scenario/1", "text": "{}"}
+        store.begin_run(
+            NewRun("r", scenario, "n", ("c",), (1,)), [NewJob("j", "search", "c", 1, "{}")]
+        )
+        claimed = Claimer(store.db, tmp_path, "elsewhere:1:1").claim()
+        assert claimed is not None
+        rows = [("objective", i, float(i % 100)) for i in range(1, 5001)]
+        settle(store.db, [Ending(claimed.claims[0], "done", result={}, rows=rows)])
+        assert store.db.execute("select count(*) from envelope").fetchone() == (1000,)
+    series = Workspace(tmp_path).series("j", "objective", points=1000)
+    assert len(series.step) == 1000
+    assert (series.low[0], series.high[0], series.step[-1]) == (1.0, 5.0, 5000)
+    assert len(Workspace(tmp_path).series("j", "objective", points=10).step) == 10
