@@ -49,6 +49,8 @@ def parameter_record(part: Part, design: Configuration, requests: int) -> Array:
     record["ranks"] = design.ranks
     record["banks_per_group"] = part.banks // part.groups
     record["banks_per_rank"] = part.banks
+    same = design.refresh_policy == "SameBank"
+    record["units"] = part.banks // part.groups if same else part.banks
     banks = np.arange(part.banks * design.ranks)
     record["rank_of"][0, : len(banks)] = banks // part.banks
     record["group_of"][0, : len(banks)] = banks // (part.banks // part.groups)
@@ -67,6 +69,16 @@ def _choose(record: Array, design: Configuration) -> None:
     record["pulled_in"] = design.refresh_max_pulled_in
     record["arbiter"] = choices.ARBITERS.index(design.arbiter)
     record["max_active"] = design.max_active_transactions
+    record["strict"] = design.command_mux == "Strict"
+    if design.command_mux == "Strict":
+        record["scheduler"] = choices.SCHEDULERS.index("Fifo")
+    record["high"], record["low"] = design.high_watermark, design.low_watermark
+    record["power_down"] = choices.POWER_DOWN_POLICIES.index(design.power_down)
+    record["power_down_timeout"] = design.power_down_timeout_ck
+    record["page_timeout"] = design.page_timeout_ck
+    record["row_hit_cap"] = design.row_hit_cap
+    record["starvation_cap"] = design.starvation_cap_ck
+    record["capped"] = design.row_hit_cap > 0 or design.starvation_cap_ck > 0
 
 
 def initial_state(part: Part, design: Configuration) -> Array:
@@ -79,9 +91,10 @@ def initial_state(part: Part, design: Configuration) -> Array:
     for name in ("visible", "best_time", "due"):
         state[name] = layout.NEVER
     state["slot"] = layout.IDLE
+    interval = part.timing.refi if design.refresh_policy == "AllBank" else part.timing.refi_pb
     if design.refresh_policy != "NoRefresh":
         for rank in range(design.ranks):
-            state["due"][0, rank] = first_refresh(part.timing.refi, rank, design.ranks)
+            state["due"][0, rank] = first_refresh(interval, rank, design.ranks)
     return state
 
 
@@ -105,6 +118,10 @@ def run_channel(part: Part, design: Configuration, requests: Array) -> tuple[Arr
             f"part {part.id}: {part.banks} banks in {part.groups} groups and {design.ranks} ranks: "
             f"the engine holds {layout.BANKS} banks in {layout.GROUPS} groups of a channel"
         )
+        raise InputFileError(msg)
+    if design.refresh_policy in ("PerBank", "SameBank") and not part.timing.rfc_pb:
+        kind = design.refresh_policy
+        msg = f"part {part.id} has no {kind} refresh (its rfc_pb is 0): choose AllBank"
         raise InputFileError(msg)
     n = len(requests)
     state, parameters = initial_state(part, design), parameter_record(part, design, n)

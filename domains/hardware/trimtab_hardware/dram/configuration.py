@@ -58,7 +58,8 @@ class Configuration:
         refresh_max_pulled_in: Refreshes that may be early, JEDEC allows 8.
         arbiter: Front end: one at a time, or queued with in-order or reordered responses.
         max_active_transactions: Requests in flight in a queued front end.
-        command_mux: Oldest ready command first, or column commands strictly in order.
+        command_mux: Oldest ready command first, or column commands strictly in order of acceptance
+            (Strict; banks then serve their oldest request, whatever the scheduler).
         high_watermark: Writes above which GrpFrFcfsWm turns to writing.
         low_watermark: Writes at which it turns back to reading.
         power_down: Whether an idle rank powers down at once (Staggered) or after a timeout.

@@ -68,13 +68,13 @@ class Engine:
         from trimtab_hardware.dram.channel import run_channel
 
         runs = []
-        for index, records in self._split(configuration.channels, configuration.ranks):
+        for index, records in self.split(configuration.channels, configuration.ranks):
             requests = records.copy()
             state, parameters, log = run_channel(self.part, configuration, requests)
             runs.append(_Run(index, requests, state, parameters, log))
         return _collect(self.trace, self.part, runs, commands=commands)
 
-    def _split(self, channels: int, ranks: int) -> list[tuple[IntArray, Array]]:
+    def split(self, channels: int, ranks: int) -> list[tuple[IntArray, Array]]:
         """Indices and initial records of the requests of each channel that has any."""
         from trimtab_hardware.dram.channel import request_records
 

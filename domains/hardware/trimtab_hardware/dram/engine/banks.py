@@ -12,6 +12,8 @@ from trimtab_hardware.dram.engine.state import (
     CLOSED_ADAPTIVE,
     FIFO,
     FR_FCFS_GRP,
+    GRP_FR_FCFS,
+    GRP_FR_FCFS_WM,
     OPEN_ADAPTIVE,
     inner,
     rare,
@@ -115,9 +117,49 @@ def grouped_hit(s: Any, q: Array, b: int) -> int:
     return int(s.first_hit[b])
 
 
+@rare
+def oldest_of(s: Any, q: Array, b: int, write: int) -> int:
+    """Oldest hit of a direction, else oldest request of it, else -1."""
+    r = s.first_hit[b]
+    while r >= 0 and q[r].write != write:
+        r = q[r].younger_hit
+    if r >= 0:
+        return int(r)
+    r = s.head[b]
+    while r >= 0 and q[r].write != write:
+        r = q[r].younger
+    return int(r)
+
+
+@rare
+def directed_candidate(s: Any, c: Any, q: Array, b: int) -> int:
+    """Choice of the schedulers that group by direction; -1 if they want none of the bank."""
+    if c.scheduler == GRP_FR_FCFS_WM:
+        return int(oldest_of(s, q, b, s.write_mode))
+    r = oldest_of(s, q, b, s.last_write)
+    return int(r if r >= 0 else oldest_of(s, q, b, 1 - s.last_write))
+
+
+@rare
+def turn_mode(s: Any, c: Any) -> None:
+    """Let the watermarks decide whether the channel reads or writes."""
+    mode = s.write_mode
+    if mode == 0 and (s.writes > c.high or s.reads == 0):
+        mode = 1
+    elif mode == 1 and s.writes <= c.low and s.reads != 0:
+        mode = 0
+    if mode != s.write_mode:
+        s.write_mode = mode
+        s.all_dirty = 1
+
+
 @inner
 def candidate(s: Any, c: Any, q: Array, b: int) -> int:
-    """The request that the scheduler wants from a bank with requests."""
+    """The request that the scheduler wants from a bank with requests; -1 if none."""
+    if c.capped and must_take_oldest(s, c, q, b):
+        return int(s.head[b])
+    if c.scheduler >= GRP_FR_FCFS:
+        return int(directed_candidate(s, c, q, b))
     if c.scheduler == FIFO or s.row[b] < 0 or s.hits[b] == 0:
         return int(s.head[b])
     if c.scheduler == FR_FCFS_GRP:
@@ -125,11 +167,34 @@ def candidate(s: Any, c: Any, q: Array, b: int) -> int:
     return int(s.first_hit[b])
 
 
+@rare
+def must_take_oldest(s: Any, c: Any, q: Array, b: int) -> bool:
+    """Whether row hits have passed the oldest request often enough, or it has starved."""
+    if c.row_hit_cap and s.passes[b] >= c.row_hit_cap:
+        return True
+    return bool(c.starvation_cap and s.now - q[s.head[b]].stamp >= c.starvation_cap)
+
+
+@rare
+def of_current_direction(s: Any, q: Array, b: int, hits: bool) -> int:
+    """Requests (or hits) of the bank in the current request's direction."""
+    write = q[s.current[b]].write
+    found = 0
+    r = s.head[b]
+    while r >= 0:
+        if q[r].write == write and (not hits or q[r].row == s.row[b]):
+            found += 1
+        r = q[r].younger
+    return found
+
+
 @inner
 def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether another request than the current one goes to the open row."""
     if c.scheduler == FIFO:
         return bool(s.length[b] >= 2 and q[q[s.head[b]].younger].row == s.row[b])
+    if c.scheduler >= GRP_FR_FCFS:
+        return bool(of_current_direction(s, q, b, True) >= 2)
     return bool(s.hits[b] >= 2)
 
 
@@ -137,6 +202,8 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
 def closes(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether a column command of the bank carries an auto-precharge."""
     if c.page == OPEN_ADAPTIVE:
+        if c.scheduler >= GRP_FR_FCFS and of_current_direction(s, q, b, False) < 2:
+            return False
         return bool(s.length[b] >= 2 and not further_hit(s, c, q, b))
     return bool(c.page == CLOSED_ADAPTIVE and not further_hit(s, c, q, b))
 
@@ -167,11 +234,17 @@ def evaluate(s: Any, c: Any, q: Array, b: int) -> None:
     """Choose the bank's current request and next command."""
     command, request, own = s.next[b], s.current[b], s.own[b]
     s.next[b] = NOP
-    if s.length[b] and not s.blocked[c.rank_of[b]]:
+    if s.blocked[c.rank_of[b]] or s.blocked_bank[b]:
+        pass
+    elif s.length[b]:
         r = candidate(s, c, q, b)
-        if not s.keep[b] or q[r].row == s.row[b]:
+        if not s.keep[b] or (r >= 0 and q[r].row == s.row[b]):
             set_current(s, c, b, r)
-        s.next[b] = next_command(s, c, q, b)
-        s.own[b] = own_time(s, b, s.next[b])
+        if s.current[b] >= 0:
+            s.next[b] = next_command(s, c, q, b)
+            s.own[b] = own_time(s, b, s.next[b])
+    elif c.page_timeout and s.row[b] >= 0:
+        s.next[b] = PRE
+        s.own[b] = max(s.pre_bank[b], s.used[b] + c.page_timeout)
     if s.next[b] != command or s.current[b] != request or s.own[b] != own:
         s.stale = 1

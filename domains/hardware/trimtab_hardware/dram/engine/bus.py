@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trimtab_hardware.dram.engine.state import NEVER, inner, rare
-from trimtab_hardware.dram.result import ACT, PRE, PREAB, RD, RDA, WRA
+from trimtab_hardware.dram.result import ACT, NOP, PRE, PREAB, RD, RDA, REF, REFSB, WRA
 
 
 @inner
@@ -21,13 +21,44 @@ def own_time(s: Any, b: int, command: int) -> int:
 
 
 @inner
-def refresh_time(s: Any, rank: int) -> int:
+def refresh_time(s: Any, c: Any, rank: int) -> int:
     """Earliest issue of the rank's refresh command; NEVER if it has none."""
     command = s.refresh_cmd[rank]
-    if command == 0:
+    if command == NOP or s.asleep[rank]:
         return int(NEVER)
-    ready = s.preab_rank[rank] if command == PREAB else s.ref_rank[rank]
+    if command == REF:
+        ready = s.ref_rank[rank]
+    elif command == PREAB:
+        ready = s.preab_rank[rank]
+    else:
+        ready = bank_refresh_time(s, c, rank)
     return int(max(s.now, s.bus, ready))
+
+
+@rare
+def bank_refresh_time(s: Any, c: Any, rank: int) -> int:
+    """Earliest issue of a refresh of one bank (or one of every group), or of its precharge."""
+    b = s.refresh_bank[rank]
+    if s.refresh_cmd[rank] == PRE:
+        return int(s.pre_bank[b])
+    time = max(s.act_rank[rank], s.bank_refresh_rank[rank])
+    end = (rank + 1) * c.banks_per_rank if s.refresh_cmd[rank] == REFSB else b + 1
+    for other in range(b, end, c.banks_per_group):
+        time = max(time, s.act_bank[other])
+    return int(time)
+
+
+@rare
+def delay_after_bank_refresh(s: Any, c: Any, rank: int) -> None:
+    """Consequences of a refresh of one bank, or of one bank of every group, now."""
+    b = s.refresh_bank[rank]
+    s.bus = s.now + c.pre_ck
+    end = (rank + 1) * c.banks_per_rank if s.refresh_cmd[rank] == REFSB else b + 1
+    for other in range(b, end, c.banks_per_group):
+        s.act_bank[other] = max(s.act_bank[other], s.now + c.rfc_pb)
+    s.act_rank[rank] = max(s.act_rank[rank], s.now + c.rrefd)
+    s.bank_refresh_rank[rank] = max(s.bank_refresh_rank[rank], s.now + c.rfc_pb)
+    s.pde_rank[rank] = max(s.pde_rank[rank], s.now + c.refpden)
 
 
 @inner
@@ -47,6 +78,8 @@ def delay_after_act(s: Any, c: Any, b: int, group: int, rank: int) -> None:
     s.act_rank[rank] = max(s.act_rank[rank], t + c.rrd_s, window)
     s.preab_rank[rank] = max(s.preab_rank[rank], t + c.ras)
     s.ref_rank[rank] = max(s.ref_rank[rank], t + c.rc)
+    s.bank_refresh_rank[rank] = max(s.bank_refresh_rank[rank], t + c.rrd_l)
+    s.pde_rank[rank] = max(s.pde_rank[rank], t + c.actpden)
 
 
 @inner
@@ -55,6 +88,7 @@ def delay_after_pre(s: Any, c: Any, b: int, rank: int) -> None:
     s.bus = s.now + c.pre_ck
     s.act_bank[b] = max(s.act_bank[b], s.now + c.rp)
     s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rp)
+    s.pde_rank[rank] = max(s.pde_rank[rank], s.now + c.prpden)
 
 
 @rare
@@ -63,6 +97,7 @@ def delay_after_preab(s: Any, c: Any, rank: int) -> None:
     s.bus = s.now + c.pre_ck
     s.act_rank[rank] = max(s.act_rank[rank], s.now + c.rp_ab)
     s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rp_ab)
+    s.pde_rank[rank] = max(s.pde_rank[rank], s.now + c.prpden)
 
 
 @rare
@@ -71,6 +106,7 @@ def delay_after_ref(s: Any, c: Any, rank: int) -> None:
     s.bus = s.now + c.pre_ck
     s.act_rank[rank] = max(s.act_rank[rank], s.now + c.rfc)
     s.ref_rank[rank] = max(s.ref_rank[rank], s.now + c.rfc)
+    s.pde_rank[rank] = max(s.pde_rank[rank], s.now + c.refpden)
 
 
 @inner
@@ -82,6 +118,7 @@ def delay_after_read(s: Any, c: Any, b: int, group: int, rank: int, closes: bool
     s.rd_rank[rank] = max(s.rd_rank[rank], t + c.ccd_s)
     s.wr_rank[rank] = max(s.wr_rank[rank], t + c.rdwr)
     s.preab_rank[rank] = max(s.preab_rank[rank], t + c.rtp)
+    s.pde_rank[rank] = max(s.pde_rank[rank], t + c.rl + c.burst + 1)
     if closes:
         s.act_bank[b] = max(s.act_bank[b], t + c.rtp + c.rp)
         s.ref_rank[rank] = max(s.ref_rank[rank], t + c.rtp + c.rp)
@@ -103,6 +140,7 @@ def delay_after_write(s: Any, c: Any, b: int, group: int, rank: int, closes: boo
     s.rd_group[group] = max(s.rd_group[group], t + c.wl + c.burst + c.wtr_l)
     s.rd_rank[rank] = max(s.rd_rank[rank], t + c.wl + c.burst + c.wtr_s)
     s.preab_rank[rank] = max(s.preab_rank[rank], t + c.wrpre)
+    s.pde_rank[rank] = max(s.pde_rank[rank], t + c.wrpre + closes)
     if closes:
         s.act_bank[b] = max(s.act_bank[b], t + c.wrpre + c.rp)
         s.ref_rank[rank] = max(s.ref_rank[rank], t + c.wrpre + c.rp)

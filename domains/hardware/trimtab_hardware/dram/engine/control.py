@@ -13,9 +13,11 @@ from trimtab_hardware.dram.engine.banks import (
     forget_hits,
     remove,
     set_current,
+    turn_mode,
 )
 from trimtab_hardware.dram.engine.bus import (
     delay_after_act,
+    delay_after_bank_refresh,
     delay_after_column,
     delay_after_pre,
     delay_after_preab,
@@ -24,13 +26,21 @@ from trimtab_hardware.dram.engine.bus import (
 )
 from trimtab_hardware.dram.engine.events import notify, post
 from trimtab_hardware.dram.engine.frontend import TO_FRONT
-from trimtab_hardware.dram.engine.refresh import after_refresh, evaluate_refresh, first_due
+from trimtab_hardware.dram.engine.power import evaluate_power, power_time, switch_power
+from trimtab_hardware.dram.engine.refresh import (
+    after_bank_refresh,
+    after_refresh,
+    evaluate_refresh,
+    first_due,
+)
 from trimtab_hardware.dram.engine.state import (
     ACCEPTED,
     BANKWISE,
     DATA,
     FR_FCFS_GRP,
     GROUPS,
+    GRP_FR_FCFS,
+    GRP_FR_FCFS_WM,
     ISSUED,
     NEVER,
     READ_WRITE,
@@ -39,7 +49,7 @@ from trimtab_hardware.dram.engine.state import (
     inner,
     rare,
 )
-from trimtab_hardware.dram.result import ACT, NOP, PRE, PREAB, RDA, WRA
+from trimtab_hardware.dram.result import ACT, NOP, PDX, PRE, PREAB, RDA, REF, WRA
 
 Array = np.ndarray[Any, Any]
 KIND = (0, GROUPS, 2 * GROUPS, GROUPS, 2 * GROUPS, 0)
@@ -50,8 +60,13 @@ KIND = (0, GROUPS, 2 * GROUPS, GROUPS, 2 * GROUPS, 0)
 def control(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
     """The controller's process."""
     respond(s, c, q, h, responses)
-    admit(s, c, q, h)
+    if s.visible <= s.now:
+        admit(s, c, q, h)
     evaluate_refresh(s, c)
+    if s.all_dirty or c.starvation_cap:
+        reevaluate_all(s, c, q)
+    if c.power_down:
+        evaluate_power(s, c)
     issue_one(s, c, q, h, responses, log)
     reevaluate(s, c, q)
     if s.stale:
@@ -59,8 +74,12 @@ def control(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) ->
     noted = max(s.best_time, s.now)
     evaluate_refresh(s, c)
     for rank in range(c.ranks):
-        noted = min(noted, refresh_time(s, rank))
+        noted = min(noted, refresh_time(s, c, rank))
     noted = min(noted, first_due(s, c))
+    if c.power_down:
+        evaluate_power(s, c)
+        for rank in range(c.ranks):
+            noted = min(noted, power_time(s, c, rank))
     if noted < NEVER:
         notify(s, h, WAKE, noted - s.now)
 
@@ -108,11 +127,9 @@ def has_room(s: Any, c: Any) -> bool:
     return bool(s.reads + s.writes < c.size)
 
 
-@inner
+@rare
 def admit(s: Any, c: Any, q: Array, h: Array) -> None:
-    """Store the request in the input register if it is visible and there is room."""
-    if s.visible > s.now:
-        return
+    """Store the request in the input register, which is visible, if there is room."""
     if not has_room(s, c):
         s.size_met = 1
         return
@@ -125,6 +142,9 @@ def admit(s: Any, c: Any, q: Array, h: Array) -> None:
     else:
         s.reads += 1
     s.last_stored = b
+    s.stored[c.rank_of[b]] += 1
+    if c.scheduler == GRP_FR_FCFS_WM:
+        turn_mode(s, c)
     evaluate(s, c, q, b)
     post(s, h, TO_FRONT, ACCEPTED, r, 0)
 
@@ -148,13 +168,16 @@ def select(s: Any, c: Any) -> None:
     best_time, best_id, best_bank = NEVER, NEVER, -1
     for b in range(c.banks):
         command = s.next[b]
-        if command == NOP:
+        if command == NOP or s.asleep[c.rank_of[b]]:
+            continue
+        if c.strict and command not in (ACT, PRE) and s.current[b] != s.next_strict:
             continue
         time = max(floor, s.own[b])
         if command != PRE:
             time = max(time, s.shared[KIND[command] + c.group_of[b]])
-        if time < best_time or (time == best_time and s.current[b] < best_id):
-            best_time, best_id, best_bank = time, s.current[b], b
+        request = s.current[b] if s.current[b] >= 0 else NEVER - 1
+        if time < best_time or (time == best_time and request < best_id):
+            best_time, best_id, best_bank = time, request, b
     s.best_time, s.best_id, s.best_bank = best_time, best_id, best_bank
     s.stale = 0
 
@@ -164,13 +187,29 @@ def issue_one(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) 
     """Issue the command whose time has come, refresh first."""
     s.issued_bank = -1
     for rank in range(c.ranks):
-        if refresh_time(s, rank) == s.now:
+        if refresh_time(s, c, rank) == s.now:
             issue_refresh(s, c, rank, log)
+            return
+        if c.power_down and s.power_cmd[rank] == PDX and power_time(s, c, rank) == s.now:
+            issue_power(s, c, rank, log)
             return
     if s.stale or s.best_time < s.now:
         select(s, c)
     if s.best_time == s.now:
         issue_bank(s, c, q, h, responses, log)
+        return
+    if c.power_down:
+        for rank in range(c.ranks):
+            if power_time(s, c, rank) == s.now:
+                issue_power(s, c, rank, log)
+                return
+
+
+@rare
+def issue_power(s: Any, c: Any, rank: int, log: Array) -> None:
+    """Issue the rank's power command."""
+    write_log(s, log, s.power_cmd[rank], rank, -1, -1)
+    switch_power(s, c, rank)
 
 
 @inner
@@ -190,8 +229,20 @@ def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
     """Issue the rank's PREAB or REF."""
     s.stale = 1
     s.all_dirty = 1
-    write_log(s, log, s.refresh_cmd[rank], rank, -1, -1)
-    if s.refresh_cmd[rank] != PREAB:
+    s.idle_since[rank] = s.now
+    command = s.refresh_cmd[rank]
+    if command not in (REF, PREAB):
+        b = s.refresh_bank[rank]
+        write_log(s, log, command, rank, b, -1)
+        if command == PRE:
+            delay_after_pre(s, c, b, rank)
+            precharge(s, b, rank)
+        else:
+            delay_after_bank_refresh(s, c, rank)
+            after_bank_refresh(s, c, rank)
+        return
+    write_log(s, log, command, rank, -1, -1)
+    if command == REF:
         delay_after_ref(s, c, rank)
         after_refresh(s, c, rank)
         return
@@ -211,11 +262,14 @@ def issue_bank(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array)
     rank = c.rank_of[b]
     s.stale = 1
     s.issued_bank = b
+    s.idle_since[rank] = s.now
+    s.used[b] = s.now
     write_log(s, log, command, rank, b, r)
     if command == ACT:
         delay_after_act(s, c, b, c.group_of[b], rank)
         s.row[b] = q[r].row
         s.keep[b] = 1
+        s.passes[b] = 0
         s.open_banks[rank] += 1
         find_hits(s, c, q, b)
     elif command == PRE:
@@ -240,18 +294,24 @@ def complete(s: Any, c: Any, q: Array, h: Array, responses: Array, command: int)
     """A column command has been issued: free its place, admit, and queue its response."""
     b = s.best_bank
     r = s.current[b]
+    s.passes[b] += r != s.head[b]
     remove(s, c, q, b, r)
     write = q[r].write
     s.reads -= 1 - write
     s.writes -= write
+    s.next_strict += 1
+    s.stored[c.rank_of[b]] -= 1
+    if c.scheduler == GRP_FR_FCFS_WM:
+        turn_mode(s, c)
     if write != s.last_write:
         s.last_write = write
-        s.all_dirty |= c.scheduler == FR_FCFS_GRP
+        s.all_dirty |= c.scheduler in (FR_FCFS_GRP, GRP_FR_FCFS)
     set_current(s, c, b, -1)
     s.keep[b] = 0
     if command in (RDA, WRA):
         precharge(s, b, c.rank_of[b])
-    admit(s, c, q, h)
+    if s.visible <= s.now:
+        admit(s, c, q, h)
     q[r].ready = s.now + c.burst + (c.wl if write else c.rl)
     q[r].phase = ISSUED
     responses[s.responses_tail] = r
@@ -261,12 +321,18 @@ def complete(s: Any, c: Any, q: Array, h: Array, responses: Array, command: int)
         notify(s, h, DATA, q[first].ready - s.now)
 
 
+@rare
+def reevaluate_all(s: Any, c: Any, q: Array) -> None:
+    """Evaluate every bank."""
+    s.all_dirty = 0
+    for b in range(c.banks):
+        evaluate(s, c, q, b)
+
+
 @inner
 def reevaluate(s: Any, c: Any, q: Array) -> None:
     """Evaluate the banks whose choice may have changed."""
     if s.all_dirty:
-        s.all_dirty = 0
-        for b in range(c.banks):
-            evaluate(s, c, q, b)
+        reevaluate_all(s, c, q)
     elif s.issued_bank >= 0:
         evaluate(s, c, q, s.issued_bank)

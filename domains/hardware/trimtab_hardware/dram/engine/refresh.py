@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from trimtab_hardware.dram.engine.state import NEVER, inner, rare
-from trimtab_hardware.dram.result import NOP, PREAB, REF
+from trimtab_hardware.dram.engine.state import ALL_BANK, NEVER, SAME_BANK, inner, rare
+from trimtab_hardware.dram.result import NOP, PRE, PREAB, REF, REFPB, REFSB
 
 
 @inner
@@ -14,7 +14,10 @@ def evaluate_refresh(s: Any, c: Any) -> None:
     for rank in range(c.ranks):
         s.refresh_cmd[rank] = NOP
         if s.now >= s.due[rank]:
-            due_refresh(s, c, rank)
+            if c.refresh == ALL_BANK:
+                due_refresh(s, c, rank)
+            else:
+                due_bank_refresh(s, c, rank)
 
 
 @rare
@@ -39,6 +42,100 @@ def due_refresh(s: Any, c: Any, rank: int) -> None:
         s.due[rank] += c.refi
         return
     s.refresh_cmd[rank] = PREAB if s.open_banks[rank] else REF
+
+
+@rare
+def due_bank_refresh(s: Any, c: Any, rank: int) -> None:
+    """A refresh of one bank (same-bank: of one bank in every group) is due, or pulled in."""
+    if s.now >= s.due[rank] + c.refi_pb:
+        s.due[rank] += c.refi_pb
+        s.pulled[rank] = 0
+    unit = idle_unit(s, c, rank)
+    if s.pulled[rank]:
+        if unit < 0:
+            s.pulled[rank] = 0
+            s.due[rank] += c.refi_pb
+            return
+    elif s.flex[rank] == c.postponed * c.units:
+        s.postponed_met = 1
+        unit = hold_unit(s, c, rank, unit)
+    elif unit < 0:
+        s.flex[rank] += 1
+        s.due[rank] += c.refi_pb
+        return
+    command_for_unit(s, c, rank, unit)
+
+
+@rare
+def idle_unit(s: Any, c: Any, rank: int) -> int:
+    """First unit without a request at work that this round has not refreshed; -1 if none."""
+    first = rank * c.banks_per_rank
+    for unit in range(c.units):
+        if not s.refreshed[rank, unit]:
+            idle = True
+            for b in range(first + unit, first + c.banks_per_rank, c.units):
+                idle = idle and s.current[b] < 0
+            if idle:
+                return int(unit)
+    return -1
+
+
+@rare
+def hold_unit(s: Any, c: Any, rank: int, idle: int) -> int:
+    """A refresh cannot wait: hold one unit, the idle one if there is one, else the first."""
+    first = rank * c.banks_per_rank
+    unit = -1
+    for k in range(c.units):
+        if s.blocked_bank[first + k]:
+            unit = k
+    if unit < 0:
+        unit = idle
+    if unit < 0:
+        unit = 0
+        while s.refreshed[rank, unit]:
+            unit += 1
+    for b in range(first + unit, first + c.banks_per_rank, c.units):
+        s.blocked_bank[b] = 1
+        if s.next[b]:
+            s.next[b] = NOP
+            s.stale = 1
+    return int(unit)
+
+
+@rare
+def command_for_unit(s: Any, c: Any, rank: int, unit: int) -> None:
+    """Precharge an open bank of the unit, or refresh it."""
+    first = rank * c.banks_per_rank
+    s.refresh_cmd[rank] = REFSB if c.refresh == SAME_BANK else REFPB
+    s.refresh_bank[rank] = first + unit
+    for b in range(first + unit, first + c.banks_per_rank, c.units):
+        if s.row[b] >= 0:
+            s.refresh_cmd[rank] = PRE
+            s.refresh_bank[rank] = b
+            return
+
+
+@rare
+def after_bank_refresh(s: Any, c: Any, rank: int) -> None:
+    """A refresh of one unit has been issued."""
+    first = rank * c.banks_per_rank
+    unit = s.refresh_bank[rank] - first
+    s.refreshed[rank, unit] = 1
+    done = 0
+    for k in range(c.units):
+        done += s.refreshed[rank, k]
+    for k in range(c.units):
+        s.refreshed[rank, k] *= done < c.units
+    for b in range(first + unit, first + c.banks_per_rank, c.units):
+        s.blocked_bank[b] = 0
+    if s.pulled[rank]:
+        s.flex[rank] -= 1
+    else:
+        s.pulled[rank] = 1
+    if s.flex[rank] == -c.pulled_in * c.units:
+        s.pulled_in_met = 1
+        s.pulled[rank] = 0
+        s.due[rank] += c.refi_pb
 
 
 @rare

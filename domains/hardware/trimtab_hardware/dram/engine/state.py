@@ -52,7 +52,7 @@ PARAMETERS = np.dtype(
             "act_ck cas_ck pre_ck requests banks groups ranks banks_per_group banks_per_rank "
             "page scheduler buffer size reorder_responses refresh postponed pulled_in arbiter "
             "max_active strict high low power_down power_down_timeout page_timeout row_hit_cap "
-            "starvation_cap"
+            "starvation_cap capped units"
         ),
         ("rank_of", np.int64, BANKS),
         ("group_of", np.int64, BANKS),
@@ -110,6 +110,8 @@ STATE = np.dtype(
         ("first_hit", np.int64, BANKS),
         ("last_hit", np.int64, BANKS),
         # earliest times by bank
+        ("passes", np.int64, BANKS),
+        ("used", np.int64, BANKS),
         ("act_bank", np.int64, BANKS),
         ("cas_bank", np.int64, BANKS),
         ("rda_bank", np.int64, BANKS),
@@ -124,6 +126,7 @@ STATE = np.dtype(
         ("shared", np.int64, 3 * GROUPS),
         ("preab_rank", np.int64, RANKS),
         ("ref_rank", np.int64, RANKS),
+        ("bank_refresh_rank", np.int64, RANKS),
         ("acts", np.int64, (RANKS, 4)),
         ("act_count", np.int64, RANKS),
         # refresh by rank
@@ -132,8 +135,18 @@ STATE = np.dtype(
         ("flex", np.int64, RANKS),
         ("refresh_cmd", np.int64, RANKS),
         ("blocked", np.int64, RANKS),
+        ("refresh_bank", np.int64, RANKS),
+        ("refreshed", np.int64, (RANKS, BANKS)),
+        ("blocked_bank", np.int64, BANKS),
         ("busy_banks", np.int64, RANKS),
         ("open_banks", np.int64, RANKS),
+        # power-down by rank
+        ("stored", np.int64, RANKS),
+        ("asleep", np.int64, RANKS),
+        ("power_cmd", np.int64, RANKS),
+        ("pde_rank", np.int64, RANKS),
+        ("pdx_rank", np.int64, RANKS),
+        ("idle_since", np.int64, RANKS),
     ],
     align=True,
 )
