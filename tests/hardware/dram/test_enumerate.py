@@ -211,3 +211,8 @@ def test_designs_without_a_simulation_of_their_own_are_equal_to_the_bit(tmp_path
     result = problem.evaluate(table.designs[drawn], "full", 0)
     known = table.metrics(drawn)
     assert all((known[name] == result.metrics[name]).all() for name in known)
+
+
+def test_long_traces_are_bounded_in_closed_form_unless_enumeration_is_asked_for():
+    long = DramScenario(workloads=(Workload(seed="stream", requests=20_001),))
+    assert "floors" in dram_bound(long).certificate

@@ -28,17 +28,26 @@ from trimtab_hardware.dram.part import Part, load_part
 from trimtab_hardware.dram.problem import DramProblem, engine_hash
 from trimtab_hardware.dram.scenario import DramScenario
 
+ENUMERATED_REQUESTS = 20_000
+"""Requests up to which space A is enumerated unasked: some ten thousand simulations."""
+
 
 def dram_bound(scenario: DramScenario) -> Bound:
     """Bound of energy × time: the optimum by enumeration, or the closed form."""
     start = time.process_time()
     problem = DramProblem(scenario)
-    if scenario.space.startswith("seed10") and scenario.enumerate_space:
+    if scenario.space.startswith("seed10") and _is_enumerated(problem):
         return _enumerated(problem)
     value, floors = closed_form(problem)
     certificate = {"floors": [_plain(one) for one in floors], "identity": problem.identity}
     how = "bus, bank, activation and refresh limits on time; activations and columns on energy"
     return Bound(value, "proven", how, certificate, cpu_s=time.process_time() - start)
+
+
+def _is_enumerated(problem: DramProblem) -> bool:
+    asked = problem.scenario.enumerate_space
+    requests = sum(len(trace) for trace in problem.traces)
+    return requests <= ENUMERATED_REQUESTS if asked is None else asked
 
 
 def _enumerated(problem: DramProblem) -> Bound:

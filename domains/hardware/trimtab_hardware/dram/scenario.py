@@ -109,8 +109,8 @@ class DramScenario(StrictModel):
     controller_file: DataFile | None = Field(None, description="DRAMSys mcconfig, for controller")
     workloads: tuple[Workload, ...] = Field(min_length=1)
     limits: Limits = Limits()
-    enumerate_space: bool = Field(
-        True, description="bound of seed10 by enumeration, else in closed form"
+    enumerate_space: bool | None = Field(
+        None, description="bound of seed10 by enumeration (null: up to 20,000 requests)"
     )
 
 
