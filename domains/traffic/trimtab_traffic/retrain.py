@@ -12,14 +12,16 @@ SEED = 1
 
 
 def main() -> None:
-    """Tune the stage score, let the graph policy imitate it."""
-    from trimtab_traffic import training, tuning
+    """Tune the stage score, let the graph policy imitate it, train the regional agent."""
+    from trimtab_traffic import regional_training, training, tuning
     from trimtab_traffic.controllers.learned import WEIGHTS
+    from trimtab_traffic.controllers.regional import REGIONAL
     from trimtab_traffic.controllers.tuned_parameters import FOLDER
 
     towns = training.training_towns()
     teacher = tuning.retune(towns, 0, FOLDER / "resco" / "stage_score.json", _say)
     training.train(towns[0], SEED, WEIGHTS, None, _say, teacher)
+    regional_training.train(REGIONAL, SEED, _say)
 
 
 def _say(line: str) -> None:

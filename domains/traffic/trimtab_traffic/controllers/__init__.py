@@ -210,7 +210,7 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
 
 
 def _learned(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import learned
+    from trimtab_traffic.controllers import learned, regional
 
     return {
         "graph": Entry(
@@ -221,5 +221,14 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
             interface="graph",
             files=(learned.GRAPH, learned.GRAPH.with_suffix(".json")),
             trained=learned.training_budget(learned.GRAPH),
+        ),
+        "regional": Entry(
+            role="learned",
+            factory=partial(regional.regional, profile=problem.profile),
+            help="one learned centre picks junctions and moves their splits by what probes tell",
+            needs=OBSERVES,
+            interface="split",
+            files=(regional.REGIONAL, regional.REGIONAL.with_suffix(".json")),
+            trained=learned.training_budget(regional.REGIONAL),
         ),
     }

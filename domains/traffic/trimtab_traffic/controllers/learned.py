@@ -27,11 +27,21 @@ def graph(problem: ControlProblem, weights: str | None = None) -> Controller:
         CheckpointError: it is damaged or no policy.
         SpecMismatchError: it is a policy for something else.
     """
-    path = GRAPH if weights is None else Path(weights)
+    path = weights_file(weights, GRAPH)
+    return PolicyController(problem, load_policy(path, problem.spec, exact=False))
+
+
+def weights_file(named: str | None, shipped: Path) -> Path:
+    """The file a user names, or the shipped one.
+
+    Raises:
+        InputFileError: the file is not there.
+    """
+    path = shipped if named is None else Path(named)
     if not path.is_file():
         msg = f"{path}: no such weights; run `trimtab train` first or mend the path"
         raise InputFileError(msg)
-    return PolicyController(problem, load_policy(path, problem.spec, exact=False))
+    return path
 
 
 def training_budget(path: Path) -> Budget:
