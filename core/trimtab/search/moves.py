@@ -53,6 +53,7 @@ def _stepped(
     step = np.ceil(np.abs(v) * np.maximum(1.0, reach * last))
     target = np.abs(index + np.sign(v) * step)
     target = np.where(target > last, 2 * last - target, target)
+    target = np.where(target == index, np.where(index < last, index + 1, index - 1), target)
     return np.asarray(np.clip(target, 0, last).astype(np.int64))
 
 

@@ -10,7 +10,8 @@ continuous (and for each key of an order). What differs is who learns from what:
 - `marginal`: as `agents`, but an agent is credited with the mean reward that its own value has
   had lately, whatever the others did.
 
-Rewards are centred ranks within the recent designs, so no scale has to be set.
+Rewards are centred ranks within the recent designs, so no scale has to be set. The single agent is
+PPO; SAC is not offered, because the core has no SAC to take it from.
 """
 
 from __future__ import annotations
