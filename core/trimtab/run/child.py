@@ -141,7 +141,14 @@ def inbox(
     """
     messages: Inbox = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(read_fd, messages, orphaned), daemon=True).start()
-    return messages, lambda message: _write_all(write_fd, message)
+
+    def send(message: Message) -> None:
+        try:
+            _write_all(write_fd, message)
+        except BrokenPipeError:  # the parent is dead: the listener ends this process
+            threading.Event().wait()
+
+    return messages, send
 
 
 def _listen(read_fd: int, messages: Inbox, orphaned: Sequence[Callable[[], None]]) -> None:
