@@ -10,11 +10,11 @@ from trimtab.run.workspace import Workspace
 from trimtab_traffic.generated import generate
 from trimtab_traffic.scenario import GeneratedNetwork
 
-LONG_H = 4000
-SEEDS = "1..8"
+LONG_H = 8760
+SEEDS = "1..60"
 
 
-def test_a_run_outlives_browser_and_server_and_is_compared(serve, visit, tmp_path: Path) -> None:
+def test_a_run_outlives_browser_and_server_is_cancelled_and_resumed(serve, visit) -> None:
     server = serve()
     me = visit(server)
     workspace = Workspace(server.workspace)
@@ -24,14 +24,14 @@ def test_a_run_outlives_browser_and_server_and_is_compared(serve, visit, tmp_pat
     me.says("Valid: toy.tank")
     me.fill("Horizon", str(LONG_H))
     me.page.wait_for_function(
-        "[...document.querySelectorAll('textarea')].some(t => t.value.includes('4000'))"
+        "[...document.querySelectorAll('textarea')].some(t => t.value.includes('8760'))"
     )
     me.picture("scenario")
 
     me.click("Run it")
     me.says("Episodes")
     me.fill("Seeds", SEEDS)
-    me.says("3 controllers × 8 seeds")
+    me.says("3 controllers × 60 seeds")
     me.click("Start")
     me.says("Running now.")
     run = workspace.runs()[0].id
@@ -49,17 +49,27 @@ def test_a_run_outlives_browser_and_server_and_is_compared(serve, visit, tmp_pat
     assert workspace.progress(run).states.get("done", 0) >= before
 
     me.click("Cancel")
-    me.page.get_by_role("button", name="Resume").wait_for()
+    me.button("Resume").wait_for()
     assert workspace.run(run).row.state == "cancelled"
-    me.page.get_by_role("button", name="Resume").click()
-    me.page.get_by_role("button", name="Compare", exact=True).wait_for()
-    assert workspace.run(run).row.state == "done"
-    assert all(job.state == "done" for job in workspace.run(run).jobs)
+    me.button("Resume").click()
+    me.says("Running now.")
+    assert not workspace.run(run).row.settled
+    me.click("Cancel")
+    me.button("Resume").wait_for()
 
+
+def test_a_run_is_compared_and_its_report_downloaded(serve, visit, tmp_path: Path) -> None:
+    server = serve()
+    me = visit(server)
+    me.open("run?scenario=shipped%3A%20toy%2Ftank-day")
+    me.fill("Seeds", "1..3")
+    me.says("3 controllers × 3 seeds")
+    me.click("Start")
+    me.button("Compare").wait_for()
+    run = Workspace(server.workspace).runs()[0].id
     me.click("Compare")
     me.says("Share of the gap closed")
     assert f"base={run}" in me.page.url
-
     me.open(f"report?run={run}")
     with me.page.expect_download() as download:
         me.click("Everything (zip)")
