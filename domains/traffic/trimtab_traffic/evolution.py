@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from trimtab.contracts.controller import Controller
+from trimtab.contracts.controller import AnyController, Controller
 from trimtab.contracts.spec import FloatArray
 from trimtab.deploy.weights import load_arrays, save_arrays
 from trimtab.run.runner import evaluate
@@ -120,7 +120,7 @@ def evolve(
     return Found(_offset(optimizer.mean), round(time.process_time() - started, 1))
 
 
-def delay_s(town: SignalControl, controller: Controller, seed: int) -> float:
+def delay_s(town: SignalControl, controller: AnyController, seed: int) -> float:
     """True delay of one episode, s."""
     record = evaluate(town, controller, [seed])[0]
     town.session.close()  # libsumo holds one simulation a process

@@ -1,6 +1,6 @@
 """Rebuilds everything the package ships that was tuned or trained: ``make retrain``.
 
-Generated networks only, fixed seeds, about six minutes of CPU time. Results replace the shipped
+Generated networks only, fixed seeds, about forty minutes of CPU time. Results replace the shipped
 files; compare them on held-out networks before they are committed.
 """
 
@@ -12,12 +12,13 @@ SEED = 1
 
 
 def main() -> None:
-    """Tune the stage score, let the graph policy imitate it, train the regional agent."""
-    from trimtab_traffic import regional_training, training, tuning
+    """Tune classical controllers and stage score, train the graph policy and the regional agent."""
+    from trimtab_traffic import classical_tuning, regional_training, training, tuning
     from trimtab_traffic.controllers.learned import WEIGHTS
     from trimtab_traffic.controllers.regional import REGIONAL
     from trimtab_traffic.controllers.tuned_parameters import FOLDER
 
+    classical_tuning.retune_classical(FOLDER, 0, progress=_say)
     towns = training.training_towns()
     teacher = tuning.retune(towns, 0, FOLDER / "resco" / "stage_score.json", _say)
     training.train(towns[0], SEED, WEIGHTS, None, _say, teacher)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from trimtab.contracts.controller import Controller
+from trimtab.contracts.controller import AnyController, Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import FloatArray
 from trimtab.deploy.network import NetSpec
@@ -44,7 +44,7 @@ SCORE = "actor.score.w"
 """The parameters that the search moves: the last layer, from stage features to scores."""
 
 
-Builder = Callable[[SignalControl], Controller]
+Builder = Callable[[SignalControl], AnyController]
 FINE_TUNING = Search(networks=1, spread=0.15, first_seed=2000)
 """Search on one network; its spread is in standard deviations of the layer."""
 
@@ -125,12 +125,16 @@ class Verdict:
 
 
 def judge(
-    models: Sequence[SignalsProblem], candidate: Builder, start: Builder, seeds: Sequence[int]
+    models: Sequence[SignalsProblem],
+    candidate: Builder,
+    start: Builder,
+    seeds: Sequence[int],
+    interface: str = "graph",
 ) -> Verdict:
-    """Compare two controllers on the same networks and seeds."""
+    """Compare two controllers of one action interface on the same networks and seeds."""
     relative = []
     for model in models:
-        with SignalControl(model, "graph") as problem:
+        with SignalControl(model, interface) as problem:
             pairs = [[delay_s(problem, of(problem), s) for of in (candidate, start)] for s in seeds]
         relative.append([ours / theirs - 1.0 for ours, theirs in pairs])
     zeros = [[0.0] * len(seeds) for _ in models]

@@ -21,12 +21,16 @@ def entries(problem: SignalsProblem) -> dict[str, Entry]:
     """Every controller offered on a scenario, by public name."""
     from trimtab_traffic.controllers.tuned_parameters import with_shipped_parameters
 
-    untuned = {**_native(problem), **_rules(problem)}
     tuned = {
         name: with_shipped_parameters(name, entry, problem.rules.profile)
-        for name, entry in untuned.items()
+        for name, entry in untuned_entries(problem).items()
     }
     return tuned | _learned(problem)
+
+
+def untuned_entries(problem: SignalsProblem) -> dict[str, Entry]:
+    """The classical controllers with their own defaults, by public name."""
+    return {**_native(problem), **_rules(problem)}
 
 
 def _defaults(function: Callable[..., object], space: Space) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
         "actuated": Entry(
             role="reference",
             factory=actuated,
-            help="SUMO's gap-based actuation of the shipped stages, green limits and gaps tuned",
+            help="SUMO's gap-based actuation of the shipped stages, green limits and gaps as tuned",
             needs=STATIC,
             interface="native",
             parameters=native.ACTUATED_PARAMETERS,
