@@ -141,6 +141,8 @@ def test_refreshes_by_bank_take_every_bank_once_a_round(
     rounds = [banks[k : k + units] for k in range(0, len(banks) - units + 1, units)]
     assert all(sorted(each) == list(range(units)) for each in rounds)
     assert result.counts["REF"] == 0
+    interval = load_part(part).timing.refi
+    assert interval / 2 < result.refresh_gap_ck < 2 * interval
 
 
 def test_a_part_without_bank_refresh_says_so(mixed: Trace) -> None:
@@ -176,3 +178,12 @@ def test_random_traces_obey_the_rules_with_everything_on(
         result = simulate(random_trace(seed), part, design, commands=True)
         assert result.commands is not None
         assert not check(result.commands, part, ranks=2).first
+
+
+@pytest.mark.parametrize("part", [DDR5, LPDDR4, "lpddr4-4266-8gb-x16", HBM2])
+def test_a_stream_fills_the_bus_while_banks_refresh_one_by_one(part: str) -> None:
+    n = 20_000
+    stream = Trace.of(np.zeros(n, dtype=int), 64 * np.arange(n), np.zeros(n, dtype=bool))
+    refresh = "SameBank" if part == DDR5 else "PerBank"
+    design = Configuration(refresh_policy=refresh, request_buffer_size=32)
+    assert simulate(stream, part, design).bus_utilisation >= 0.97

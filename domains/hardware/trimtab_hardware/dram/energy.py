@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from trimtab_hardware.dram.engine.state import BANKS, NEVER
+from trimtab_hardware.dram.engine.state import BANKS, NEVER, compiled, inner, rare
 from trimtab_hardware.dram.part import Part
 from trimtab_hardware.dram.result import (
     ACT,
@@ -54,7 +53,7 @@ WALK = np.dtype(
 """State of the walk over one rank's commands; the first fields are its answer."""
 
 
-@njit
+@inner
 def close_bank(w: Any, b: int, t: int) -> None:
     """A precharge of one bank."""
     w.last_time, w.last_code = t, PRE
@@ -67,7 +66,7 @@ def close_bank(w: Any, b: int, t: int) -> None:
             w.last_pre = t
 
 
-@njit
+@rare
 def close_due(w: Any, until: int) -> None:
     """Carry out the auto-precharges up to a time, in order; they come first in ties."""
     while w.next_close <= until:
@@ -82,7 +81,7 @@ def close_due(w: Any, until: int) -> None:
         w.next_close = following
 
 
-@njit
+@rare
 def refresh_all(w: Any, c: Any, t: int) -> None:
     """A refresh of all banks: their rows are active for all but the final precharge."""
     w.refs += 1
@@ -91,7 +90,7 @@ def refresh_all(w: Any, c: Any, t: int) -> None:
     w.active += c.rfc - c.rp
 
 
-@njit
+@rare
 def close_all(w: Any, t: int) -> None:
     """A precharge of all banks."""
     if w.open:
@@ -99,10 +98,11 @@ def close_all(w: Any, t: int) -> None:
         w.active += t - w.first
         w.last_pre = t
         w.open = 0
-        w.is_open[:] = 0
+        for b in range(BANKS):
+            w.is_open[b] = 0
 
 
-@njit
+@inner
 def open_bank(w: Any, b: int, t: int) -> None:
     """An activation."""
     if w.open == 0:
@@ -114,14 +114,14 @@ def open_bank(w: Any, b: int, t: int) -> None:
     w.last_act[b] = t
 
 
-@njit
+@inner
 def close_later(w: Any, b: int, t: int) -> None:
     """An auto-precharge that takes effect at `t`."""
     w.close[b] = t
     w.next_close = min(w.next_close, t)
 
 
-@njit
+@rare
 def power(w: Any, code: int, t: int) -> None:
     """Entry to or exit from power-down; its cycles leave the background they would be in."""
     if code == PDE:
@@ -132,10 +132,11 @@ def power(w: Any, code: int, t: int) -> None:
         w.precharged_down += t - w.down
 
 
-@njit
+@inner
 def step(w: Any, c: Any, code: int, b: int, t: int, off_read: int, off_write: int) -> None:
     """Account one command of the log."""
-    close_due(w, t)
+    if w.next_close <= t:
+        close_due(w, t)
     if code == ACT:
         open_bank(w, b, t)
     elif code == PRE:
@@ -160,7 +161,7 @@ def step(w: Any, c: Any, code: int, b: int, t: int, off_read: int, off_write: in
     w.last_time, w.last_code = t, code
 
 
-@njit
+@rare
 def tail(c: Any, code: int, dqsck: int) -> int:
     """Cycles for which the last command keeps the rank accounted."""
     if code in (RD, RDA):
@@ -174,12 +175,13 @@ def tail(c: Any, code: int, dqsck: int) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@compiled(cache=True, nogil=True)
 def walk(walks: Array, log: Array, c: Any, off_read: int, off_write: int, dqsck: int) -> None:
     """Fill one `WALK` per rank, shape [ranks], from the log."""
     for rank in range(c.ranks):
         walks[rank].next_close = NEVER
-        walks[rank].close[:] = NEVER
+        for b in range(BANKS):
+            walks[rank].close[b] = NEVER
         walks[rank].last_code = REF
     for k in range(len(log)):
         w = walks[log[k].rank]
@@ -187,7 +189,7 @@ def walk(walks: Array, log: Array, c: Any, off_read: int, off_write: int, dqsck:
     end = 0
     for rank in range(c.ranks):
         w = walks[rank]
-        close_due(w, NEVER - 1)
+        close_due(w, int(NEVER) - 1)
         w.end = w.last_time + tail(c, w.last_code, dqsck) - 1
         end = max(end, w.end)
     for rank in range(c.ranks):

@@ -65,8 +65,8 @@ class Result:
         average_power_mw: Energy over the time that is accounted for (background cycles), mW.
         latency_ck: Response time minus the front end's time stamp per request, shape [requests].
         arrival_latency_ck: Response at the source minus arrival in the trace, shape [requests].
-        refresh_gap_ck: Longest time without a refresh in any rank, counted from cycle 0 to the
-            end.
+        refresh_gap_ck: Longest time without a refresh of a rank (of a bank where banks refresh
+            alone), from cycle 0 to the end.
         row_hits: Column commands that needed no activation of their own.
         row_conflicts: Precharges that made room for another row.
         bus_utilisation: Share of the data bus' cycles that carried data, mean over channels.

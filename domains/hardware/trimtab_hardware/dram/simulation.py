@@ -21,6 +21,7 @@ from trimtab_hardware.dram.result import (
     PRE,
     RD,
     REF,
+    REFSB,
     WRA,
     CommandTrace,
     Result,
@@ -181,12 +182,17 @@ def _collect(trace: Trace, part: Part, runs: list[_Run], *, commands: bool) -> R
 
 
 def _refresh_gap(run: _Run, total: int) -> int:
-    """Longest time without a refresh in a rank, from 0 to the end."""
-    log, gap = run.log, 0
-    refreshes = log[log["code"] == REF]
-    for rank in range(int(run.parameters["ranks"][0])):
-        times = refreshes["time"][refreshes["rank"] == rank]
-        gap = max(gap, int(np.diff(times, prepend=0, append=total).max()))
+    """Longest time without a refresh of a rank (of a bank, if banks refresh alone), 0 to end."""
+    log, ranks = run.log, int(run.parameters["ranks"][0])
+    refreshes = log[(log["code"] >= REF) & (log["code"] <= REFSB)]
+    by_bank = bool(np.any(refreshes["code"] != REF))
+    banks = range(int(run.parameters["units"][0])) if by_bank else (-1,)
+    unit = refreshes["bank"] % int(run.parameters["banks_per_rank"][0]) if by_bank else -1
+    gap = 0
+    for rank in range(ranks):
+        for bank in banks:
+            times = refreshes["time"][(refreshes["rank"] == rank) & (unit == bank)]
+            gap = max(gap, int(np.diff(times, prepend=0, append=total).max()))
     return gap
 
 

@@ -160,17 +160,25 @@ def share_times(s: Any, c: Any) -> None:
         s.shared[2 * GROUPS + group] = max(floor, s.wr_group[group], s.wr_rank[rank])
 
 
+@rare
+def is_held(s: Any, c: Any, b: int, command: int) -> bool:
+    """Whether the rank sleeps, or a strict multiplexer waits for another request."""
+    if s.asleep[c.rank_of[b]]:
+        return True
+    column = command not in (ACT, PRE)
+    return bool(c.strict and column and s.current[b] != s.next_strict)
+
+
 @inner
 def select(s: Any, c: Any) -> None:
     """Find the bank command with the least (earliest issue, id)."""
     share_times(s, c)
     floor = max(s.now, s.bus)
+    gated = c.power_down != 0 or c.strict != 0
     best_time, best_id, best_bank = NEVER, NEVER, -1
     for b in range(c.banks):
         command = s.next[b]
-        if command == NOP or s.asleep[c.rank_of[b]]:
-            continue
-        if c.strict and command not in (ACT, PRE) and s.current[b] != s.next_strict:
+        if command == NOP or (gated and is_held(s, c, b, command)):
             continue
         time = max(floor, s.own[b])
         if command != PRE:
