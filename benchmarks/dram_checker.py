@@ -70,7 +70,7 @@ def one_round(seed: int, requests: int) -> tuple[str, int, list[str]]:
     ids = part_ids()
     part = load_part(ids[seed % len(ids)])
     design = draw_configuration(rng, part)
-    result = simulate(draw_trace(rng, requests), part, design, commands=True)
+    result = simulate(draw_trace(rng, requests), part, design, commands=True, wrap=True)
     if result.commands is None:
         return part.id, 0, ["no command trace"]
     refreshes = design.refresh_policy != "NoRefresh"

@@ -55,7 +55,8 @@ def test_every_shipped_part_serves_a_trace_without_breaking_a_rule(
     part_id: str, mixed: Trace
 ) -> None:
     part = load_part(part_id)
-    result = simulate(mixed, part, Configuration(page_policy="OpenAdaptive"), commands=True)
+    design = Configuration(page_policy="OpenAdaptive")
+    result = simulate(mixed, part, design, commands=True, wrap=True)
     assert result.commands is not None
     assert not check(result.commands, part).first
     assert result.energy_pj == pytest.approx(sum(result.energy_parts_pj.values()))
@@ -100,3 +101,14 @@ def test_a_lone_read_takes_activation_latency_and_burst(parts: dict[str, Part]) 
         result = simulate(one, part)
         assert result.latency_ck.tolist() == [t.rcd + t.rl + part.burst_ck]
         assert result.refresh_gap_ck == result.total_ck
+
+
+def test_an_address_beyond_the_capacity_is_refused_unless_it_may_wrap(
+    tmp_path: Path, parts: dict[str, Part]
+) -> None:
+    path = tmp_path / "far.stl"
+    path.write_text("0: read 0x0\n9: read 0x80000040\n")
+    with pytest.raises(InputFileError, match=r"far\.stl: request 2: address 0x80000040 is beyond"):
+        simulate(path, "ddr3-1600-1gb-x8")
+    assert simulate(path, "ddr3-1600-1gb-x8", wrap=True).requests == 2
+    assert simulate(path, parts["DDR4"]).requests == 2

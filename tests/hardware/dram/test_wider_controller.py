@@ -66,7 +66,7 @@ def test_any_configuration_serves_every_request_and_breaks_no_rule(data: st.Data
     gaps = np.where(rng.random(n) < 0.1, rng.integers(0, 9000, n), rng.integers(0, 6, n))
     address = 64 * rng.integers(0, 1 << int(rng.integers(3, 24)), n)
     trace = Trace.of(np.cumsum(gaps), address, rng.random(n) < 0.4)
-    result = simulate(trace, part, design, commands=True)
+    result = simulate(trace, part, design, commands=True, wrap=True)
     assert sorted(columns(result).tolist()) == list(range(n))
     assert result.commands is not None
     refreshed = design.refresh_policy != "NoRefresh"

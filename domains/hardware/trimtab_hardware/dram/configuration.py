@@ -110,17 +110,3 @@ class Configuration:
                 f"high_watermark = {self.high_watermark}"
             )
             raise InputFileError(msg)
-
-    @property
-    def is_reference_exact(self) -> bool:
-        """Whether only parameters are used for which agreement with DRAMSys is claimed."""
-        plain = Configuration()
-        extras = (
-            "command_mux", "power_down", "page_timeout_ck", "row_hit_cap", "starvation_cap_ck",
-            "channels", "ranks",
-        )  # fmt: skip
-        return (
-            all(getattr(self, name) == getattr(plain, name) for name in extras)
-            and self.scheduler in SCHEDULERS[:3]
-            and self.refresh_policy in REFRESH_POLICIES[:2]
-        )

@@ -102,6 +102,7 @@ def simulate(
     *,
     address_map: AddressMap | Path | str | None = None,
     commands: bool = False,
+    wrap: bool = False,
 ) -> Result:
     """Simulate a trace on a part under a controller configuration, to the cycle.
 
@@ -114,9 +115,11 @@ def simulate(
         address_map: A map, or the path of a DRAMSys address-mapping file; the part's own if
             left out.
         commands: Whether to return every command.
+        wrap: Whether addresses beyond the capacity wrap around; they are refused otherwise.
 
     Raises:
-        InputFileError: A file is unreadable, or trace, part and map do not fit together.
+        InputFileError: A file is unreadable, an address is beyond the capacity, or trace, part
+            and map do not fit together.
         UnknownNameError: No such part.
         SimulatorError: The controller came to a stop with requests left.
     """
@@ -128,6 +131,9 @@ def simulate(
     design = configuration or Configuration()
     if isinstance(design, Path | str):
         design = read_configuration(design)
+    if not wrap:
+        capacity = memory.capacity_bytes * design.channels * design.ranks
+        requests.check_capacity(capacity, str(trace) if isinstance(trace, Path | str) else "trace")
     return Engine(requests, memory, chosen).run(design, commands=commands)
 
 
