@@ -21,6 +21,7 @@ from trimtab.search.optimizer import Optimizer
 from trimtab.search.vectorised import Vectorised
 
 _LARGEST = 10**8
+_ASKS_PER_CALL = 20  # a run that has converged asks for little else than known designs
 
 
 class Table:
@@ -130,13 +131,17 @@ def search_table(
         workload: [R] row of `table.scores` that each run minimises.
         calls: unique calls of each run.
         to_optimum: stop as soon as every run has met its optimum.
+
+    Runs also end after 20 asked designs per call of the budget, or `IDLE_BATCHES` rounds in a row
+    that bring nothing new to any of them.
     """
     ledger = _Ledger(table, workload, calls)
     goal = table.optima[workload]
     best = np.full(len(workload), np.inf)
-    idle = 0
-    while idle < IDLE_BATCHES and (ledger.calls < calls).any():
+    idle = asked = 0
+    while idle < IDLE_BATCHES and asked < _ASKS_PER_CALL * calls and (ledger.calls < calls).any():
         points, before = algorithm.propose(), ledger.calls.copy()
+        asked += points.shape[1]
         score = ledger.tell(points)
         algorithm.absorb(points, score, score[:, :, None])
         best = np.minimum(best, score.min(axis=1))
