@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -189,8 +190,12 @@ def library_de(function: Function, seed: int, limit: int) -> float:
     )
 
 
-def show(label: str, own: Callable[[int], float], other: Callable[[int], float], n: int) -> None:
-    """One row: medians, their ratio, and the test."""
+def row(
+    only: str, label: str, own: Callable[[int], float], other: Callable[[int], float], n: int
+) -> None:
+    """One row of the table: medians, their ratio, and the test; none if `only` is not in it."""
+    if only not in label:
+        return
     started = time.process_time()
     ours = np.array([own(seed) for seed in range(n)])
     between = time.process_time()
@@ -209,7 +214,9 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=15)
-    n = parser.parse_args().seeds
+    parser.add_argument("--only", default="", help="rows whose label holds this text")
+    args = parser.parse_args()
+    n, show = args.seeds, partial(row, args.only)
     heads = ("ours", "library", "ratio", "p", "CPU s", "CPU s")
     widths = (10, 10, 7, 8, 7, 7)
     cells = " ".join(f"{head:>{width}s}" for head, width in zip(heads, widths, strict=True))
