@@ -27,7 +27,7 @@ from trimtab_hardware.dram.configuration import (
 def draw_configuration(rng: np.random.Generator, part: Part) -> Configuration:
     """A controller from the whole wider space that the part allows."""
     refresh = ["AllBank", "AllBank", "NoRefresh"]
-    refresh += ["PerBank"] if part.timing.rfc_pb else []
+    refresh += ["PerBank"] if part.standard in ("LPDDR4", "HBM2") else []
     refresh += ["SameBank"] if part.standard == "DDR5" else []
     return Configuration(
         page_policy=str(rng.choice(PAGE_POLICIES)),
@@ -74,7 +74,10 @@ def one_round(seed: int, requests: int) -> tuple[str, int, list[str]]:
     if result.commands is None:
         return part.id, 0, ["no command trace"]
     refreshes = design.refresh_policy != "NoRefresh"
-    report = check(result.commands, part, ranks=design.ranks, refreshes=refreshes)
+    intervals = 1 + design.refresh_max_postponed + design.refresh_max_pulled_in
+    report = check(
+        result.commands, part, ranks=design.ranks, refreshes=refreshes, intervals=intervals
+    )
     found = [f"seed {seed}: {violation.rule}" for violation in report.first[:3]]
     return part.id, report.commands, found
 

@@ -119,9 +119,10 @@ def run_channel(part: Part, design: Configuration, requests: Array) -> tuple[Arr
             f"the engine holds {layout.BANKS} banks in {layout.GROUPS} groups of a channel"
         )
         raise InputFileError(msg)
-    if design.refresh_policy in ("PerBank", "SameBank") and not part.timing.rfc_pb:
+    allowed = {"PerBank": ("LPDDR4", "HBM2"), "SameBank": ("DDR5",)}.get(design.refresh_policy)
+    if allowed and (part.standard not in allowed or not part.timing.rfc_pb):
         kind = design.refresh_policy
-        msg = f"part {part.id} has no {kind} refresh (its rfc_pb is 0): choose AllBank"
+        msg = f"part {part.id} has no {kind} refresh (standards: {', '.join(allowed)}; rfc_pb > 0)"
         raise InputFileError(msg)
     n = len(requests)
     state, parameters = initial_state(part, design), parameter_record(part, design, n)

@@ -29,7 +29,7 @@ STATES = (
     "a fifth ACT within tFAW",
     "the rank is powered down",
     "the rank is not powered down",
-    "more than nine tREFI (and the time to close all banks) without a refresh",
+    "a refresh later than tREFI times the intervals allowed (and the time to close all banks)",
 )
 """What the state of bank or rank may forbid; codes follow those of the distances."""
 NOT_OPEN, NOT_CLOSED, WRONG_ROW, FIFTH_ACT, ASLEEP, AWAKE, LATE_REFRESH = range(len(STATES))
@@ -301,14 +301,23 @@ def _walk(w: Any, table: IntArray, commands: Any, found: IntArray) -> None:
             bank += step
 
 
-def check(commands: CommandTrace, part: Part, *, ranks: int = 1, refreshes: bool = True) -> Report:
+def check(
+    commands: CommandTrace,
+    part: Part,
+    *,
+    ranks: int = 1,
+    refreshes: bool = True,
+    intervals: int = 9,
+) -> Report:
     """Hold a command trace against the timing table and the state rules of a part.
 
     Args:
         commands: The trace; channels are checked one by one.
         part: The part it claims to obey.
         ranks: Ranks of a channel.
-        refreshes: Whether a rank (a bank) must be refreshed at least every nine tREFI.
+        refreshes: Whether a rank (a bank) must be refreshed in time.
+        intervals: tREFI that may lie between two refreshes: JEDEC's nine. A controller that pulls
+            in p and then postpones q of them leaves up to 1 + p + q.
 
     Returns:
         How many commands were checked, how many rules were broken, and the first of them.
@@ -319,7 +328,7 @@ def check(commands: CommandTrace, part: Part, *, ranks: int = 1, refreshes: bool
     for channel in np.unique(commands.channel):
         index = np.flatnonzero(commands.channel == channel)
         records = _records(commands, index)
-        watch = _watch(part, ranks, refreshes=refreshes)
+        watch = _watch(part, ranks, intervals if refreshes else 0)
         found = np.zeros((KEPT, 2), dtype=np.int64)
         _walk(watch[0], table, records, found)
         count = int(watch["found"][0])
@@ -331,15 +340,15 @@ def check(commands: CommandTrace, part: Part, *, ranks: int = 1, refreshes: bool
     return Report(len(commands), total, tuple(violations[:KEPT]))
 
 
-def _watch(part: Part, ranks: int, *, refreshes: bool) -> Any:
+def _watch(part: Part, ranks: int, intervals: int) -> Any:
     t = part.timing
     watch = np.zeros(1, dtype=WATCH)
     watch["banks"], watch["groups"], watch["ranks"] = part.banks, part.groups, ranks
     watch["faw"] = t.faw
-    if refreshes:
+    if intervals:
         closing = t.rc + t.wl + part.burst_length // 2 + t.wr + t.rfc
-        watch["gap"] = 9 * t.refi + closing
-        watch["bank_gap"] = 10 * t.refi + closing + part.banks * t.rfc_pb
+        watch["gap"] = intervals * t.refi + closing
+        watch["bank_gap"] = (intervals + 1) * t.refi + closing + part.banks * t.rfc_pb
     return watch
 
 
