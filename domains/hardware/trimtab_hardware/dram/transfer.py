@@ -26,7 +26,7 @@ from trimtab_hardware.dram.features import FEATURES, features
 from trimtab_hardware.dram.part import Part
 from trimtab_hardware.dram.simulation import Engine
 from trimtab_hardware.dram.spaces import configuration_of, seed10
-from trimtab_hardware.dram.traces import Trace
+from trimtab_hardware.dram.traces import LINE_BYTES, Trace
 from trimtab_hardware.dram.workloads import mixed_load
 
 Score = Callable[[FloatArray], FloatArray]
@@ -59,24 +59,49 @@ def observed(trace: Trace, part: Part) -> FloatArray:
 
 
 def training_traces(count: int, part: Part, seed: int, requests: int = 2000) -> list[Trace]:
-    """Generated workloads of all loads (idle to four times the bus), mixes and run lengths."""
+    """Generated workloads of all loads (idle to four times the bus), every other one of each kind.
+
+    The kinds: runs of sequential and uniform lines; several walks that take turns, as loops over
+    arrays do, among uniform lines.
+    """
     rng = np.random.default_rng(seed)
     traces = []
-    for _ in range(count):
-        drawn = mixed_load(
-            0.8,
-            int(requests * part.burst_ck * 1.6),
-            part.burst_ck,
-            sequential_share=float(rng.choice([0.0, rng.random(), 1.0], p=[0.15, 0.7, 0.15])),
-            write_share=float(rng.choice([0.0, rng.random()])),
-            run_length=float(np.exp(rng.uniform(0, np.log(200)))),
-            capacity_bytes=min(part.capacity_bytes, 1 << int(rng.integers(20, 31))),
-            seed=int(rng.integers(1 << 31)),
-        ).prefix(requests)
+    for k in range(count):
+        drawn = (_runs if k % 2 else _walks)(rng, part, requests)
         load = float(np.exp(rng.uniform(np.log(0.15), np.log(4.0))))
         arrival = np.floor(drawn.arrival * (0.8 / load)).astype(np.int64)
         traces.append(Trace.of(arrival, drawn.address, drawn.is_write))
     return traces
+
+
+def _runs(rng: np.random.Generator, part: Part, requests: int) -> Trace:
+    """Runs of sequential or uniform lines at 80 % load."""
+    return mixed_load(
+        0.8,
+        int(requests * part.burst_ck * 1.6),
+        part.burst_ck,
+        sequential_share=float(rng.choice([0.0, rng.random(), 1.0], p=[0.15, 0.7, 0.15])),
+        write_share=float(rng.choice([0.0, rng.random()])),
+        run_length=float(np.exp(rng.uniform(0, np.log(200)))),
+        capacity_bytes=min(part.capacity_bytes, 1 << int(rng.integers(20, 31))),
+        seed=int(rng.integers(1 << 31)),
+    ).prefix(requests)
+
+
+def _walks(rng: np.random.Generator, part: Part, requests: int) -> Trace:
+    """Aligned walks that take turns at 80 % load, some of them writing, among uniform lines."""
+    walks, turn = int(rng.integers(2, 7)), int(rng.choice([1, 1, 2, 8]))
+    lines = part.capacity_bytes // LINE_BYTES
+    alignment = 1 << int(rng.integers(7, 18))
+    base = rng.integers(0, lines // alignment // 2, walks) * alignment
+    number = np.arange(requests)
+    walk = number // turn % walks
+    step = number // (turn * walks) * turn + number % turn
+    uniform = rng.random(requests) < rng.choice([0.0, 0.0, rng.random()])
+    line = np.where(uniform, rng.integers(0, lines, requests), base[walk] + step)
+    writing = rng.random(walks) < rng.choice([0.0, 0.4])
+    gaps = rng.geometric(0.8 / part.burst_ck, requests)
+    return Trace.of(np.cumsum(gaps) - gaps[0], line * LINE_BYTES, writing[walk])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
