@@ -37,6 +37,10 @@ class DomainManifest(StrictModel):
     debian_packages: tuple[str, ...] = Field((), description="packages that bring them")
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
+    docs: str = Field("", description="document in the package, for users of the domain")
+    speed_floor_per_s: float = Field(
+        0.0, ge=0.0, description="decisions or evaluations per CPU second it never falls below"
+    )
 
 
 class PluginManifest(StrictModel):
@@ -137,6 +141,15 @@ class Domain(ABC):
     def monitor(self, problem: Any) -> Monitor | None:
         """The independent monitor, or None."""
         return None
+
+    def balances(self, problem: Any, log: Mapping[str, Any]) -> Mapping[str, float]:
+        """Residual of each conservation law over an episode, as a share of what flowed.
+
+        Args:
+            problem: as everywhere.
+            log: `ControlProblem.episode_log` of the episode.
+        """
+        return {}
 
     def profile(self, problem: Any) -> str | None:
         """Name of the rule profile, where the domain has several."""

@@ -99,7 +99,11 @@ class QueueProblem(ControlProblem):
     def step(self, action: Action | None) -> Step:
         """See `ControlProblem.step`."""
         if action is None or action.discrete is None or action.discrete.shape != (1, 1, 1):
-            msg = "toy.queue: discrete actions of shape (1, 1, 1) are needed"
+            got = getattr(getattr(action, "discrete", None), "shape", None)
+            msg = f"toy.queue-1: discrete actions of shape (1, 1, 1) are needed, got {got}"
+            raise ActionError(msg)
+        if int(action.discrete[0, 0, 0]) not in {0, 1}:
+            msg = f"toy.queue-1: desks are 0 (one) or 1 (two), got {int(action.discrete[0, 0, 0])}"
             raise ActionError(msg)
         desks = int(action.discrete[0, 0, 0]) + 1
         cost = 0.0

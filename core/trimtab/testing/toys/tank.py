@@ -84,6 +84,7 @@ class TankProblem(ControlProblem):
         self._cost = np.zeros(copies)
         self._live = np.zeros(copies, bool)
         self._levels: list[FloatArray] = []
+        self._changes: list[FloatArray] = []
 
     @property
     def level_m3(self) -> FloatArray:
@@ -101,7 +102,7 @@ class TankProblem(ControlProblem):
         if context is None:
             context = np.repeat(self.spec.default_context[None], len(which), axis=0)
         self._wetness[which] = context[:, 0]
-        self._levels = [self._level.copy()]
+        self._levels, self._changes = [self._level.copy()], []
         return self._observe()
 
     def _start(self, rows: NDArray[Any]) -> None:
@@ -119,6 +120,9 @@ class TankProblem(ControlProblem):
         spent = pump * PUMP_RATE_M3_H * price[:, None]
         change = np.where(live[:, None], inflow - pump * PUMP_RATE_M3_H, 0.0)
         self._level = self._level + change
+        self._changes.append(
+            np.stack([inflow, pump * PUMP_RATE_M3_H], axis=-1) * live[:, None, None]
+        )
         self._cost = self._cost + spent[:, 0] + spent[:, 1]
         self._hour = self._hour + live
         self._levels.append(self._level.copy())
@@ -133,6 +137,9 @@ class TankProblem(ControlProblem):
                 f"{self.spec.name}: discrete actions must be {(self.copies, TANKS, 1)}, "
                 f"got {action.discrete.shape}"
             )
+            raise ActionError(msg)
+        if not ((action.discrete == 0) | (action.discrete == 1)).all():
+            msg = f"{self.spec.name}: discrete actions are 0 (idle) or 1 (pump)"
             raise ActionError(msg)
         return np.equal(action.discrete[:, :, 0], 1)
 
@@ -195,8 +202,13 @@ class TankProblem(ControlProblem):
         )
 
     def episode_log(self, row: int) -> Mapping[str, Any]:
-        """`level_m3`: [hours + 1, tanks]."""
-        return {"level_m3": np.stack(self._levels)[:, row]}
+        """`level_m3`: [hours + 1, tanks]; `inflow_m3` and `pumped_m3`: [hours, tanks]."""
+        flows = np.stack(self._changes)[:, row] if self._changes else np.zeros((0, TANKS, 2))
+        return {
+            "level_m3": np.stack(self._levels)[:, row],
+            "inflow_m3": flows[..., 0],
+            "pumped_m3": flows[..., 1],
+        }
 
 
 _STATE = ("_seed", "_episode", "_hour", "_wetness", "_level", "_cost", "_live")
@@ -362,6 +374,12 @@ class TankDomain(Domain):
     def monitor(self, problem: TankModel) -> LevelMonitor:
         """See `Domain.monitor`."""
         return LevelMonitor()
+
+    def balances(self, problem: TankModel, log: Mapping[str, Any]) -> Mapping[str, float]:
+        """Water that came is stored or was pumped."""
+        level, came, left = log["level_m3"], log["inflow_m3"].sum(), log["pumped_m3"].sum()
+        stored = level[-1].sum() - level[0].sum()
+        return {"water": float((came - left - stored) / max(came + left, 1.0))}
 
     def views(self, problem: TankModel, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
         """Mean cost per controller."""

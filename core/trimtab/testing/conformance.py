@@ -1,0 +1,116 @@
+"""The plug-in contract as checks: run them on a domain, or inherit them as a pytest class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import ClassVar
+
+from trimtab.contracts.domain import Domain, DomainManifest
+from trimtab.contracts.errors import UnknownNameError
+from trimtab.contracts.registry import load_domain, manifests
+from trimtab.contracts.scenario import StrictModel
+from trimtab.run.scenario_file import load_scenario
+from trimtab.testing import (
+    control_checks,
+    declaration_checks,
+    design_checks,
+    play_checks,
+    process_checks,
+)
+from trimtab.testing.checks import Check, CheckResult, run_check, tier_of
+from trimtab.testing.subject import Subject
+
+__all__ = ["CHECKS", "CheckResult", "DomainConformance", "check_domain", "subject_of", "tier_of"]
+
+CHECKS: tuple[Check, ...] = (
+    *declaration_checks.CHECKS,
+    *control_checks.CHECKS,
+    *play_checks.CHECKS,
+    *design_checks.CHECKS,
+    *process_checks.CHECKS,
+)
+
+
+def check_domain(
+    domain: Domain,
+    manifest: DomainManifest | None = None,
+    problem: StrictModel | None = None,
+    folder: Path | None = None,
+    *,
+    processes: bool = True,
+    skip: Collection[str] = (),
+) -> list[CheckResult]:
+    """Run every check on a domain; a failure stops nothing.
+
+    Args:
+        domain: what is checked.
+        manifest: its manifest; checks that need one are skipped by name without.
+        problem: the scenario's problem part to check on; small ones are quick. The model's
+            defaults where None.
+        folder: the plug-in's package folder, for its shipped scenarios and documents.
+        processes: run the checks that start interpreters of their own.
+        skip: names of checks that are left out, and not reported.
+    """
+    subject = subject_of(domain, manifest, problem, folder)
+    rules = [r for r in CHECKS if r.name not in skip and (processes or not r.process)]
+    return [run_check(rule, subject) for rule in rules]
+
+
+def subject_of(
+    domain: Domain,
+    manifest: DomainManifest | None = None,
+    problem: StrictModel | None = None,
+    folder: Path | None = None,
+) -> Subject:
+    """A domain ready to be checked, on the model's defaults where no problem is given."""
+    if problem is None:
+        problem = domain.problem_model()
+    return Subject(domain, manifest, problem, folder)
+
+
+def installed_subject(name: str) -> Subject:
+    """An installed domain on the first scenario that it ships.
+
+    Raises:
+        UnknownNameError: no plug-in offers that domain.
+        PluginError: its code is broken.
+        ScenarioError: the scenario is not valid.
+    """
+    known = manifests()
+    if name not in known:
+        raise UnknownNameError(name, "domain", known)
+    manifest, folder = known[name]
+    domain = load_domain(name)
+    shipped = sorted((folder / manifest.scenarios).glob("*.yaml"))
+    problem = load_scenario(shipped[0]).scenario.problem if shipped else None
+    return subject_of(domain, manifest, problem, folder)
+
+
+class DomainConformance:
+    """The checks as a pytest class, one test each: inherit it and supply the fixture ``subject``.
+
+    ``subject`` returns `subject_of(...)` or `installed_subject(name)`; give it class scope, so
+    that checks share the episodes that they look at. `skip` names checks to leave out.
+    """
+
+    skip: ClassVar[Collection[str]] = ()
+
+
+def _test_of(rule: Check) -> Callable[[DomainConformance, Subject], None]:
+    def test(self: DomainConformance, subject: Subject) -> None:
+        import pytest  # here, since `check_domain` works without it
+
+        if rule.name in self.skip:
+            pytest.skip("left out")
+        result = run_check(rule, subject)
+        if result.outcome == "skipped":
+            pytest.skip(result.detail)
+        assert result.outcome == "passed", f"{rule.help} {result.detail}"
+
+    test.__doc__ = rule.help
+    return test
+
+
+for _rule in CHECKS:
+    setattr(DomainConformance, f"test_{_rule.name}", _test_of(_rule))

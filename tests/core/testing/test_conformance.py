@@ -1,0 +1,69 @@
+from dataclasses import replace
+
+import pytest
+from trimtab.testing.checks import CheckResult, run_check, tier_of
+from trimtab.testing.conformance import (
+    CHECKS,
+    DomainConformance,
+    check_domain,
+    installed_subject,
+)
+from trimtab.testing.subject import Subject
+from trimtab.testing.toys.tank import DOMAIN as TANK
+
+
+class TestTank(DomainConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def subject(cls) -> Subject:
+        return installed_subject("toy.tank")
+
+
+class TestQueue(DomainConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def subject(cls) -> Subject:
+        return installed_subject("toy.queue")
+
+
+class TestBeam(DomainConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def subject(cls) -> Subject:
+        return installed_subject("toy.beam")
+
+
+def test_there_are_at_least_forty_checks_with_names_and_texts_for_each_kind() -> None:
+    names = [rule.name for rule in CHECKS]
+    assert len(set(names)) == len(names)
+    assert all(rule.help for rule in CHECKS)
+    assert sum(rule.kind in {"any", "control"} for rule in CHECKS) >= 40
+    assert sum(rule.kind in {"any", "design"} for rule in CHECKS) >= 30
+
+
+def test_a_failure_stops_nothing_and_what_does_not_apply_is_skipped_by_name() -> None:
+    class Broken(type(TANK)):  # type: ignore[misc]
+        title = ""
+
+    results = check_domain(Broken(), processes=False)
+    outcome = {result.name: result.outcome for result in results}
+    assert outcome["domain_is_a_domain"] == "failed"
+    assert outcome["spec_is_stable"] == "passed"
+    assert outcome["codes_round_trip"] == "skipped"
+    assert len(outcome) == sum(not rule.process for rule in CHECKS)
+
+
+def test_tiers_are_computed_from_what_passed_and_missing_hooks_count() -> None:
+    bronze = CheckResult("a", "bronze", "passed")
+    hook = CheckResult("b", "silver", "skipped", "no hook", must_apply=True)
+    assert tier_of([bronze, hook]) == "bronze"
+    assert tier_of([bronze, replace(hook, outcome="passed")]) == "gold"
+    assert tier_of([replace(bronze, outcome="failed"), hook]) is None
+
+
+def test_a_check_turns_whatever_a_domain_raises_into_a_result() -> None:
+    subject = installed_subject("toy.tank")
+    raising = replace(CHECKS[0], function=lambda _: 1 // 0)
+    result = run_check(raising, subject)
+    assert result.outcome == "failed"
+    assert "ZeroDivisionError" in result.detail
