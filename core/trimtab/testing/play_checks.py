@@ -46,11 +46,11 @@ def _evaluated(s: Subject, name: str) -> list[EpisodeRecord]:
         with built as problem:
             shield = s.domain.shield(s.problem, problem)
             if entry is None:
-                return evaluate(problem, _Random(problem), s.batch, shield=shield)
+                return evaluate(problem, _Random(problem), s.seeds, shield=shield)
             controller = make_controller(problem, entry)
             used = shield if entry.shielded else None
             monitor = s.domain.monitor(s.problem)
-            return evaluate(problem, controller, s.batch, name=name, shield=used, monitor=monitor)
+            return evaluate(problem, controller, s.seeds, name=name, shield=used, monitor=monitor)
 
     return s.once(f"records-{name}", made)
 
@@ -167,7 +167,7 @@ def bounds_are_never_beaten(s: Subject) -> None:
         raise NotApplicableError(msg)
     sign = 1.0 if s.domain.headline.sense == "min" else -1.0
     for name in [*_names(s), "random"]:
-        for seed, value in zip(s.batch, _headline(s, name), strict=True):
+        for seed, value in zip(s.seeds, _headline(s, name), strict=True):
             bound = s.domain.bound(s.problem, seed)
             slack = 1e-6 * max(abs(value), 1.0)
             beaten = bound is not None and sign * value < sign * bound.value - slack
