@@ -12,6 +12,7 @@ from trimtab.cli import (
     inspecting,
     jobs,
     playing,
+    plugin_kit,
     running,
     scenarios,
     stored,
@@ -50,6 +51,8 @@ for command in (
     door.app,
     jobs.worker,
     inspecting.plugins,
+    plugin_kit.new_plugin,
+    plugin_kit.check_plugin,
     inspecting.doctor,
 ):
     app.command()(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from trimtab.contracts.domain import Domain, DomainManifest
 from trimtab.contracts.errors import UnknownNameError
@@ -21,7 +21,16 @@ from trimtab.testing import (
 from trimtab.testing.checks import Check, CheckResult, run_check, tier_of
 from trimtab.testing.subject import Subject
 
-__all__ = ["CHECKS", "CheckResult", "DomainConformance", "check_domain", "subject_of", "tier_of"]
+__all__ = [
+    "CHECKS",
+    "CheckResult",
+    "DomainConformance",
+    "check_domain",
+    "fixture_of",
+    "installed_subject",
+    "subject_of",
+    "tier_of",
+]
 
 CHECKS: tuple[Check, ...] = (
     *declaration_checks.CHECKS,
@@ -95,6 +104,14 @@ class DomainConformance:
     """
 
     skip: ClassVar[Collection[str]] = ()
+
+
+def fixture_of(name: str) -> Any:
+    """The fixture ``subject`` of an installed domain, for the body of a test class."""
+    import pytest
+
+    made: Any = classmethod(lambda _: installed_subject(name))
+    return pytest.fixture(scope="class")(made)
 
 
 def _test_of(rule: Check) -> Callable[[DomainConformance, Subject], None]:

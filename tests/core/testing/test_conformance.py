@@ -1,36 +1,26 @@
 from dataclasses import replace
 
-import pytest
 from trimtab.testing.checks import CheckResult, run_check, tier_of
 from trimtab.testing.conformance import (
     CHECKS,
     DomainConformance,
     check_domain,
+    fixture_of,
     installed_subject,
 )
-from trimtab.testing.subject import Subject
 from trimtab.testing.toys.tank import DOMAIN as TANK
 
 
 class TestTank(DomainConformance):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def subject(cls) -> Subject:
-        return installed_subject("toy.tank")
+    subject = fixture_of("toy.tank")
 
 
 class TestQueue(DomainConformance):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def subject(cls) -> Subject:
-        return installed_subject("toy.queue")
+    subject = fixture_of("toy.queue")
 
 
 class TestBeam(DomainConformance):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def subject(cls) -> Subject:
-        return installed_subject("toy.beam")
+    subject = fixture_of("toy.beam")
 
 
 def test_there_are_at_least_forty_checks_with_names_and_texts_for_each_kind() -> None:
