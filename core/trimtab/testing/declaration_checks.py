@@ -108,6 +108,8 @@ def wrong_types_are_refused_by_field(s: Subject) -> None:
 @check()
 def infinite_numbers_are_refused(s: Subject) -> None:
     """NaN and infinity are no numbers of a scenario."""
+    config = s.domain.problem_model.model_config
+    expect(config.get("allow_inf_nan") is False, "problem_model must set allow_inf_nan=False")
     for name, schema in _numbers(s).items():
         if schema["type"] == "number":
             _refused(s, name, float("nan"))

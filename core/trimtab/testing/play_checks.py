@@ -212,17 +212,27 @@ def shields_project_once(s: Subject) -> None:
 
 @check("silver", kind="control")
 def shielded_play_breaks_no_rule(s: Subject) -> None:
-    """The monitor finds nothing in random play behind the shield."""
+    """The monitor finds nothing in random play behind the shield, in any extreme context."""
     monitor = s.domain.monitor(s.problem)
     with s.control() as problem:
         shield = s.domain.shield(s.problem, problem)
         if shield is None or monitor is None:
             msg = "the domain has no shield or no monitor"
             raise NotApplicableError(msg)
-        record = evaluate(problem, _Random(problem), s.seeds[:1], shield=shield, monitor=monitor)[0]
-    broken = {name: v.count for name, v in record.violations.items() if v.count}
-    expect(not broken, f"violations behind the shield: {broken}")
-    expect(record.violations, "the monitor looks at nothing")
+        rows = [[c.low, c.default, c.high] for c in problem.spec.context]
+        contexts = np.array(rows, np.float32).T if rows else np.zeros((1, 0), np.float32)
+        for context in contexts:
+            record = evaluate(
+                problem,
+                _Random(problem),
+                s.seeds[:1],
+                shield=shield,
+                monitor=monitor,
+                context=context[None],
+            )[0]
+            broken = {name: v.count for name, v in record.violations.items() if v.count}
+            expect(not broken, f"violations behind the shield: {broken}, context {context}")
+            expect(record.violations, "the monitor looks at nothing")
 
 
 @check("silver", kind="control", must_apply=True)
