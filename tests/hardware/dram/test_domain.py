@@ -72,6 +72,12 @@ def test_the_reader_is_told_what_cloud_workloads_are():
     assert any("no data-centre trace" in note for note in DOMAIN.notes(SMALL))
 
 
+def test_the_reader_is_told_where_a_workload_is_too_short_for_its_refreshes():
+    long = DramScenario(workloads=(Workload(seed="stream", requests=20_000),))
+    assert any("refresh intervals only" in note for note in DOMAIN.notes(SMALL))
+    assert not any("refresh intervals only" in note for note in DOMAIN.notes(long))
+
+
 def test_traces_become_a_scenario_by_content(tmp_path):
     (tmp_path / "a.stl").write_text("0: read 0x40\n9: write 0x40\n")
     (tmp_path / "b.trace").write_text("0x80 READ 4\n")

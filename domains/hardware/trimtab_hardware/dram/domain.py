@@ -14,7 +14,13 @@ from trimtab.contracts.records import DesignRecord
 
 from trimtab_hardware.dram.configuration import Configuration
 from trimtab_hardware.dram.metrics import ENERGY_DELAY, METRICS
-from trimtab_hardware.dram.scenario import Controller, DramScenario, base_configuration
+from trimtab_hardware.dram.scenario import (
+    MOST_REFRESH_GAP,
+    Controller,
+    DramScenario,
+    base_configuration,
+    load_scenario_part,
+)
 
 REFERENCE = "dramsys_default"
 CACHED_REQUESTS = 100_000
@@ -103,6 +109,15 @@ class DramDomain(Domain):
             )
         if any(path.suffix == ".rstl" for w in problem.workloads for path in w.traces):
             found.append(".rstl times are added up as if each request were accepted on arrival")
+        part = load_scenario_part(problem)
+        for workload in problem.workloads:
+            intervals = workload.requests * part.burst_ck / part.timing.refi
+            if workload.seed is not None and intervals < MOST_REFRESH_GAP:
+                found.append(
+                    f"{workload.label} keeps the bus busy for {intervals:.1f} refresh intervals "
+                    "only: a design that postpones 8 refreshes, which is legal, may end before "
+                    "the first; hardware/dram-load-sweep judges refresh in the long run"
+                )
         return tuple(found)
 
     def design_views(

@@ -31,6 +31,7 @@ from trimtab_hardware.dram.metrics import (
 from trimtab_hardware.dram.part import Part, load_part
 from trimtab_hardware.dram.result import Result
 from trimtab_hardware.dram.scenario import (
+    MOST_REFRESH_GAP,
     DramScenario,
     base_configuration,
     load_scenario_part,
@@ -41,8 +42,6 @@ from trimtab_hardware.dram.traces import Trace
 
 PREFIXES = {"prefix-500": 500, "prefix-2000": 2000, "full": 1 << 62}
 """Fidelity → requests at most."""
-MOST_REFRESH_GAP = 9.0
-"""tREFI: eight postponed refreshes and the one that is due (JEDEC)."""
 WORST_OF_WORKLOADS = (REFRESH_GAP.name, "p99_latency_ns", "max_latency_ns")
 
 

@@ -20,6 +20,9 @@ Kernel = Literal[
 SpaceName = Literal["seed10", "seed10-ideal", "controller+", "address-map"]
 PublishedMap = Literal["row-bank-column", "RoBaRaCoCh", "MOP4CLXOR", "bank-row-column"]
 
+MOST_REFRESH_GAP = 9.0
+"""tREFI: eight postponed refreshes and the one that is due (JEDEC)."""
+
 
 class Mixed(StrictModel):
     """Open-loop traffic of one load, see `workloads.mixed_load`."""
