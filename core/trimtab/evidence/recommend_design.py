@@ -16,7 +16,7 @@ def recommend_design(result: Result, target: Target, sign: float) -> Recommendat
         sign: 1 where a small headline is better, else -1.
     """
     today = None if result.reference is None else result.row(result.reference)
-    best = min(result.rows, key=lambda row: (sign * _headline(result, row), _calls(row)))
+    best = min(result.rows, key=lambda row: sign * _headline(result, row))  # ties: best mean first
     if today is not None and sign * (_headline(result, best) - _headline(result, today)) >= 0.0:
         best = today
     found = best.best
@@ -29,11 +29,6 @@ def recommend_design(result: Result, target: Target, sign: float) -> Recommendat
 
 def _headline(result: Result, row: Row) -> float:
     return float("nan") if row.best is None else row.best.metrics[result.headline]
-
-
-def _calls(row: Row) -> int:
-    """Calls that the row's best design took; a given design needs none."""
-    return 0 if row.best is None or row.best.calls is None else row.best.calls
 
 
 def _why(result: Result, row: Row, today: Row | None, target: Target) -> str:

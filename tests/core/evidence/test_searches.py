@@ -126,6 +126,13 @@ def test_the_front_of_a_run_is_measured_against_the_true_one(searches: Make) -> 
     assert alone.hypervolume_ratio is None
 
 
+def test_of_equally_good_designs_that_of_the_best_optimizer_on_average_is_taken(
+    searches: Make,
+) -> None:
+    result = compare_searches(searches({"lucky": [3.0, 9.0, 9.0], "steady": [3.0, 3.0, 3.0]}))
+    assert result.recommendation.name == "steady"
+
+
 def test_the_recommendation_is_the_best_design_found(searches: Make) -> None:
     result = compare_searches(searches({"a": [3.0, 4.0, 5.0], "b": [3.5, 3.5, 3.5]}))
     said = result.recommendation
