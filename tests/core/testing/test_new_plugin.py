@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,8 @@ from trimtab.contracts.errors import TrimtabError
 from trimtab.testing.checks import run_check, tier_of
 from trimtab.testing.conformance import CHECKS, installed_subject
 from trimtab.testing.new_plugin import new_plugin
+
+TUTORIAL = Path(__file__).resolve().parents[3] / "docs/plugin-tutorial.md"
 
 
 @pytest.fixture
@@ -26,6 +29,13 @@ def test_a_new_plugin_passes_every_check_as_it_is(installed: Path) -> None:
     results = [run_check(rule, subject) for rule in CHECKS]
     assert [(r.name, r.detail) for r in results if r.outcome == "failed"] == []
     assert tier_of(results) == "bronze"
+
+
+def test_the_tutorial_shows_that_plugin_in_at_most_120_lines(installed: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)\n```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
+    code = "\n\n\n".join(blocks) + "\n"
+    assert code == (installed / "trimtab_basin/domain.py").read_text(encoding="utf-8")
+    assert len(code.splitlines()) <= 120
 
 
 def test_its_test_file_is_three_lines(installed: Path) -> None:
