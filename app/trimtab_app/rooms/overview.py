@@ -13,7 +13,7 @@ from trimtab.run.workspace import RunQuery
 
 from trimtab_app import markup, navigation, results, session, tour
 from trimtab_app.estimate import size
-from trimtab_app.library import Library
+from trimtab_app.scenario_library import Library
 
 LAST = 4
 

@@ -22,7 +22,7 @@ from trimtab.run.supervisor import supervisor_pid
 from trimtab_app import following, markup, navigation, queueing, results, session
 from trimtab_app.drafts import read_draft
 from trimtab_app.estimate import duration, estimate, size
-from trimtab_app.library import Library
+from trimtab_app.scenario_library import Library
 
 SHIPPED = "shipped: "
 

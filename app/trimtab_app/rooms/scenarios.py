@@ -16,8 +16,8 @@ from trimtab_app import confined, markup, navigation, session
 from trimtab_app.drafts import Draft, read_draft
 from trimtab_app.fields import fields_of
 from trimtab_app.form import Form, Path
-from trimtab_app.library import FILES, Library
 from trimtab_app.references import check_references
+from trimtab_app.scenario_library import FILES, Library
 from trimtab_app.uploads import Shelf, Upload, unpacked
 from trimtab_app.yaml_edit import edited
 

@@ -12,6 +12,7 @@ from trimtab.cli.session import Session
 
 if TYPE_CHECKING:
     from trimtab.evidence.contest import Difference
+    from trimtab.evidence.result import Result
 
 runs = typer.Typer(
     name="runs", help="List, delete, clean up and archive stored runs.", no_args_is_help=True
@@ -37,16 +38,8 @@ def compare(
     with Session(as_json=json_) as session:
         from trimtab.contracts.errors import UnknownNameError
         from trimtab.evidence.contest import contestants, differences, ranked
-        from trimtab.evidence.result import Result
-        from trimtab.run.workspace import Workspace as Space
 
-        space = Space(workspace)
-        results = {}
-        for run_id in run_ids:
-            row = space.run(run_id).row
-            if row.summary is None:
-                raise typer.BadParameter(f"run {row.id} is not judged yet")  # noqa: EM102
-            results[row.id] = Result.model_validate(row.summary)
+        results = _judged(workspace, run_ids)
         first = next(iter(results.values()))
         name = metric or first.headline
         rows = contestants(results)
@@ -85,6 +78,21 @@ def compare(
                 for one in ranked(rows, name)
             ],
         )
+
+
+def _judged(workspace: Path, run_ids: list[str]) -> dict[str, Result]:
+    """The results of stored runs, by run id."""
+    from trimtab.evidence.result import Result
+    from trimtab.run.workspace import Workspace as Space
+
+    space = Space(workspace)
+    results = {}
+    for run_id in run_ids:
+        row = space.run(run_id).row
+        if row.summary is None:
+            raise typer.BadParameter(f"run {row.id} is not judged yet")  # noqa: EM102
+        results[row.id] = Result.model_validate(row.summary)
+    return results
 
 
 def _number(value: float | None) -> str:

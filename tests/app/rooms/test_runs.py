@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from trimtab.run.workspace import Workspace
 from trimtab_app.estimate import duration, estimate, size
-from trimtab_app.library import Library
+from trimtab_app.scenario_library import Library
 
 Page = Callable[..., AppTest]
 TextOf = Callable[[AppTest], str]

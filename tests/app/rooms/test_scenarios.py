@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 from trimtab.contracts.errors import InputFileError
-from trimtab_app.library import Library
 from trimtab_app.rooms.scenarios import import_files
+from trimtab_app.scenario_library import Library
 from trimtab_app.uploads import Upload
 
 Page = Callable[..., AppTest]

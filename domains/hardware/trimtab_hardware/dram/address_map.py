@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.errors import InputFileError
 
+from trimtab_hardware.dram.user_files import read_document
+
 IntArray = NDArray[np.int64]
 
 FIELDS = ("byte", "column", "group", "bank", "row", "rank", "channel")
@@ -138,18 +140,7 @@ def read_address_map(path: Path | str) -> AddressMap:
     Raises:
         InputFileError: The file is not such a map, or a bit is missing or used twice.
     """
-    path = Path(path)
-    try:
-        return address_map_from(json.loads(path.read_text(encoding="utf-8")))
-    except json.JSONDecodeError as broken:
-        msg = f"{path}:{broken.lineno}:{broken.colno}: not JSON: {broken.msg}"
-        raise InputFileError(msg) from broken
-    except (OSError, UnicodeDecodeError) as unreadable:
-        msg = f"{path}: cannot be read: {unreadable}"
-        raise InputFileError(msg) from unreadable
-    except InputFileError as fault:
-        msg = f"{path}: {fault}"
-        raise InputFileError(msg) from fault
+    return read_document(Path(path), address_map_from)
 
 
 def address_map_from(document: Any) -> AddressMap:

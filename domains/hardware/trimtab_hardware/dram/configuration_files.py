@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from trimtab.contracts.errors import InputFileError, TrimtabError
+from trimtab.contracts.errors import InputFileError
 
 from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.user_files import read_document
 
 KEYS = {
     "PagePolicy": "page_policy",
@@ -44,18 +45,7 @@ def read_configuration(path: Path | str) -> Configuration:
     Raises:
         InputFileError: The file is unreadable, or a key is unknown or has a wrong value.
     """
-    path = Path(path)
-    try:
-        return configuration_from(json.loads(path.read_text(encoding="utf-8")))
-    except json.JSONDecodeError as broken:
-        msg = f"{path}:{broken.lineno}:{broken.colno}: not JSON: {broken.msg}"
-        raise InputFileError(msg) from broken
-    except (OSError, UnicodeDecodeError) as unreadable:
-        msg = f"{path}: cannot be read: {unreadable}"
-        raise InputFileError(msg) from unreadable
-    except TrimtabError as fault:
-        msg = f"{path}: {fault}"
-        raise InputFileError(msg) from fault
+    return read_document(Path(path), configuration_from)
 
 
 def configuration_from(document: Any) -> Configuration:

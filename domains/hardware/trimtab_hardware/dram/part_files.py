@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from trimtab.contracts.errors import InputFileError, UnknownNameError
 from trimtab_hardware.dram.address_map import AddressMap
 from trimtab_hardware.dram.part import STANDARDS, Part
 from trimtab_hardware.dram.timing import Rail, Timing
+from trimtab_hardware.dram.user_files import parse_json, read_text
 
 CURRENTS = (
     "idd2n", "idd2p0", "idd2p1", "idd3n", "idd3p0", "idd3p1", "idd4r", "idd4w", "idd5", "idd6",
@@ -30,17 +30,10 @@ def read_part(path: Path | str) -> Part:
         UnknownNameError: The memory is of a standard that the engine does not know.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix.lower() == ".ini":
-            return _part_from_ini(text, path)
-        return _part_from_memspec(json.loads(text), path)
-    except json.JSONDecodeError as broken:
-        msg = f"{path}:{broken.lineno}:{broken.colno}: not JSON: {broken.msg}"
-        raise InputFileError(msg) from broken
-    except (OSError, UnicodeDecodeError) as unreadable:
-        msg = f"{path}: cannot be read: {unreadable}"
-        raise InputFileError(msg) from unreadable
+    text = read_text(path)
+    if path.suffix.lower() == ".ini":
+        return _part_from_ini(text, path)
+    return _part_from_memspec(parse_json(text, path), path)
 
 
 class _Table:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from trimtab.contracts.errors import InputFileError, UnknownNameError
-from trimtab_app.library import Library
+from trimtab_app.scenario_library import Library
 
 TEXT = "schema: trimtab/scenario/1\nname: old\ndomain: toy.tank\nproblem: {}\n"
 
