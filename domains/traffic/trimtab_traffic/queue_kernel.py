@@ -20,6 +20,23 @@ SNEAKERS_VEH = 1.0
 
 
 @njit(cache=True, nogil=True)
+def _may_leave(
+    allowed: int, saturation: float, left: FloatArray, foes: IntArray, foe_range: IntArray
+) -> float:
+    """Vehicles that the signal lets go in this second; `left` are those of the last one."""
+    if allowed == 1:
+        return saturation
+    if allowed == 2:
+        opposing = 0.0
+        for k in range(foe_range[0], foe_range[1]):
+            opposing += left[foes[k]]
+        return saturation * max(0.0, 1.0 - CRITICAL_GAP_S * opposing)
+    if allowed == 3:
+        return SNEAKERS_VEH
+    return 0.0
+
+
+@njit(cache=True, nogil=True)
 def simulate_queues(
     total: int,
     warm: int,
@@ -71,16 +88,7 @@ def simulate_queues(
                 inflow += spread[f]
             queue[m] += inflow
             allowed = code[m, (begin + t - offset[m]) % cycle[m]]
-            out = 0.0
-            if allowed == 1:
-                out = saturation[m]
-            elif allowed == 2:
-                opposing = 0.0
-                for k in range(foe_first[m], foe_first[m + 1]):
-                    opposing += left[before, foes[k]]
-                out = saturation[m] * max(0.0, 1.0 - CRITICAL_GAP_S * opposing)
-            elif allowed == 3:
-                out = SNEAKERS_VEH
+            out = _may_leave(allowed, saturation[m], left[before], foes, foe_first[m : m + 2])
             out = 0.0 if blocked[m] else min(out, queue[m])
             queue[m] -= out
             left[now, m] = out

@@ -17,6 +17,53 @@ _OPPOSED_VEH = 0.3
 
 
 @njit(cache=True, nogil=True)
+def _serve(
+    q: FloatArray,
+    arrivals: FloatArray,
+    rate: FloatArray,
+    lane: IntArray,
+    weight: FloatArray,
+    green: BoolArray,
+    kept: BoolArray,
+    foes: IntArray,
+    n_foes: IntArray,
+    on_lane: FloatArray,
+    begin: int,
+    opens: int,
+    until: int,
+    cost: float,
+    bound: float,
+) -> float:
+    """Let the queues `q` run over seconds `begin` to `until` of one stage; the cost by then.
+
+    Links of `kept` are green throughout, others of `green` from second `opens` on. Ends early
+    once the cost reaches `bound`.
+    """
+    links = len(q)
+    for t in range(begin, until):
+        on_lane[:] = 0.0
+        for j in range(links):
+            q[j] += arrivals[j, t]
+            on_lane[lane[j]] += q[j]
+        for j in range(links):
+            if q[j] <= 0.0 or not (kept[j] or (green[j] and t >= opens)):
+                continue
+            opposed = False
+            for k in range(n_foes[j]):
+                i = foes[j, k]
+                if green[i] and q[i] > _OPPOSED_VEH:
+                    opposed = True
+                    break
+            if not opposed:
+                q[j] -= min(q[j], rate[j] * q[j] / on_lane[lane[j]])
+        for j in range(links):
+            cost += weight[j] * q[j]
+        if cost >= bound:
+            break
+    return cost
+
+
+@njit(cache=True, nogil=True)
 def stage_costs(
     queue: FloatArray,
     arrivals: FloatArray,
@@ -90,33 +137,14 @@ def stage_costs(
             blocks = (change + min_green_s[chosen] + interval_s - 1) // interval_s
             length = max(interval_s, blocks * interval_s)
         until = min(horizon, time[depth] + length)
-        cost = spent[depth]
         q = held[depth + 1]
         q[:] = held[depth]
-        for t in range(time[depth], until):
-            on_lane[:] = 0.0
-            for j in range(links):
-                q[j] += arrivals[j, t]
-                on_lane[lane[j]] += q[j]
-            since = t - time[depth]
-            for j in range(links):
-                if q[j] <= 0.0:
-                    continue
-                kept = green[shown[depth], j]
-                if not green[chosen, j] or (not kept and since < change + start_loss_s):
-                    continue
-                opposed = False
-                for k in range(n_foes[j]):
-                    i = foes[j, k]
-                    if green[chosen, i] and q[i] > _OPPOSED_VEH:
-                        opposed = True
-                        break
-                if not opposed:
-                    q[j] -= min(q[j], rate[j] * q[j] / on_lane[lane[j]])
-            for j in range(links):
-                cost += weight[j] * q[j]
-            if cost >= bound:
-                break
+        kept = green[shown[depth]] & green[chosen]
+        opens = time[depth] + change + start_loss_s
+        cost = _serve(
+            q, arrivals, rate, lane, weight, green[chosen], kept, foes, n_foes, on_lane,
+            time[depth], opens, until, spent[depth], bound,
+        )  # fmt: skip
         if cost >= bound:
             continue
         if until >= horizon:

@@ -7,7 +7,7 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
-from trimtab.contracts.controller import Entry
+from trimtab.contracts.controller import Entry, Factory, Role
 from trimtab.contracts.problem import Need
 from trimtab.contracts.space import Float, Space
 
@@ -30,7 +30,13 @@ def entries(problem: SignalsProblem) -> dict[str, Entry]:
 
 def untuned_entries(problem: SignalsProblem) -> dict[str, Entry]:
     """The classical controllers with their own defaults, by public name."""
-    return {**_native(problem), **_rules(problem)}
+    return {
+        **_plans(problem),
+        **_actuations(problem),
+        **_centres(problem),
+        **_stage_choices(problem),
+        **_scores(),
+    }
 
 
 def _defaults(function: Callable[..., object], space: Space) -> dict[str, Any]:
@@ -39,63 +45,17 @@ def _defaults(function: Callable[..., object], space: Space) -> dict[str, Any]:
     return {p.name: arguments[p.name].default for p in space.parameters}
 
 
-def _native(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import native, nema, webster
+def _plans(problem: SignalsProblem) -> dict[str, Entry]:
+    """Programs whose greens do not follow the traffic."""
+    from trimtab_traffic.controllers import native, webster
 
-    profile = problem.profile
-    actuated = partial(native.Actuated, profile=profile)
-    fixed = Entry(
-        role="reference",
-        factory=partial(native.Fixed, profile=profile),
-        help="the shipped plan; under field with legal intergreens and greens",
-        needs=STATIC,
-        interface="native",
-        shielded=False,
-    )
     return {
-        "fixed": fixed,
-        "actuated": Entry(
+        "fixed": Entry(
             role="reference",
-            factory=actuated,
-            help="SUMO's gap-based actuation of the shipped stages, green limits and gaps as tuned",
+            factory=partial(native.Fixed, profile=problem.profile),
+            help="the shipped plan; under field with legal intergreens and greens",
             needs=STATIC,
             interface="native",
-            parameters=native.ACTUATED_PARAMETERS,
-            defaults={
-                "min_green_s": 5, "max_green_s": 50, "max_gap_s": 3.0, "detector_gap_s": 2.0,
-            },
-            shielded=False,
-        ),
-        "actuated_5_50": Entry(
-            role="classical",
-            factory=actuated,
-            help="SUMO's gap-based actuation, greens of 5 to 50 s, untuned",
-            needs=STATIC,
-            interface="native",
-            defaults={"min_green_s": 5, "max_green_s": 50},
-            shielded=False,
-        ),
-        "delay_based": Entry(
-            role="classical",
-            factory=partial(native.DelayBased, profile=profile),
-            help="SUMO's delay-based actuation of the shipped stages",
-            needs=STATIC,
-            interface="native",
-            parameters=native.DELAY_BASED_PARAMETERS,
-            defaults={
-                "min_green_s": 5, "max_green_s": 50,
-                "min_time_loss_s": 1.0, "detector_range_m": 100.0,
-            },
-            shielded=False,
-        ),
-        "nema": Entry(
-            role="classical",
-            factory=partial(nema.Nema, profile=profile),
-            help="SUMO's NEMA dual ring where the geometry permits, elsewhere the shipped plan",
-            needs=STATIC,
-            interface="native",
-            parameters=nema.PARAMETERS,
-            defaults=_defaults(nema.Nema, nema.PARAMETERS),
             shielded=False,
         ),
         "webster": Entry(
@@ -108,36 +68,64 @@ def _native(problem: SignalsProblem) -> dict[str, Entry]:
             defaults={"offsets": "platoon"},
             shielded=False,
         ),
-    }  # fmt: skip
+    }
 
 
-def _rules(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import (
-        max_pressure,
-        mpc,
-        pressure,
-        regional_rule,
-        scoot,
-        sotl,
-        stage_score,
-    )
-    from trimtab_traffic.controllers.stages import Score, StageRule
+def _actuations(problem: SignalsProblem) -> dict[str, Entry]:
+    """Programs of SUMO's own that stretch greens by detectors."""
+    from trimtab_traffic.controllers import native, nema
 
-    def rule(score: Callable[..., Score], text: str, **defaults: float) -> Entry:
-        factory = partial(StageRule, rule=score)
-        return Entry("classical", factory, text, OBSERVES, "stage", defaults=defaults)
+    greens = {"min_green_s": 5, "max_green_s": 50}
 
-    advantage = Space((Float("advantage_veh", 0.0, 10.0, "veh"),))
+    def program(
+        factory: Factory,
+        text: str,
+        defaults: dict[str, Any],
+        parameters: Space | None = None,
+        role: Role = "classical",
+    ) -> Entry:
+        return Entry(
+            role=role,
+            factory=partial(factory, profile=problem.profile),
+            help=text,
+            needs=STATIC,
+            interface="native",
+            parameters=parameters,
+            defaults=defaults,
+            shielded=False,
+        )
+
     return {
-        "sotl": Entry(
-            role="classical",
-            factory=sotl.Sotl,
-            help="self-organising lights: red approaches gather vehicle-seconds to a threshold",
-            needs=OBSERVES,
-            interface="stage",
-            parameters=sotl.PARAMETERS,
-            defaults=_defaults(sotl.Sotl, sotl.PARAMETERS),
+        "actuated": program(
+            native.Actuated,
+            "SUMO's gap-based actuation of the shipped stages, green limits and gaps as tuned",
+            {**greens, "max_gap_s": 3.0, "detector_gap_s": 2.0},
+            native.ACTUATED_PARAMETERS,
+            "reference",
         ),
+        "actuated_5_50": program(
+            native.Actuated, "SUMO's gap-based actuation, greens of 5 to 50 s, untuned", greens
+        ),
+        "delay_based": program(
+            native.DelayBased,
+            "SUMO's delay-based actuation of the shipped stages",
+            {**greens, "min_time_loss_s": 1.0, "detector_range_m": 100.0},
+            native.DELAY_BASED_PARAMETERS,
+        ),
+        "nema": program(
+            nema.Nema,
+            "SUMO's NEMA dual ring where the geometry permits, elsewhere the shipped plan",
+            _defaults(nema.Nema, nema.PARAMETERS),
+            nema.PARAMETERS,
+        ),
+    }
+
+
+def _centres(problem: SignalsProblem) -> dict[str, Entry]:
+    """Controllers that retime running plans, once per cycle."""
+    from trimtab_traffic.controllers import regional_rule, scoot
+
+    return {
         "scoot": Entry(
             role="classical",
             factory=partial(scoot.Scoot, profile=problem.profile),
@@ -156,6 +144,23 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             parameters=regional_rule.PARAMETERS,
             defaults=regional_rule.DEFAULTS,
         ),
+    }
+
+
+def _stage_choices(problem: SignalsProblem) -> dict[str, Entry]:
+    """Controllers that choose the next stage, each with a state or a model of its own."""
+    from trimtab_traffic.controllers import max_pressure, mpc, sotl, stage_score
+
+    return {
+        "sotl": Entry(
+            role="classical",
+            factory=sotl.Sotl,
+            help="self-organising lights: red approaches gather vehicle-seconds to a threshold",
+            needs=OBSERVES,
+            interface="stage",
+            parameters=sotl.PARAMETERS,
+            defaults=_defaults(sotl.Sotl, sotl.PARAMETERS),
+        ),
         "mpc": Entry(
             role="classical",
             factory=partial(mpc.Mpc, profile=problem.profile),
@@ -165,15 +170,6 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             parameters=mpc.PARAMETERS,
             defaults={"horizon_s": 30, "tail_s": 20.0, "patience_s": 120.0},
         ),
-        "longest_queue": Entry(
-            role="classical",
-            factory=partial(StageRule, rule=pressure.longest_queue),
-            help="serve the longest queue of halting vehicles",
-            needs=OBSERVES,
-            interface="stage",
-            parameters=advantage,
-            defaults=_defaults(pressure.longest_queue, advantage),
-        ),
         "max_pressure": Entry(
             role="classical",
             factory=max_pressure.MaxPressure,
@@ -182,6 +178,37 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
             interface="stage",
             parameters=max_pressure.PARAMETERS,
             defaults=_defaults(max_pressure.MaxPressure, max_pressure.PARAMETERS),
+        ),
+        "stage_score": Entry(
+            role="classical",
+            factory=stage_score.StageScore,
+            help="weighted sum of stage features, the rollout of mpc among them; weights tuned",
+            needs=OBSERVES,
+            interface="graph",
+            parameters=stage_score.PARAMETERS,
+            defaults=stage_score.TUNED,
+        ),
+    }
+
+
+def _scores() -> dict[str, Entry]:
+    """Controllers that show the stage of the highest score."""
+    from trimtab_traffic.controllers import pressure
+    from trimtab_traffic.controllers.stages import Score, StageRule
+
+    def rule(
+        score: Callable[..., Score], text: str, parameters: Space | None = None, **defaults: float
+    ) -> Entry:
+        factory = partial(StageRule, rule=score)
+        return Entry("classical", factory, text, OBSERVES, "stage", parameters, defaults)
+
+    advantage = Space((Float("advantage_veh", 0.0, 10.0, "veh"),))
+    return {
+        "longest_queue": rule(
+            pressure.longest_queue,
+            "serve the longest queue of halting vehicles",
+            advantage,
+            **_defaults(pressure.longest_queue, advantage),
         ),
         "mp_move": rule(
             pressure.movement_pressure, "movement max-pressure; knows each vehicle's next link"
@@ -195,15 +222,6 @@ def _rules(problem: SignalsProblem) -> dict[str, Entry]:
         "greedy": rule(pressure.greedy, "most halting vehicles on the served lanes"),
         "mp_naive": rule(
             pressure.naive_pressure, "lane totals credited to every stage: a counter-example"
-        ),
-        "stage_score": Entry(
-            role="classical",
-            factory=stage_score.StageScore,
-            help="weighted sum of stage features, the rollout of mpc among them; weights tuned",
-            needs=OBSERVES,
-            interface="graph",
-            parameters=stage_score.PARAMETERS,
-            defaults=stage_score.TUNED,
         ),
         "wave_50": rule(
             pressure.wave,
