@@ -24,7 +24,8 @@ def _serve(
     lane: IntArray,
     weight: FloatArray,
     green: BoolArray,
-    kept: BoolArray,
+    before: int,
+    stage: int,
     foes: IntArray,
     n_foes: IntArray,
     on_lane: FloatArray,
@@ -36,8 +37,8 @@ def _serve(
 ) -> float:
     """Let the queues `q` run over seconds `begin` to `until` of one stage; the cost by then.
 
-    Links of `kept` are green throughout, others of `green` from second `opens` on. Ends early
-    once the cost reaches `bound`.
+    Links that stage `before` served too are green throughout, the others from second `opens` on.
+    Ends early once the cost reaches `bound`.
     """
     links = len(q)
     for t in range(begin, until):
@@ -46,12 +47,12 @@ def _serve(
             q[j] += arrivals[j, t]
             on_lane[lane[j]] += q[j]
         for j in range(links):
-            if q[j] <= 0.0 or not (kept[j] or (green[j] and t >= opens)):
+            if q[j] <= 0.0 or not green[stage, j] or (t < opens and not green[before, j]):
                 continue
             opposed = False
             for k in range(n_foes[j]):
                 i = foes[j, k]
-                if green[i] and q[i] > _OPPOSED_VEH:
+                if green[stage, i] and q[i] > _OPPOSED_VEH:
                     opposed = True
                     break
             if not opposed:
@@ -139,10 +140,9 @@ def stage_costs(
         until = min(horizon, time[depth] + length)
         q = held[depth + 1]
         q[:] = held[depth]
-        kept = green[shown[depth]] & green[chosen]
         opens = time[depth] + change + start_loss_s
         cost = _serve(
-            q, arrivals, rate, lane, weight, green[chosen], kept, foes, n_foes, on_lane,
+            q, arrivals, rate, lane, weight, green, shown[depth], chosen, foes, n_foes, on_lane,
             time[depth], opens, until, spent[depth], bound,
         )  # fmt: skip
         if cost >= bound:
