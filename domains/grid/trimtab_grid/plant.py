@@ -147,6 +147,19 @@ class Wind(StrictModel):
     hub_height_m: float = Field(50.0, gt=0, description="hub height, m")
     shear_exponent: float = Field(0.143, ge=0, le=1, description="power law of height")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Wind:
+        if self.curve:
+            speeds = [speed for speed, _ in self.curve]
+            rising = len(speeds) > 1 and speeds == sorted(set(speeds)) and speeds[0] >= 0
+            if not rising or not all(0 <= power <= self.rated_kw for _, power in self.curve):
+                msg = "curve needs two points (m/s, kW) or more, rising speeds, power <= rated_kw"
+                raise ValueError(msg)
+        elif not self.cut_in_m_s < self.rated_m_s < self.cut_out_m_s:
+            msg = "need cut_in_m_s < rated_m_s < cut_out_m_s"
+            raise ValueError(msg)
+        return self
+
 
 class Photovoltaic(StrictModel):
     """A PV field with its inverter; curtailable."""
