@@ -148,14 +148,15 @@ def autoregression(
 
     The sampled Ornstein-Uhlenbeck process, so that its statistics do not depend on the step.
     """
-    from scipy.signal import lfilter
+    from trimtab_grid.generator_kernel import remember
 
     draws = stream.normal(seed, episode, 0, steps)
     kept = math.exp(-step_min / memory_min)
     fresh = math.sqrt(1.0 - kept * kept)
-    driven = fresh * draws
-    driven[:, 0] = draws[:, 0]
-    return np.asarray(lfilter([1.0], [1.0, -kept], driven, axis=1))
+    path = fresh * draws
+    path[:, 0] = draws[:, 0]
+    remember(path, kept)
+    return path
 
 
 def _shape(settings: CommunityLoad, when: Clock, steps: int) -> FloatArray:
