@@ -51,3 +51,18 @@ def test_the_monitor_sees_no_violation_of_field_rules_behind_the_shield(
         record = evaluate(problem, controller, [1], monitor=DOMAIN.monitor(scenario))[0]
     assert sum(found.count for found in record.violations.values()) == 0
     assert record.violations["yellow"].exposure > 4
+
+
+def test_a_reader_is_told_what_settings_leave_open() -> None:
+    problem = SignalsProblem.model_validate(
+        {
+            "network": {"generated": {"kind": "grid", "columns": 2, "rows": 2}},
+            "warm_up_s": 600,
+            "sensors": {"kind": "e1"},
+            "weights": {"delay": 1.0, "co2": 0.5},
+        }
+    )
+    told = "\n".join(DOMAIN.notes(problem))
+    assert "warm_up_s: only 0 of 600 s" in told
+    assert "controllers see the traffic through e1" in told
+    assert "weights: co2 are reported" in told

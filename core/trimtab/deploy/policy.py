@@ -27,7 +27,7 @@ from trimtab.deploy.arrays import Array, NumpyOps
 from trimtab.deploy.network import ActorOutput, NetSpec, actor
 
 OBS_CLIP = 10.0  # standard deviations; outliers beyond say no more than "far"
-BLOCK = 16  # rows computed together, so that BLAS rounds alike for any number of copies
+BLOCK = 16  # agents computed together, so that BLAS rounds alike for any number of copies
 _NUMPY = NumpyOps()
 _NOISE = Stream("policy")
 
@@ -258,6 +258,7 @@ class PolicyController(Controller):
         self._interface = Interface(policy.net, problem.spec)
         self._policy = policy.seed(0)
         self._greedy = greedy
+        self._block = max(1, BLOCK // problem.spec.n_agents)
         self._seed = np.zeros(problem.copies, dtype=np.int64)
         self._decision = np.zeros(problem.copies, dtype=np.int64)
 
@@ -272,13 +273,13 @@ class PolicyController(Controller):
     def act(self, obs: Obs) -> Action:
         """See `Controller.act`."""
         inputs = self._interface.inputs(obs)
-        n = obs.copies
-        padded = {name: _pad_rows(x, -n % BLOCK) for name, x in inputs.items()}
+        n, block = obs.copies, self._block
+        padded = {name: _pad_rows(x, -n % block) for name, x in inputs.items()}
         parts = [
             self._policy.forward(
-                {name: x[:, i : i + BLOCK] for name, x in padded.items()}, self._interface
+                {name: x[:, i : i + block] for name, x in padded.items()}, self._interface
             )
-            for i in range(0, n, BLOCK)
+            for i in range(0, n, block)
         ]
         logits = _join([part.logits for part in parts], n)
         raw = _join([part.mean for part in parts], n)
@@ -305,7 +306,7 @@ class PolicyController(Controller):
 
 
 def _join(blocks: list[Array], rows: int) -> Array | None:
-    """The first `rows` rows of blocks [1, BLOCK, ...], or None where there is no such output."""
+    """The first `rows` rows of blocks [1, block, ...], or None where there is no such output."""
     return None if blocks[0] is None else np.concatenate(blocks, axis=1)[0, :rows]
 
 

@@ -13,6 +13,7 @@ from trimtab.contracts.spec import BoolArray, EntityBlock, Float32Array, FloatAr
 
 from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.rollout import Rollouts
+from trimtab_traffic.scenario import REWARDS
 from trimtab_traffic.signals import Signal, TrafficNetwork
 from trimtab_traffic.state import TrafficState
 
@@ -21,7 +22,6 @@ STAGE_FEATURES = (
     *LINK_FEATURES, "longest_wait", "links", "shown", "shown_age", "red_age", "boxed", "rollout",
 )  # fmt: skip
 SIGNAL_FEATURES = ("vehicles", "queued", "stages", "shown_age", "interval")
-REWARDS = ("delay", "queue", "max_wait")
 STANDING_MPS = 2.0
 """Slower vehicles count as queued (they move up within a queue)."""
 FREE_SPEED_MPS = 13.9

@@ -15,7 +15,7 @@ from trimtab_traffic.importers.files import TrafficFiles
 from trimtab_traffic.importers.sumocfg import read_config
 from trimtab_traffic.network import compile_network
 from trimtab_traffic.readers import problem_files
-from trimtab_traffic.scenario import NetworkSource, SignalsProblem
+from trimtab_traffic.scenario import REWARDS, NetworkSource, SignalsProblem
 from trimtab_traffic.signals import TrafficNetwork
 from trimtab_traffic.toolchain import sumo_version
 
@@ -116,8 +116,33 @@ def resolve_inputs(problem: SignalsProblem, work: Path) -> Inputs:
         start_s=period.start_s,
         end_s=period.end_s,
         options=tuple(word for name, value in options.items() for word in (f"--{name}", value)),
-        notes=notes + files.repairs + files.notes + disturbed.notes,
-    )
+        notes=(
+            *notes, *files.repairs, *files.notes, *disturbed.notes, *_told(problem, period),
+        ),
+    )  # fmt: skip
+
+
+def _told(problem: SignalsProblem, period: Period) -> tuple[str, ...]:
+    """What a reader should know about the settings themselves."""
+    notes = []
+    if period.begin_s - period.start_s < problem.warm_up_s:
+        notes.append(
+            f"warm_up_s: only {period.begin_s - period.start_s:g} of {problem.warm_up_s} s lie "
+            f"before the begin at {period.begin_s:g} s: set begin_s later to warm up in full"
+        )
+    if problem.sensors.kind != "perfect":
+        notes.append(f"sensors: controllers see the traffic through {problem.sensors.kind}")
+    if problem.sensors.faults:
+        notes.append(f"sensors: {len(problem.sensors.faults)} faults are injected")
+    if problem.priority.bus:
+        notes.append("priority: buses ask signals for green, through the shield")
+    unheard = [name for name in problem.weights if name not in REWARDS]
+    if unheard:
+        notes.append(
+            f"weights: {', '.join(unheard)} are reported, but no controller here is trained on "
+            f"them; rewards are {', '.join(REWARDS)}"
+        )
+    return tuple(notes)
 
 
 def _files(problem: SignalsProblem, work: Path) -> tuple[TrafficFiles, tuple[str, ...]]:

@@ -30,13 +30,13 @@ from trimtab.contracts.spec import (
 from trimtab_traffic.demand import read_demand
 from trimtab_traffic.drive import Drive, Played, StageDrive
 from trimtab_traffic.episode import EpisodeFigures
-from trimtab_traffic.features import REWARDS, SIGNAL_FEATURES, StageFeatures
+from trimtab_traffic.features import SIGNAL_FEATURES, StageFeatures
 from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.loops import write_stop_line_loops
 from trimtab_traffic.plans import write_programs
 from trimtab_traffic.probes import ProbeFleet
 from trimtab_traffic.requests import RequestReader
-from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.scenario import REWARDS, SignalsProblem
 from trimtab_traffic.sensors import SensedState
 from trimtab_traffic.shield import (
     ShieldInputs,

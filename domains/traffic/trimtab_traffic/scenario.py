@@ -15,7 +15,9 @@ from trimtab.contracts.scenario import DataFile, StrictModel, one_of
 from trimtab_traffic.profiles import RuleProfile, Rules, field_profile, resco_profile
 from trimtab_traffic.sources import NetSource, find_net
 
-OBJECTIVES = ("delay", "queue", "max_wait", "stops", "co2", "bus_delay", "pedestrian_wait")
+REWARDS = ("delay", "queue", "max_wait")
+"""Objectives that learned controllers are rewarded for."""
+OBJECTIVES = (*REWARDS, "stops", "co2", "bus_delay", "pedestrian_wait")
 
 
 class GeneratedNetwork(StrictModel):
