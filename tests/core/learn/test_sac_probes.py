@@ -165,7 +165,7 @@ def test_box_limits_follow_the_discrete_choice(probe: Callable[..., Any]) -> Non
         return obs
 
     problem._observe = limited
-    sac = learn(problem, 250, automatic=False, temperature=0.1)
+    sac = learn(problem, 400, automatic=False, temperature=0.1)
     assert probabilities(sac)[0, 0, 1] > 0.95
     mean = actor(sac.net, sac.policy().params, one_hot_inputs(sac), OPS).mean
     assert np.tanh(mean[0, 0, 0, 0]) == pytest.approx(0.5, abs=0.1)
