@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from trimtab.contracts.damage import DAMAGED_ZIP
 from trimtab.contracts.errors import InputFileError
 
 MAX_FILE_BYTES = 50_000_000
@@ -49,9 +48,7 @@ def unpacked(upload: Upload) -> list[Upload]:
     try:
         with zipfile.ZipFile(io.BytesIO(upload.content)) as archive:
             return list(_members(upload.name, archive))
-    except InputFileError:
-        raise
-    except DAMAGED_ZIP as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         msg = f"{upload.name}: cannot be unpacked: {error}"
         raise InputFileError(msg) from None
 
@@ -136,11 +133,7 @@ class Shelf:
         Raises:
             InputFileError: the name leads out of the folder, or the quota is used up.
         """
-        try:
-            target = (folder / upload.name).resolve()
-        except (ValueError, OSError):
-            msg = f"{upload.name!r}: is no name of a file"
-            raise InputFileError(msg) from None
+        target = (folder / upload.name).resolve()
         if not target.is_relative_to(folder.resolve()):
             msg = f"{upload.name}: leads out of the scenario's folder"
             raise InputFileError(msg)

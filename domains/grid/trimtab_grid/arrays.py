@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,9 @@ PLANT = np.dtype(
         *_units(
             np.int64,
             # durations in steps; points of the fuel curve (0: affine)
-            "warm_steps cool_steps min_run_steps min_down_steps repair_steps curve_points",
+            "warm_steps cool_steps min_run_steps min_down_steps repair_steps curve_points "
+            # straight parts of the cheapest mixture between min_kw and overload
+            "parts",
         ),
         *_units(
             np.float64,
@@ -70,6 +73,9 @@ PLANT = np.dtype(
         ),
         ("curve_kw", np.float64, (MAX_UNITS, MAX_POINTS)),
         ("curve_l_h", np.float64, (MAX_UNITS, MAX_POINTS)),
+        # lower convex hull of the fuel curve: upper ends, kW, and slopes, L/kWh
+        ("part_end_kw", np.float64, (MAX_UNITS, MAX_POINTS)),
+        ("part_slope", np.float64, (MAX_UNITS, MAX_POINTS)),
         *_all(
             np.float64,
             "step_min step_h "
@@ -84,7 +90,7 @@ PLANT = np.dtype(
             # disturbances; changes in kW per step
             "load_min_kw load_max_kw load_rise_kw load_fall_kw soc_error "
             # reserve rule and frequency
-            "reserve_load_share reserve_wind_share reserve_pv_share frequency_hz",
+            "reserve_load_share reserve_wind_share reserve_pv_share frequency_hz battery_droop_hz",
         ),
     ],
     align=True,
@@ -186,6 +192,8 @@ def _pack_genset(record: PlantArrays, i: int, genset: Genset, step_min: float) -
 def _pack_fuel(record: PlantArrays, i: int, fuel: FuelCurve, unit: str) -> None:
     if not fuel.points:
         record.slope_l_kwh[i], record.no_load_l_h[i] = fuel.slope_l_kwh, fuel.no_load_l_h
+        record.parts[i] = 1
+        record.part_end_kw[i, 0], record.part_slope[i, 0] = math.inf, fuel.slope_l_kwh
         return
     if len(fuel.points) > MAX_POINTS:
         msg = (
@@ -196,6 +204,23 @@ def _pack_fuel(record: PlantArrays, i: int, fuel: FuelCurve, unit: str) -> None:
     record.curve_points[i] = len(fuel.points)
     for k, (kw, l_h) in enumerate(fuel.points):
         record.curve_kw[i, k], record.curve_l_h[i, k] = kw, l_h
+    hull = _lower_hull(fuel.points)
+    record.parts[i] = len(hull) - 1
+    for k, ((x0, y0), (x1, y1)) in enumerate(pairwise(hull)):
+        record.part_end_kw[i, k], record.part_slope[i, k] = x1, (y1 - y0) / (x1 - x0)
+    record.part_end_kw[i, len(hull) - 2] = math.inf
+
+
+def _lower_hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    hull: list[tuple[float, float]] = []
+    for x, y in points:
+        while len(hull) > 1:
+            (x0, y0), (x1, y1) = hull[-2:]
+            if (y1 - y0) * (x - x0) < (y - y0) * (x1 - x0):
+                break
+            hull.pop()
+        hull.append((x, y))
+    return hull
 
 
 _SAME_NAMES = (
@@ -219,6 +244,7 @@ def _pack_battery(record: PlantArrays, battery: Battery) -> None:
         record[name] = getattr(battery, name)
     record.discharge_kw = battery.discharge_kw or battery.power_kw
     record.charge_kw = battery.charge_kw or battery.power_kw
+    record.battery_droop_hz = battery.droop_hz
     low, high = battery.reserve_soc_min, battery.reserve_soc_max
     record.reserve_soc_min = battery.soc_min if low is None else low
     record.reserve_soc_max = battery.soc_max if high is None else high

@@ -118,6 +118,9 @@ class Battery(StrictModel):
     )
     quadratic: Quadratic | None = None
     grid_forming: bool = Field(True, description="the inverter may hold frequency alone")
+    droop_hz: float = Field(
+        1.0, ge=0, description="frequency fall from no load to rated, where it forms the grid, Hz"
+    )
     temperature_c: float = Field(25.0, ge=-40, le=80, description="cell temperature, for ageing")
 
     @model_validator(mode="after")

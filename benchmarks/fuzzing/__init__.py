@@ -1,1 +1,0 @@
-"""Coverage-guided fuzzing of whatever reads a user's file: see `benchmarks/fuzz.py`."""
