@@ -1,0 +1,213 @@
+"""Batched AC power flow on a fixed network: thousands of operating points in one call.
+
+Z-bus (implicit Gauss) fixed point v ← w + Z·conj(s/v) with Z = Y_LL⁻¹ and w = -Z·Y_L0·v₀ (spec;
+Wang et al., IEEE TPWRS 2018, give conditions for convergence). Z is never formed: a sparse LU of
+Y_LL is applied instead. Buses that hold a voltage and units that share the slack by droop are
+found by an outer loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from trimtab.contracts.errors import TrimtabError
+from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
+
+from trimtab_grid.acflow_kernel import Batch, Factors, fixed_point
+from trimtab_grid.acnetwork import AcNetwork, ComplexArray
+from trimtab_grid.sparse_lu import factorise
+
+TOLERANCE = 1e-10
+"""Largest last movement of a voltage, per unit; the error is below it where steps halve."""
+LIMIT = 60
+OUTER_LIMIT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Solved operating points.
+
+    Attributes:
+        network: that was solved.
+        voltage: [M, B] complex, per unit; meaningless where not converged.
+        converged: [M].
+        iterations: [M] of the inner loop, summed over the outer one.
+        slack_power: [M] complex power the slack feeds in, per unit.
+    """
+
+    network: AcNetwork
+    voltage: ComplexArray
+    converged: BoolArray
+    iterations: IntArray
+    slack_power: ComplexArray
+
+    @property
+    def magnitude(self) -> FloatArray:
+        """Voltage magnitudes [M, B], per unit."""
+        return np.abs(self.voltage)
+
+    def loading_percent(self) -> FloatArray:
+        """Load of every branch [M, branches], %: the larger end current over its rating.
+
+        Branches without a rating count as 0.
+        """
+        first, last = self.network.ends()
+        ports = np.array([branch.two_port for branch in self.network.branches])
+        rated = np.array([(b.rated_from, b.rated_to) for b in self.network.branches])
+        v_from, v_to = self.voltage[:, first], self.voltage[:, last]
+        i_from = np.abs(v_from * ports[:, 0] + v_to * ports[:, 1])
+        i_to = np.abs(v_from * ports[:, 2] + v_to * ports[:, 3])
+        shares = [
+            np.divide(i, r, out=np.zeros_like(i), where=r > 0)
+            for i, r in ((i_from, rated[:, 0]), (i_to, rated[:, 1]))
+        ]
+        return np.asarray(100.0 * np.maximum(*shares))
+
+    def losses(self, power: ComplexArray) -> FloatArray:
+        """Active losses [M], per unit, given the powers fed in [M, B] (slack's own excluded)."""
+        own = np.delete(power, self.network.slack, axis=1).sum(axis=1)
+        return np.asarray((self.slack_power + own).real)
+
+
+@dataclass(frozen=True, slots=True)
+class Droop:
+    """Units that share what the slack would have to give, by fixed weights.
+
+    Attributes:
+        weights: bus → share of the surplus it takes on; the slack's bus among them. They must sum
+            to 1: 1/R over the sum of 1/R of all units for droops R.
+    """
+
+    weights: Mapping[int, float]
+
+    def __post_init__(self) -> None:
+        if abs(sum(self.weights.values()) - 1.0) > 1e-9:  # noqa: PLR2004
+            msg = f"droop weights sum to {sum(self.weights.values()):g}: make them sum to 1"
+            raise TrimtabError(msg)
+
+
+@dataclass(frozen=True)
+class AcFlow:
+    """A network, factorised once, and ready for any number of operating points."""
+
+    network: AcNetwork
+    tolerance: float = TOLERANCE
+    limit: int = LIMIT
+    _order: IntArray = field(init=False, repr=False)
+    _factors: Factors = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        free = [bus for bus in range(self.network.buses) if bus != self.network.slack]
+        matrix = self.network.admittance()
+        reduced = matrix[np.ix_(free, free)]
+        sparse = factorise(reduced)
+        order = np.array(free, dtype=np.int64)[sparse.order]
+        drawn = -matrix[order, self.network.slack] * self.network.slack_voltage
+        open_voltage: ComplexArray = np.asarray(
+            np.linalg.solve(matrix[np.ix_(order, order)], drawn)
+        )
+        object.__setattr__(self, "_order", order)
+        object.__setattr__(self, "_factors", sparse.factors(open_voltage))
+
+    def solve(
+        self,
+        power: ComplexArray,
+        start: ComplexArray | None = None,
+        droop: Droop | None = None,
+    ) -> Flow:
+        """Solve M operating points.
+
+        Args:
+            power: [M, B] complex power fed in at every bus, per unit; the slack's is ignored but
+                for droop, where it is its share before sharing. Reactive power of buses that hold
+                a voltage is found, what is given is the first guess.
+            start: [M, B] voltages to start from (those of the last step); without load if None.
+            droop: units that share the slack's power.
+        """
+        if not self.network.held and droop is None:
+            return self._inner(power, start)
+        return self._outer(np.array(power, dtype=np.complex128), start, droop)
+
+    def _inner(self, power: ComplexArray, start: ComplexArray | None) -> Flow:
+        ordered = np.asarray(power).T[self._order]
+        if start is None:
+            shape = (1, ordered.shape[1])
+            re = np.tile(self._factors.open_re[:, None], shape)
+            im = np.tile(self._factors.open_im[:, None], shape)
+        else:
+            first = np.asarray(start).T[self._order]
+            re, im = first.real.copy(), first.imag.copy()
+        batch = Batch(
+            np.ascontiguousarray(ordered.real), np.ascontiguousarray(ordered.imag), re, im
+        )
+        iterations = np.zeros(len(power), dtype=np.int32)
+        fixed_point(self._factors, batch, self.tolerance, self.limit, iterations)
+        voltage = np.empty((self.network.buses, len(power)), dtype=np.complex128)
+        voltage[self.network.slack] = self.network.slack_voltage
+        voltage.real[self._order], voltage.imag[self._order] = re, im
+        current = self._slack_row @ voltage
+        return Flow(
+            self.network,
+            voltage.T,
+            iterations <= self.limit,
+            iterations.astype(np.int64),
+            np.asarray(self.network.slack_voltage * np.conj(current)),
+        )
+
+    def _outer(self, power: ComplexArray, start: ComplexArray | None, droop: Droop | None) -> Flow:
+        """Adjust reactive power of held buses, then the shared surplus, until both fit."""
+        own = power[:, self.network.slack].real.copy()
+        surplus = np.zeros(len(power))
+        total = np.zeros(len(power), dtype=np.int64)
+        for _ in range(OUTER_LIMIT):
+            flow = self._inner(power, start)
+            total += flow.iterations
+            start = flow.voltage
+            miss = self._correct_held(power, flow)
+            if droop is not None:
+                miss = np.maximum(miss, self._share(power, flow, droop, own, surplus))
+            if np.all((miss <= self.tolerance) | ~flow.converged):
+                break
+        settled = flow.converged & (miss <= 10.0 * self.tolerance)
+        return Flow(self.network, flow.voltage, settled, total, flow.slack_power)
+
+    def _correct_held(self, power: ComplexArray, flow: Flow) -> FloatArray:
+        """Move reactive power by the sensitivity without load; largest deviation [M]."""
+        if not self.network.held:
+            return np.zeros(len(power))
+        buses, wanted, sensitivity = self._held
+        size = np.abs(flow.voltage[:, buses])
+        deviation = wanted - size
+        power.imag[:, buses] += deviation * size @ sensitivity
+        return np.asarray(np.abs(deviation).max(axis=1))
+
+    @staticmethod
+    def _share(
+        power: ComplexArray, flow: Flow, droop: Droop, own: FloatArray, surplus: FloatArray
+    ) -> FloatArray:
+        """Hand the slack's surplus on by weight; how far the slack is from its own share [M]."""
+        slack = flow.network.slack
+        weight = droop.weights.get(slack, 0.0)
+        excess = flow.slack_power.real - own - weight * surplus
+        surplus += excess
+        for bus, share in droop.weights.items():
+            if bus != slack:
+                power.real[:, bus] += share * excess
+        return np.asarray(np.abs(excess))
+
+    @cached_property
+    def _slack_row(self) -> ComplexArray:
+        return np.asarray(self.network.admittance()[self.network.slack])
+
+    @cached_property
+    def _held(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Held buses, their magnitudes, and dQ/d|V| without load (inverse of Im Z)."""
+        buses = np.array([held.bus for held in self.network.held], dtype=np.int64)
+        wanted = np.array([held.magnitude for held in self.network.held])
+        free = [bus for bus in range(self.network.buses) if bus != self.network.slack]
+        impedance = np.linalg.inv(self.network.admittance()[np.ix_(free, free)])
+        places = [free.index(int(bus)) for bus in buses]
+        return buses, wanted, np.linalg.inv(impedance.imag[np.ix_(places, places)]).T

@@ -1,0 +1,37 @@
+"""Reads JSON that a stranger may have written: finite numbers, bearable depth."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from trimtab.contracts.errors import InputFileError
+
+
+def parse_json(text: str, name: str) -> Any:
+    """The document in a text; ``NaN`` stands for a missing value and becomes None.
+
+    Raises:
+        InputFileError: no JSON; names line and column. Deep nesting ends in this error too.
+    """
+    try:
+        return json.loads(text, parse_constant=_missing)
+    except json.JSONDecodeError as error:
+        msg = f"{name}:{error.lineno}:{error.colno}: is no JSON: {error.msg}; mend it there"
+        raise InputFileError(msg) from None
+    except RecursionError:
+        msg = f"{name}: is nested too deeply; flatten it"
+        raise InputFileError(msg) from None
+    except ValueError as error:
+        msg = f"{name}: cannot be read as JSON: {error}; write plain numbers and lists"
+        raise InputFileError(msg) from None
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a document is a finite number (true and false are none)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _missing(word: str) -> None:
+    """NaN, Infinity and -Infinity are no JSON; pandas writes NaN where nothing is known."""
