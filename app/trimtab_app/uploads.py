@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from trimtab.contracts.damage import DAMAGED_ZIP
 from trimtab.contracts.errors import InputFileError
 
 MAX_FILE_BYTES = 50_000_000
@@ -48,7 +49,9 @@ def unpacked(upload: Upload) -> list[Upload]:
     try:
         with zipfile.ZipFile(io.BytesIO(upload.content)) as archive:
             return list(_members(upload.name, archive))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except InputFileError:
+        raise
+    except DAMAGED_ZIP as error:
         msg = f"{upload.name}: cannot be unpacked: {error}"
         raise InputFileError(msg) from None
 
@@ -133,7 +136,11 @@ class Shelf:
         Raises:
             InputFileError: the name leads out of the folder, or the quota is used up.
         """
-        target = (folder / upload.name).resolve()
+        try:
+            target = (folder / upload.name).resolve()
+        except (ValueError, OSError):
+            msg = f"{upload.name!r}: is no name of a file"
+            raise InputFileError(msg) from None
         if not target.is_relative_to(folder.resolve()):
             msg = f"{upload.name}: leads out of the scenario's folder"
             raise InputFileError(msg)

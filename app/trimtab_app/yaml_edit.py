@@ -77,8 +77,11 @@ def flow(value: Any) -> str:
 
 
 def _node(text: str, path: Path) -> yaml.Node | None:
-    """The node at a path; the text was checked by `parse` before, so composing is safe."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    """The node at a path; `parse` has read the text before, so composing cannot run away."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:  # the parser in C that `parse` uses is laxer in places
+        return None
     for part in path:
         if isinstance(node, yaml.MappingNode):
             node = next((v for k, v in node.value if k.value == str(part)), None)

@@ -24,6 +24,9 @@ class Ops(Protocol):
     def tanh(self, x: Array) -> Array:
         """Hyperbolic tangent."""
 
+    def relu(self, x: Array) -> Array:
+        """max(x, 0)."""
+
     def concat(self, parts: list[Array]) -> Array:
         """Concatenate along the last axis."""
 
@@ -60,6 +63,10 @@ class NumpyOps:
     def tanh(self, x: Array) -> Array:
         """Hyperbolic tangent."""
         return np.tanh(x)
+
+    def relu(self, x: Array) -> Array:
+        """max(x, 0)."""
+        return np.maximum(x, np.float32(0.0))
 
     def concat(self, parts: list[Array]) -> Array:
         """Concatenate along the last axis."""

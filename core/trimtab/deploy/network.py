@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from trimtab.contracts.errors import ContractError, SpecMismatchError
 from trimtab.contracts.spec import Spec
@@ -27,6 +27,7 @@ from trimtab.deploy.arrays import NEGATIVE, Array, Ops
 
 Params = Mapping[str, Array]
 Inputs = Mapping[str, Array]
+LOG_STD_LOW, LOG_STD_HIGH = -5.0, 2.0  # of state-dependent spreads, SAC reference code
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class NetSpec:
         embed: width of entity embeddings.
         squash: box actions are tanh-squashed Gaussians (else plain ones, clipped to the box).
         initial_std: standard deviation of box actions at the start, in units of the half range.
+        activation: of the trunk layers.
+        state_std: the spread of box actions depends on the observation (SAC), else it is one
+            parameter per component (PPO).
     """
 
     obs_dim: int
@@ -62,6 +66,8 @@ class NetSpec:
     embed: int = 32
     squash: bool = False
     initial_std: float = 1.0
+    activation: Literal["tanh", "relu"] = "tanh"
+    state_std: bool = False
 
     def __post_init__(self) -> None:
         if self.action_block is not None:
@@ -95,7 +101,7 @@ class NetSpec:
             action_block: score discrete actions by this entity block.
             central: let the critic read `Obs.state` (MAPPO).
             rounds: message-passing rounds; 0 ignores the edges.
-            shape: `hidden`, `embed`, `squash`, `initial_std`.
+            shape: `hidden`, `embed`, `squash`, `initial_std`, `activation`, `state_std`.
 
         Raises:
             ContractError: no central state, no edges, or several discrete components to score.
@@ -173,7 +179,7 @@ class ActorOutput(NamedTuple):
     Attributes:
         logits: [S, B, A, Σn], masked.
         mean: [S, B, A, b], in units of the half range.
-        log_std: [S, 1, 1, b].
+        log_std: [S, 1, 1, b], or [S, B, A, b] with `NetSpec.state_std`.
     """
 
     logits: Array | None
@@ -195,52 +201,64 @@ def actor(net: NetSpec, params: Params, inputs: Inputs, ops: Ops) -> ActorOutput
     if net.action_block is not None:
         logits = _score_actions(net, params, hidden, embedded[net.action_block], ops)
     elif net.discrete:
-        logits = _layer(params, "actor.logits", hidden, ops)
+        logits = layer(params, "actor.logits", hidden, ops)
     if logits is not None and "action_mask" in inputs:
         logits = ops.where(inputs["action_mask"], logits, NEGATIVE)
     if net.box:
-        mean = _layer(params, "actor.mean", hidden, ops)
-        log_std = params["actor.log_std"][:, None]
+        mean = layer(params, "actor.mean", hidden, ops)
+        log_std = _log_std(net, params, hidden, ops)
     return ActorOutput(logits, mean, log_std)
+
+
+def _log_std(net: NetSpec, params: Params, hidden: Array, ops: Ops) -> Array:
+    """Logarithm of the spread, bounded where it depends on the observation."""
+    if not net.state_std:
+        return params["actor.log_std"][:, None]
+    middle, half = (LOG_STD_HIGH + LOG_STD_LOW) / 2.0, (LOG_STD_HIGH - LOG_STD_LOW) / 2.0
+    return ops.tanh(layer(params, "actor.spread", hidden, ops)) * half + middle
 
 
 def critic(net: NetSpec, params: Params, inputs: Inputs, ops: Ops) -> Array:
     """Values of every agent, [S, B, A, K + C]."""
     hidden, _ = encode(net, params, inputs, ops, "critic")
-    return _layer(params, "critic.value", hidden, ops)
+    return layer(params, "critic.value", hidden, ops)
 
 
 def encode(
     net: NetSpec, params: Params, inputs: Inputs, ops: Ops, side: str
 ) -> tuple[Array, dict[str, Array]]:
-    """Hidden features [S, B, A, h] and the embedded entities of each block [S, B, A, E, e]."""
+    """Hidden features [S, B, A, h] and the embedded entities of each block [S, B, A, E, e].
+
+    `side` is the prefix of the parameters; every side but the actor reads the central state.
+    """
     obs = inputs["obs"]
     parts = [obs]
-    if side == "critic" and net.state_dim:
+    if side != "actor" and net.state_dim:
         parts.append(ops.repeat_agents(inputs["state"], obs.shape[2]))
     embedded: dict[str, Array] = {}
     for block, _ in net.blocks:
         entities = ops.tanh(
-            _layer(params, f"{side}.embed.{block}", inputs[f"entities.{block}"], ops)
+            layer(params, f"{side}.embed.{block}", inputs[f"entities.{block}"], ops)
         )
         mask = inputs[f"mask.{block}"]
         embedded[block] = entities
         parts.append(_mean_pool(entities, mask, ops))
         if net.input_dim:
-            query = _layer(params, f"{side}.query.{block}", obs, ops)
+            query = layer(params, f"{side}.query.{block}", obs, ops)
             parts.append(_attention_pool(query, entities, mask, ops))
     joined = ops.concat(parts) if len(parts) > 1 else obs
     flat = joined.reshape(joined.shape[0], -1, joined.shape[-1])
+    bend = ops.relu if net.activation == "relu" else ops.tanh
     for i in range(len(net.hidden)):
         name = f"{side}.trunk.{i}"
-        flat = ops.tanh(ops.affine(flat, params[f"{name}.w"], params[f"{name}.b"]))
+        flat = bend(ops.affine(flat, params[f"{name}.w"], params[f"{name}.b"]))
     hidden = flat.reshape(*joined.shape[:-1], net.hidden[-1])
     for i in range(net.rounds):
         hidden = _message_round(params, side, i, hidden, inputs, ops)
     return hidden, embedded
 
 
-def _layer(params: Params, name: str, x: Array, ops: Ops) -> Array:
+def layer(params: Params, name: str, x: Array, ops: Ops) -> Array:
     """Affine map of the last axis, whatever axes lie between it and the seeds."""
     weight = params[f"{name}.w"]
     flat = x.reshape(x.shape[0], -1, x.shape[-1])
@@ -267,16 +285,16 @@ def _message_round(
     edges, weight = inputs["edges"], ops.as_float(inputs["edge_mask"])[..., None]
     source, target = edges[..., 0], edges[..., 1]
     pairs = ops.concat([ops.gather_rows(hidden, source), ops.gather_rows(hidden, target)])
-    messages = ops.tanh(_layer(params, f"{side}.message.{i}", pairs, ops)) * weight
+    messages = ops.tanh(layer(params, f"{side}.message.{i}", pairs, ops)) * weight
     agents = hidden.shape[2]
     total = ops.scatter_rows(messages, target, agents)
     count = ops.scatter_rows(weight, target, agents)
     mean = total / (count + 1e-6)
-    return hidden + ops.tanh(_layer(params, f"{side}.update.{i}", ops.concat([hidden, mean]), ops))
+    return hidden + ops.tanh(layer(params, f"{side}.update.{i}", ops.concat([hidden, mean]), ops))
 
 
 def _score_actions(net: NetSpec, params: Params, hidden: Array, entities: Array, ops: Ops) -> Array:
     """One score per entity, from its own features and the agent's: [S, B, A, E]."""
-    own = _layer(params, "actor.action", entities, ops)
-    context = _layer(params, "actor.context", hidden, ops)
-    return _layer(params, "actor.score", ops.tanh(own + context[..., None, :]), ops)[..., 0]
+    own = layer(params, "actor.action", entities, ops)
+    context = layer(params, "actor.context", hidden, ops)
+    return layer(params, "actor.score", ops.tanh(own + context[..., None, :]), ops)[..., 0]

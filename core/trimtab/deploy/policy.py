@@ -284,7 +284,10 @@ class PolicyController(Controller):
         logits = _join([part.logits for part in parts], n)
         raw = _join([part.mean for part in parts], n)
         if not self._greedy:
-            logits, raw = self._perturbed(logits, raw, parts[0].log_std)
+            log_std = parts[0].log_std
+            if self._policy.net.state_std:
+                log_std = np.concatenate([part.log_std for part in parts], axis=1)[:, :n]
+            logits, raw = self._perturbed(logits, raw, log_std)
         self._decision += 1
         discrete = None if logits is None else pick(logits, self._interface.discrete)
         return self._interface.to_action(discrete, raw, obs)

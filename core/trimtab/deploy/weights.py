@@ -102,7 +102,7 @@ def load_policy(path: Path, spec: Spec | None = None, *, exact: bool = True) -> 
     if manifest.get("kind") != "policy":
         msg = f"{path}: holds a {manifest.get('kind')!r}, not a policy"
         raise CheckpointError(msg)
-    net = NetSpec.from_dict(manifest["net"])
+    net = _net(path, manifest)
     if spec is not None:
         if exact:
             check_spec(path, manifest, spec)
@@ -112,6 +112,14 @@ def load_policy(path: Path, spec: Spec | None = None, *, exact: bool = True) -> 
         return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
 
     return Policy(net, part("params/"), Normaliser(part("mean/"), part("inverse_std/")))
+
+
+def _net(path: Path, manifest: Mapping[str, Any]) -> NetSpec:
+    try:
+        return NetSpec.from_dict(manifest["net"])
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{path}: its manifest describes no network ({error!r}); restore both files"
+        raise CheckpointError(msg) from error
 
 
 def spec_entry(spec: Spec) -> dict[str, Any]:
@@ -171,7 +179,7 @@ def _read(path: Path) -> bytes:
 def _manifest(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         msg = f"{path}: the manifest is not valid JSON ({error}); restore it"

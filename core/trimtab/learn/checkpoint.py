@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: from one, PPO goes on bit for bit (same CPU, one thread)."""
+"""Checkpoints of a training run: from one, a trainer goes on bit for bit (same CPU, 1 thread)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from trimtab.contracts.errors import CheckpointError
 from trimtab.deploy.weights import check_spec, load_arrays, save_arrays, spec_entry
-from trimtab.learn.ppo import PPO
+from trimtab.learn.report import Trainer
 
 
-def save_checkpoint(path: Path, ppo: PPO) -> None:
+def save_checkpoint(path: Path, trainer: Trainer) -> None:
     """Write weights, Adam moments, normaliser, generators and the problem's snapshot.
 
     The compiled and the eager step differ in the last bits: resume with the same choice. The
@@ -17,17 +17,17 @@ def save_checkpoint(path: Path, ppo: PPO) -> None:
 
     Args:
         path: of the .safetensors file; the manifest goes to the .json beside it.
-        ppo: between two iterations.
+        trainer: between two iterations.
 
     Raises:
         SnapshotUnsupportedError: the problem cannot be snapshot.
     """
-    arrays, plain = ppo.state_dict()
-    manifest = {"kind": "checkpoint", "net": ppo.net.to_dict(), "state": plain}
-    save_arrays(path, arrays, manifest | spec_entry(ppo.problem.spec))
+    arrays, plain = trainer.state_dict()
+    manifest = {"kind": "checkpoint", "net": trainer.net.to_dict(), "state": plain}
+    save_arrays(path, arrays, manifest | spec_entry(trainer.spec))
 
 
-def resume(path: Path, ppo: PPO) -> None:
+def resume(path: Path, trainer: Trainer) -> None:
     """Put a checkpoint into a trainer built with the same arguments.
 
     Raises:
@@ -38,5 +38,5 @@ def resume(path: Path, ppo: PPO) -> None:
     if manifest.get("kind") != "checkpoint":
         msg = f"{path}: holds a {manifest.get('kind')!r}, not a checkpoint"
         raise CheckpointError(msg)
-    check_spec(path, manifest, ppo.problem.spec)
-    ppo.load_state_dict(arrays, manifest["state"])
+    check_spec(path, manifest, trainer.spec)
+    trainer.load_state_dict(arrays, manifest["state"])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trimtab.contracts.errors import ContractError, EmptyMaskError, ObservationError
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import IntArray, Obs, Step
+from trimtab.contracts.spec import Action, IntArray, Obs, Step
 from trimtab.deploy.arrays import Array
 from trimtab.deploy.network import ActorOutput
 from trimtab.deploy.policy import Interface, Policy, pick
@@ -86,7 +86,9 @@ class Rollout:
         inputs: raw network inputs, [S, T + 1, N, A, ...]; the last is what followed.
         alive: [S, T + 1, N, A] bool.
         arrays: `discrete`, `raw`, `logits`, `mean`, `reward`, `cost`, `terminated`, `truncated`,
-            `elapsed` (in units of dt_s), `guided`, and teacher labels; [S, T, N, ...].
+            `elapsed` (in units of dt_s), `guided`, `intervened`, teacher labels, `log_std` where
+            it depends on the observation, and what was executed as `executed_discrete` and
+            `executed_raw` where asked for; [S, T, N, ...].
         finals: last observations of truncated episodes, or None.
         guided_success: [S, T, N] bool, guided decisions of episodes that ended in success.
         episodes: those that ended.
@@ -98,6 +100,12 @@ class Rollout:
     finals: Finals | None
     guided_success: NDArray[np.bool_]
     episodes: list[Episode]
+
+    def intervened(self) -> NDArray[np.float64]:
+        """[S] share of live agents' decisions that a shield changed."""
+        live = self.alive[:, :-1]
+        changed = (self.arrays["intervened"] & live).sum(axis=(1, 2, 3))
+        return np.asarray(changed / np.maximum(live.sum(axis=(1, 2, 3)), 1))
 
 
 @dataclass(slots=True)
@@ -138,6 +146,7 @@ class Collector:
         seeds: one per training seed.
         teacher: gives labels, and plays guided decisions.
         source: next scenarios, for problems with autoreset off; default: fresh seeds.
+        keep_executed: record what the shields let through beside what was proposed.
     """
 
     def __init__(
@@ -147,6 +156,8 @@ class Collector:
         seeds: Sequence[int],
         teacher: Teacher | None = None,
         source: ScenarioSource | None = None,
+        *,
+        keep_executed: bool = False,
     ) -> None:
         if problem.copies % len(seeds):
             msg = (
@@ -158,7 +169,7 @@ class Collector:
             msg = f"{problem.spec.name}: a scenario source needs a problem with autoreset=False"
             raise ContractError(msg)
         self.problem, self.interface, self.teacher = problem, interface, teacher
-        self.seeds = len(seeds)
+        self.seeds, self._keep_executed = len(seeds), keep_executed
         streams = [np.random.SeedSequence(seed).spawn(3) for seed in seeds]
         self.noise = [np.random.default_rng(stream[0]) for stream in streams]
         n = problem.copies // self.seeds
@@ -332,6 +343,8 @@ class Collector:
         if out.mean is not None and out.log_std is not None:
             chosen["raw"] = out.mean + np.exp(out.log_std) * noise["normal"][t]
             self._rest.write(t, "mean", out.mean)
+            if self.interface.net.state_std:
+                self._rest.write(t, "log_std", out.log_std)
         if guided is not None:
             self._rest.write(t, "guided", guided)
         if labels or (guided is not None and guided.any()):
@@ -340,7 +353,20 @@ class Collector:
             self._rest.write(t, name, x)
         joint = {name: x.reshape(-1, *x.shape[2:]) for name, x in chosen.items()}
         action = self.interface.to_action(joint.get("discrete"), joint.get("raw"), self.obs)
-        return self.problem.step(action)
+        step = self.problem.step(action)
+        if self._keep_executed:
+            self._write_executed(t, step.executed or action)
+        return step
+
+    def _write_executed(self, t: int, executed: Action) -> None:
+        """What was executed, in the units of what was proposed; `obs` is still the old one."""
+        shape = (self.seeds, -1, self.problem.spec.n_agents)
+        if self.interface.discrete and executed.discrete is not None:
+            discrete = executed.discrete.astype(np.int64)
+            self._rest.write(t, "executed_discrete", discrete.reshape(*shape, discrete.shape[-1]))
+        raw = self.interface.to_raw(executed, self.obs)
+        if raw is not None:
+            self._rest.write(t, "executed_raw", raw.reshape(*shape, raw.shape[-1]))
 
     def _override(self, t: int, chosen: dict[str, Array], guided: NDArray[np.bool_] | None) -> None:
         if self.teacher is None:
@@ -364,6 +390,7 @@ class Collector:
         write(t, "terminated", step.terminated)
         write(t, "truncated", step.truncated)
         write(t, "elapsed", step.elapsed_s)
+        write(t, "intervened", step.intervened)
         self._decision += 1
         self.obs = step.obs
         done = step.terminated | step.truncated
@@ -418,7 +445,9 @@ class Collector:
 # Leading axes that stand for the S·N rows: [T, S·N, ...] as problems give them, [T, S, N, ...]
 # as networks do.
 _ROWS = dict.fromkeys(("reward", "cost", "terminated", "truncated", "elapsed", "guided"), 2)
+_ROWS |= dict.fromkeys(("intervened",), 2)
 _ROWS |= dict.fromkeys(("logits", "mean", "discrete", "raw", "teacher_probs", "teacher_raw"), 3)
+_ROWS |= dict.fromkeys(("log_std", "executed_discrete", "executed_raw"), 3)
 _PARTS = ("obs", "alive", "edges", "edge_mask", "action_mask", "box_low", "box_high", "state")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from trimtab.deploy.arrays import Array
-from trimtab.deploy.network import NetSpec
+from trimtab.deploy.network import LOG_STD_HIGH, LOG_STD_LOW, NetSpec
 
 
 class TorchOps:
@@ -30,6 +30,10 @@ class TorchOps:
         fixed = x.detach()
         y = 1.0 - 2.0 / (torch.exp(2.0 * fixed) + 1.0)
         return y + (1.0 - y * y) * (x - fixed)
+
+    def relu(self, x: Array) -> Array:
+        """max(x, 0)."""
+        return torch.relu(x)
 
     def concat(self, parts: list[Array]) -> Array:
         """Concatenate along the last axis."""
@@ -68,42 +72,82 @@ def init_params(net: NetSpec, rngs: Sequence[np.random.Generator]) -> dict[str, 
     Returns:
         name → float32 array [S, in, out] or [S, 1, out].
     """
-    per_seed = [_init_one(net, rng) for rng in rngs]
+    return _stack([_actor_and_critic(net, rng) for rng in rngs])
+
+
+def init_values(
+    net: NetSpec, sides: Sequence[str], outputs: int, rngs: Sequence[np.random.Generator]
+) -> dict[str, Array]:
+    """Further value networks: trunks named by `sides`, each with `<side>.value` of `outputs`."""
+
+    def one(rng: np.random.Generator) -> dict[str, Array]:
+        draw = _Draw(rng)
+        for side in sides:
+            draw.trunk(net, side)
+            draw.layer(f"{side}.value", net.hidden[-1], outputs, 1.0)
+        return draw.params
+
+    return _stack([one(rng) for rng in rngs])
+
+
+def _stack(per_seed: list[dict[str, Array]]) -> dict[str, Array]:
     return {name: np.stack([p[name] for p in per_seed]) for name in per_seed[0]}
 
 
-def _init_one(net: NetSpec, rng: np.random.Generator) -> dict[str, Array]:
-    params: dict[str, Array] = {}
+class _Draw:
+    """Draws layers of one training seed."""
 
-    def layer(name: str, width_in: int, width_out: int, gain: float = float(np.sqrt(2.0))) -> None:
-        normal = rng.standard_normal((max(width_in, width_out), min(width_in, width_out)))
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.params: dict[str, Array] = {}
+
+    def layer(
+        self, name: str, width_in: int, width_out: int, gain: float = float(np.sqrt(2.0))
+    ) -> None:
+        """An orthogonal affine layer."""
+        normal = self.rng.standard_normal((max(width_in, width_out), min(width_in, width_out)))
         q, r = np.linalg.qr(normal)
         q = q * np.sign(np.diag(r))
         weight = gain * (q if width_in >= width_out else q.T)
-        params[f"{name}.w"] = np.ascontiguousarray(weight, dtype=np.float32)
-        params[f"{name}.b"] = np.zeros((1, width_out), dtype=np.float32)
+        self.params[f"{name}.w"] = np.ascontiguousarray(weight, dtype=np.float32)
+        self.params[f"{name}.b"] = np.zeros((1, width_out), dtype=np.float32)
 
-    for side in ("actor", "critic"):
-        width = net.input_dim + (net.state_dim if side == "critic" else 0)
+    def trunk(self, net: NetSpec, side: str) -> None:
+        """Everything below the heads, as `trimtab.deploy.network.encode` reads it."""
+        width = net.input_dim + (net.state_dim if side != "actor" else 0)
         for block, features in net.blocks:
-            layer(f"{side}.embed.{block}", features, net.embed)
+            self.layer(f"{side}.embed.{block}", features, net.embed)
             if net.input_dim:
-                layer(f"{side}.query.{block}", net.input_dim, net.embed, 1.0)
+                self.layer(f"{side}.query.{block}", net.input_dim, net.embed, 1.0)
             width += 2 * net.embed if net.input_dim else net.embed
         for i, units in enumerate(net.hidden):
-            layer(f"{side}.trunk.{i}", width, units)
+            self.layer(f"{side}.trunk.{i}", width, units)
             width = units
         for i in range(net.rounds):
-            layer(f"{side}.message.{i}", 2 * width, width)
-            layer(f"{side}.update.{i}", 2 * width, width)
+            self.layer(f"{side}.message.{i}", 2 * width, width)
+            self.layer(f"{side}.update.{i}", 2 * width, width)
+
+
+def _actor_and_critic(net: NetSpec, rng: np.random.Generator) -> dict[str, Array]:
+    draw = _Draw(rng)
+    draw.trunk(net, "actor")
+    draw.trunk(net, "critic")
+    width = net.hidden[-1]
     if net.action_block is not None:
-        layer("actor.action", net.embed, net.hidden[-1])
-        layer("actor.context", net.hidden[-1], net.hidden[-1])
-        layer("actor.score", net.hidden[-1], 1, 0.01)
+        draw.layer("actor.action", net.embed, width)
+        draw.layer("actor.context", width, width)
+        draw.layer("actor.score", width, 1, 0.01)
     if net.discrete:
-        layer("actor.logits", net.hidden[-1], sum(net.discrete), 0.01)
+        draw.layer("actor.logits", width, sum(net.discrete), 0.01)
     if net.box:
-        layer("actor.mean", net.hidden[-1], net.box, 0.01)
-        params["actor.log_std"] = np.full((1, net.box), np.log(net.initial_std), np.float32)
-    layer("critic.value", net.hidden[-1], net.values, 1.0)
-    return params
+        draw.layer("actor.mean", width, net.box, 0.01)
+        log_std = float(np.log(net.initial_std))
+        if net.state_std:
+            draw.layer("actor.spread", width, net.box, 0.01)
+            middle, half = (LOG_STD_HIGH + LOG_STD_LOW) / 2, (LOG_STD_HIGH - LOG_STD_LOW) / 2
+            bias = np.arctanh((log_std - middle) / half)
+            draw.params["actor.spread.b"] += np.float32(bias)
+        else:
+            draw.params["actor.log_std"] = np.full((1, net.box), log_std, np.float32)
+    draw.layer("critic.value", width, net.values, 1.0)
+    return draw.params

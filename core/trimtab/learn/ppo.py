@@ -3,7 +3,7 @@
 - IPPO: all agents share the parameters; MAPPO: `NetSpec.for_problem(..., central=True)` lets the
   critic read `Obs.state`. One agent is plain PPO.
 - The critic has one output per reward and cost channel; advantages are scalarised afterwards by
-  the reward weights, minus Lagrange multipliers λ_c ← max(0, λ_c + η (J_c − limit_c)).
+  the reward weights, minus Lagrange multipliers times costs (`lagrangian`).
 - A teacher leashes the policy by a divergence whose weight decays; a `Retry` source lets it
   play the first part of failed scenarios (guided decisions are imitated if the episode ended in
   verified success, and never enter the policy gradient).
@@ -33,20 +33,23 @@ from numpy.typing import NDArray
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import CheckpointError, ContractError
 from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.spec import Spec
 from trimtab.deploy.arrays import Array
 from trimtab.deploy.network import ActorOutput, NetSpec, actor, critic
 from trimtab.deploy.policy import Interface, Normaliser, Policy
-from trimtab.learn.collect import Collector, Episode, Rollout
+from trimtab.learn.collect import Collector, Rollout
 from trimtab.learn.curriculum import ScenarioSource
 from trimtab.learn.gae import advantages, value_after
 from trimtab.learn.heads import log_prob_and_entropy, teacher_loss
+from trimtab.learn.lagrangian import Multipliers
 from trimtab.learn.nets import TorchOps, init_params
 from trimtab.learn.normalise import RunningMoments, RunningNormaliser
+from trimtab.learn.report import Report, part
 from trimtab.learn.step import WORTH_COMPILING, Learner, Tensors
 from trimtab.learn.teacher import Teacher
 
 _OPS = TorchOps()
-_OWN = ("multipliers", "env_steps", "_running")
+_OWN = ("env_steps", "_running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,9 @@ class PPOConfig:
         normalise_obs: running normaliser; frozen in the exported policy.
         normalise_reward: scale each channel by the deviation of its discounted return.
         reward_weights: [K] scalarisation; None for the spec's.
-        cost_rate: η of the Lagrange multipliers, per unit of cost.
+        cost_rate: gain of the Lagrange multipliers, per unit of cost; 0 ignores the costs.
+        cost_proportional: their proportional gain, see `lagrangian`.
+        cost_derivative: their derivative gain.
         leash: weight of the divergence from the teacher at the start.
         leash_until: share of the run after which the leash is gone.
         imitation: weight of imitating guided decisions that led to verified success.
@@ -95,32 +100,13 @@ class PPOConfig:
     normalise_reward: bool = False
     reward_weights: tuple[float, ...] | None = None
     cost_rate: float = 0.0
+    cost_proportional: float = 0.0
+    cost_derivative: float = 0.0
     leash: float = 0.0
     leash_until: float = 1.0
     imitation: float = 1.0
     critic_warmup: int = 0
     compiled: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One iteration, arrays [S] over training seeds.
-
-    Attributes:
-        env_steps: decisions × copies so far, per seed, dead copies not counted.
-        loss: total loss, mean over updates.
-        diagnostics: `policy_loss`, `value_loss`, `entropy`, `kl`, `clipped`, `teacher_loss`.
-        multipliers: [S, C] Lagrange multipliers.
-        episodes: those that ended in this iteration.
-        active: False for seeds that were stopped because their loss was not finite.
-    """
-
-    env_steps: NDArray[np.int64]
-    loss: NDArray[np.float32]
-    diagnostics: Mapping[str, NDArray[np.float32]]
-    multipliers: NDArray[np.float64]
-    episodes: list[Episode]
-    active: NDArray[np.bool_]
 
 
 class PPO:
@@ -172,9 +158,25 @@ class PPO:
         self._fixed = None if start is None else start.normaliser
         self._returns = RunningMoments(len(self.seeds), net.values)
         self._running = np.zeros((problem.copies, problem.spec.n_agents, net.values))
-        self.multipliers = np.zeros((len(self.seeds), len(problem.spec.costs)))
+        self.lagrange = Multipliers(
+            problem.spec,
+            len(self.seeds),
+            rate=config.cost_rate,
+            proportional=config.cost_proportional,
+            derivative=config.cost_derivative,
+        )
         self.iteration = 0
         self.env_steps = np.zeros(len(self.seeds), dtype=np.int64)
+
+    @property
+    def spec(self) -> Spec:
+        """The spec that is trained on."""
+        return self.problem.spec
+
+    @property
+    def multipliers(self) -> NDArray[np.float64]:
+        """[S, C] Lagrange multipliers."""
+        return self.lagrange.value
 
     def policy(self) -> Policy:
         """The present policy of all S seeds; parameters are live views until `Policy.seed`."""
@@ -195,6 +197,7 @@ class PPO:
         arrays |= {f"learner/{name}": x for name, x in self.learner.state_dict().items()}
         arrays |= {f"normaliser/{name}": x for name, x in self.normaliser.state_dict().items()}
         arrays |= {f"returns/{name}": x for name, x in self._returns.state_dict().items()}
+        arrays |= {f"lagrange/{name}": x for name, x in self.lagrange.state_dict().items()}
         arrays |= {f"own/{name}": np.array(getattr(self, name)) for name in _OWN}
         plain = {"collector": plain, "shuffle": self._shuffle.bit_generator.state}
         return arrays, plain | {"iteration": self.iteration, "seeds": list(self.seeds)}
@@ -208,16 +211,13 @@ class PPO:
         if plain["seeds"] != list(self.seeds):
             msg = f"checkpoint of seeds {plain['seeds']}, this run has {list(self.seeds)}"
             raise CheckpointError(msg)
-
-        def part(prefix: str) -> dict[str, NDArray[Any]]:
-            return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
-
-        self.learner.load_state_dict(part("learner/"))
-        self.normaliser.load_state_dict(part("normaliser/"))
-        self._returns.load_state_dict(part("returns/"))
+        self.learner.load_state_dict(part(arrays, "learner/"))
+        self.normaliser.load_state_dict(part(arrays, "normaliser/"))
+        self._returns.load_state_dict(part(arrays, "returns/"))
+        self.lagrange.load_state_dict(part(arrays, "lagrange/"))
         for name in _OWN:
             setattr(self, name, arrays[f"own/{name}"].copy())
-        self.collector.load_state_dict(part("collector/"), plain["collector"])
+        self.collector.load_state_dict(part(arrays, "collector/"), plain["collector"])
         self._shuffle.bit_generator.state = plain["shuffle"]
         self.iteration = plain["iteration"]
 
@@ -247,7 +247,7 @@ class PPO:
         losses, diagnostics = self._update(batch, coefficients, rate)
         if self._fixed is None and config.normalise_obs:
             self._add_to_normaliser(rollout)
-        self._move_multipliers(rollout)
+        self.lagrange.follow(rollout)
         self.env_steps += rollout.alive[:, :-1].any(axis=-1).sum(axis=(1, 2))
         self.iteration += 1
         return Report(
@@ -257,6 +257,7 @@ class PPO:
             self.multipliers.copy(),
             rollout.episodes,
             self.learner.active,
+            rollout.intervened(),
         )
 
     def _fit_normaliser(self) -> None:
@@ -312,9 +313,10 @@ class PPO:
     @torch.inference_mode()
     def _old_log_prob(self, batch: Tensors, arrays: Mapping[str, Array]) -> torch.Tensor:
         """Log-probability of what was proposed, from the distribution it was drawn from."""
-        drawn = {k: torch.from_numpy(_join(arrays[k])) for k in ("logits", "mean") if k in arrays}
-        log_std = None
-        if self.net.box:
+        names = [k for k in ("logits", "mean", "log_std") if k in arrays]
+        drawn = {k: torch.from_numpy(_join(arrays[k])) for k in names}
+        log_std = drawn.get("log_std")
+        if self.net.box and log_std is None:
             log_std = self.learner.tensors()["actor.log_std"][:, None]
         out = ActorOutput(drawn.get("logits"), drawn.get("mean"), log_std)
         return log_prob_and_entropy(self.net, out, batch, self.interface.discrete)[0].clone()
@@ -457,18 +459,6 @@ class PPO:
         diagnostics["value_loss"] = value_loss
         return coefficients["actor"] * total + config.value_weight * value_loss, diagnostics
 
-    def _move_multipliers(self, rollout: Rollout) -> None:
-        """Lagrange step per cost channel: on the mean per step, or on finished episodes."""
-        if not self.config.cost_rate:
-            return
-        for c, channel in enumerate(self.problem.spec.costs):
-            level = rollout.arrays["cost"][..., c].mean(axis=(1, 2))
-            if channel.kind == "budget":
-                level = _per_seed([(e.seed, float(e.cost[c])) for e in rollout.episodes], level)
-            excess = np.where(np.isnan(level), 0.0, level - channel.limit)
-            moved = self.multipliers[:, c] + self.config.cost_rate * excess
-            self.multipliers[:, c] = np.maximum(0.0, moved)
-
 
 def _mean(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Weighted mean [S] of [S, B, A]; 0 where nothing has weight."""
@@ -487,12 +477,3 @@ def _channels(rollout: Rollout) -> Array:
         return reward
     shared = np.repeat(cost[:, :, :, None], reward.shape[3], axis=3)
     return np.concatenate([reward, shared], axis=-1)
-
-
-def _per_seed(pairs: list[tuple[int, float]], like: Array) -> NDArray[np.float64]:
-    """Mean of the values of each seed, NaN where a seed has none."""
-    total, count = np.zeros(len(like)), np.zeros(len(like))
-    for seed, value in pairs:
-        total[seed] += value
-        count[seed] += 1
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -4,7 +4,8 @@ Compiled whole, it costs a third of the same step in eager mode, because at smal
 overhead between kernels dominates; both give the same results to 1e-6. All parameters of all S
 training seeds live in one flat tensor [S, P]: views of it are the weights, and NumPy rollouts
 read the same memory. A seed whose loss or gradient is not finite is stopped at its last good
-weights and reported in `Learner.active`; the others go on.
+weights and reported in `Learner.active`; the others go on. Target networks are parameters too:
+`target.<name>` follows `<name>` by Polyak averaging inside the same function.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ Tensors = Mapping[str, torch.Tensor]
 Loss = Callable[[Tensors, Tensors, Tensors], tuple[torch.Tensor, dict[str, torch.Tensor]]]
 
 DECAY_1, DECAY_2, EPSILON = 0.9, 0.999, 1e-5  # Adam; epsilon of the PPO reference code
+TARGET = "target."
 WORTH_COMPILING = 10_000  # updates; compiling costs 2 to 7 CPU-seconds
 
 
@@ -35,6 +37,7 @@ class Learner:
         loss: (weights, batch, coefficients) → (loss [S], diagnostics name → [S]).
         compiled: compile the step; falls back to eager with a warning where there is no compiler.
         max_grad_norm: each seed's gradient is scaled down to this norm.
+        polyak: share τ by which `target.<name>` moves to `<name>` in each step.
 
     Attributes:
         weights: name → NumPy view of the live parameters.
@@ -48,14 +51,18 @@ class Learner:
         *,
         compiled: bool,
         max_grad_norm: float = 0.5,
+        polyak: float = 0.0,
     ) -> None:
+        params = _targets_last(params)
         self._loss, self._max_norm = loss, max_grad_norm
         self._shapes = {name: x.shape for name, x in params.items()}
+        self._polyak = polyak
+        self._own, self._followed = _spans(self._shapes)
         seeds = next(iter(self._shapes.values()))[0]
         joined = np.concatenate([x.reshape(seeds, -1) for x in params.values()], axis=1)
         self.flat = torch.from_numpy(np.ascontiguousarray(joined, dtype=np.float32))
-        self._first = torch.zeros_like(self.flat)
-        self._second = torch.zeros_like(self.flat)
+        self._first = torch.zeros(seeds, self._own)
+        self._second = torch.zeros(seeds, self._own)
         self._active = torch.ones(seeds, 1, dtype=torch.bool)
         self._updates = 0
         self._scalars = [torch.zeros(()) for _ in range(3)]
@@ -108,7 +115,12 @@ class Learner:
         new_first = DECAY_1 * first + (1.0 - DECAY_1) * gradient
         new_second = DECAY_2 * second + (1.0 - DECAY_2) * gradient * gradient
         change = (rate / bias_1) * new_first / ((new_second / bias_2).sqrt() + EPSILON)
-        flat.copy_(torch.where(keep, flat - change, flat))
+        own, followed = self._own, self._followed
+        moved = torch.where(keep, flat[:, :own] - change, flat[:, :own])
+        if followed < own:
+            slow, fast = flat[:, own:], moved[:, followed:own]
+            flat[:, own:].copy_(torch.where(keep, slow + self._polyak * (fast - slow), slow))
+        flat[:, :own].copy_(moved)
         first.copy_(torch.where(keep, new_first, first))
         second.copy_(torch.where(keep, new_second, second))
         active.copy_(keep)
@@ -117,13 +129,15 @@ class Learner:
     def _gradient(
         self, flat: torch.Tensor, rows: Tensors, coefficients: Tensors
     ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
-        """Gradient [S, P], loss [S] and diagnostics; seeds are independent, so losses add up."""
-        weights = _views(flat, self._shapes)
+        """Gradient [S, own], loss [S] and diagnostics; seeds are independent, so losses add up."""
+        every = _views(flat, self._shapes)
+        weights = {name: x for name, x in every.items() if not name.startswith(TARGET)}
+        targets = {name: x.detach() for name, x in every.items() if name.startswith(TARGET)}
 
         def total(
             weights: Tensors,
         ) -> tuple[torch.Tensor, tuple[torch.Tensor, dict[str, torch.Tensor]]]:
-            loss, diagnostics = self._loss(weights, rows, coefficients)
+            loss, diagnostics = self._loss({**weights, **targets}, rows, coefficients)
             return loss.sum(), (loss, diagnostics)
 
         if torch.compiler.is_compiling():
@@ -169,6 +183,24 @@ class Learner:
         for name, target in targets.items():
             target.copy_(torch.from_numpy(np.asarray(state[name])))
         self._updates = int(state["updates"][0])
+
+
+def _targets_last(
+    params: Mapping[str, NDArray[np.float32]],
+) -> dict[str, NDArray[np.float32]]:
+    """Parameters ordered as: those nobody follows, those followed, their targets."""
+    followed = [name.removeprefix(TARGET) for name in params if name.startswith(TARGET)]
+    free = [name for name in params if not name.startswith(TARGET) and name not in followed]
+    order = free + followed + [TARGET + name for name in followed]
+    return {name: params[name] for name in order}
+
+
+def _spans(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
+    """End of the parameters that Adam moves, and start of those among them that are followed."""
+    sizes = {name: int(np.prod(shape[1:])) for name, shape in shapes.items()}
+    slow = sum(size for name, size in sizes.items() if name.startswith(TARGET))
+    own = sum(sizes.values()) - slow
+    return own, own - slow
 
 
 def _views(flat: torch.Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:

@@ -37,10 +37,14 @@ def read_parameters(path: Path) -> tuple[str, dict[str, Any]]:
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
         raise InputFileError(msg) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{path}: is no JSON file: {error}"
         raise InputFileError(msg) from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         msg = f"{path}: is no parameter file ({SCHEMA}): give one that tune or train wrote"
         raise InputFileError(msg)
-    return str(document["controller"]), dict(document["parameters"])
+    parameters = document.get("parameters")
+    if "controller" not in document or not isinstance(parameters, dict):
+        msg = f"{path}: names no controller or has no table of parameters: write both"
+        raise InputFileError(msg)
+    return str(document["controller"]), parameters

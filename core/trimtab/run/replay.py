@@ -9,6 +9,7 @@ column) serve every seed.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,17 +64,27 @@ def read_decisions(path: Path, spec: Spec) -> dict[int, FloatArray]:
     parts = [f"discrete_{i}" for i in range(len(spec.discrete))]
     parts += [f"box_{i}" for i in range(spec.n_box)]
     logs: dict[int, FloatArray] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file)
-        missing = {"step", *parts} - set(table.fieldnames or ())
-        if missing:
-            msg = f"{path}:1: the header lacks {', '.join(sorted(missing))}"
-            raise InputFileError(msg)
-        for row in table:
-            seed, step, agent, values = _decision(row, parts, spec, f"{path}:{table.line_num}")
-            log = logs.setdefault(seed, np.full((spec.horizon, spec.n_agents, len(parts)), np.nan))
-            log[step, agent] = values
+    for where, row in _rows(path, {"step", *parts}):
+        seed, step, agent, values = _decision(row, parts, spec, where)
+        log = logs.setdefault(seed, np.full((spec.horizon, spec.n_agents, len(parts)), np.nan))
+        log[step, agent] = values
     return {seed: _held(log, path, seed) for seed, log in logs.items()}
+
+
+def _rows(path: Path, columns: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Place and cells of each row of a table that has these columns."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            missing = columns - set(table.fieldnames or ())
+            if missing:
+                msg = f"{path}:1: the header lacks {', '.join(sorted(missing))}"
+                raise InputFileError(msg)
+            for row in table:
+                yield f"{path}:{table.line_num}", row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path}: cannot be read as a table in UTF-8: {error}"
+        raise InputFileError(msg) from None
 
 
 def _decision(

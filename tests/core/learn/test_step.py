@@ -112,3 +112,18 @@ def test_numpy_weights_are_live_views() -> None:
     before = learner.weights["a.w"].copy()
     run(learner, 1, seeds=1)
     assert (learner.weights["a.w"] != before).any()
+
+
+def test_targets_follow_by_polyak_averaging_and_nothing_else() -> None:
+    start = params(2)
+    slow = {f"target.{name}": start[name] + 1.0 for name in ("b.w", "a.b")}
+    learner = Learner({**slow, **start}, loss, compiled=False, polyak=0.1)
+    plain = Learner(start, loss, compiled=False)
+    for one in (learner, plain):
+        one.update(batch(2), torch.arange(32), {"scale": torch.tensor(3.0)}, 1e-2)
+    for name in start:
+        assert np.array_equal(learner.weights[name], plain.weights[name])
+    for name in ("b.w", "a.b"):
+        before, fast = slow[f"target.{name}"], learner.weights[name]
+        after = learner.weights[f"target.{name}"]
+        assert after == pytest.approx(before + 0.1 * (fast - before), abs=1e-6)

@@ -4,8 +4,10 @@ import gymnasium
 import numpy as np
 import pytest
 from mpe2 import simple_spread_v3
+from trimtab.contracts.errors import ActionError
 from trimtab.contracts.spec import Action
 from trimtab.testing.classics.cartpole import CartPole
+from trimtab.testing.classics.pendulum import Pendulum
 from trimtab.testing.classics.spread import AssignAndPush, SimpleSpread
 
 
@@ -62,6 +64,31 @@ def test_cartpole_equals_gymnasium_within_a_millionth() -> None:
             assert (step.terminated[0], step.truncated[0]) == (terminated, truncated)
             ended = terminated or truncated
     original.close()
+
+
+def test_pendulum_equals_gymnasium_within_a_millionth() -> None:
+    original = gymnasium.make("Pendulum-v1")
+    copy = Pendulum(1, autoreset=False)
+    rng = np.random.default_rng(7)
+    for episode in range(5):
+        original.reset(seed=episode)
+        copy.reset(np.array([episode]))
+        for k in range(1, 201):
+            torque = rng.uniform(-2.5, 2.5, 1).astype(np.float32)
+            state = dict(copy.snapshot(np.arange(1)))
+            state["state"] = np.array([original.unwrapped.state])
+            copy.restore(state, np.arange(1))
+            seen, reward, _, truncated, _ = original.step(torque)
+            step = copy.step(Action(box=torque[None, None]))
+            assert step.obs.obs[0, 0] == pytest.approx(seen, abs=1e-6)
+            assert step.reward[0, 0, 0] == pytest.approx(reward, abs=1e-6)
+            assert bool(step.truncated[0]) == truncated == (k == 200)
+    original.close()
+
+
+def test_pendulum_refuses_actions_of_another_shape() -> None:
+    with pytest.raises(ActionError, match=r"box actions must have shape \(2, 1, 1\), got \(2, 1\)"):
+        Pendulum(2).step(Action(box=np.zeros((2, 1), np.float32)))
 
 
 def test_cartpole_is_truncated_after_500_steps() -> None:

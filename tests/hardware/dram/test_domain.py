@@ -111,7 +111,7 @@ def test_an_address_map_chooses_a_part_that_it_fits(tmp_path):
         ({"m.json": {"addressmapping": {}}}, "no trace among the files"),
         ({"m.json": {"mapping": {}}}, "m.json: has none of memspec, addressmapping, mcconfig"),
         ({"m.json": {"mcconfig": {}}, "n.json": {"mcconfig": {}}}, "n.json: a second controller"),
-        ({"a.stl": "0: read 0x40\n", "x.json": "{"}, "x.json: cannot be read as JSON"),
+        ({"a.stl": "0: read 0x40\n", "x.json": "{"}, "x.json:1:2: not JSON"),
         ({"a.stl": "hello\n"}, r"a\.stl:1: 'hello' is of no known trace format"),
     ],
 )

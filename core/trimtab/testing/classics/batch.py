@@ -24,7 +24,7 @@ from trimtab.contracts.spec import (
 
 
 class BatchedClassic(ControlProblem):
-    """N copies of an environment with discrete actions and one reward.
+    """N copies of an environment with one reward; discrete actions unless `_checked` says more.
 
     Subclasses hold their state in arrays [N, ...] named in `state_names`.
 
@@ -53,8 +53,8 @@ class BatchedClassic(ControlProblem):
         """Draw the initial state of `rows` from their seed and episode."""
 
     @abstractmethod
-    def _advance(self, choice: IntArray) -> tuple[FloatArray, BoolArray]:
-        """Move all copies by choice [N, A]; reward [N, A] and terminated [N]."""
+    def _advance(self, choice: NDArray[Any]) -> tuple[FloatArray, BoolArray]:
+        """Move all copies by what `_checked` gave; reward [N, A] and terminated [N]."""
 
     @abstractmethod
     def _observe(self) -> Obs:
@@ -86,7 +86,7 @@ class BatchedClassic(ControlProblem):
         truncated = live & ~terminated & (self._decision >= self.spec.horizon)
         return self._outcome(action, reward, terminated, truncated)
 
-    def _checked(self, action: Action | None) -> IntArray:
+    def _checked(self, action: Action | None) -> NDArray[Any]:
         shape = (self.copies, self.spec.n_agents, 1)
         if action is None or action.discrete is None or action.discrete.shape != shape:
             got = None if action is None or action.discrete is None else action.discrete.shape

@@ -19,6 +19,8 @@ from trimtab_hardware.dram.trace_lines import Pace
 from trimtab_hardware.dram.traces import Trace
 
 CHUNK_LINES = 1 << 18
+MAX_ADDRESS = 1 << 62
+MAX_LENGTH = 1 << 20
 IntArray = NDArray[np.int64]
 
 
@@ -62,6 +64,8 @@ def _references(
                 first, length = int(address, 16), int(size)
             except ValueError:
                 raise InputFileError(_fault(path, number + k + 1, line)) from None
+            if not (0 <= first < MAX_ADDRESS and 0 < length <= MAX_LENGTH):
+                raise InputFileError(_fault(path, number + k + 1, line))
             write = 0 if kind == b" L" else 1
             found.append((instructions, first, write))
             if first >> 6 != first + length - 1 >> 6:

@@ -208,7 +208,7 @@ def _memspec_rails(path: Path, body: Any) -> tuple[Rail, ...]:
 
 
 def _part_from_ini(text: str, path: Path) -> Part:
-    parser = configparser.ConfigParser(inline_comment_prefixes=("#", ";"))
+    parser = configparser.ConfigParser(inline_comment_prefixes=("#", ";"), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     try:
         parser.read_string(text, source=str(path))

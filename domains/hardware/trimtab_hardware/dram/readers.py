@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from trimtab_hardware.dram.part_files import read_part
 from trimtab_hardware.dram.trace_files import read_trace
 from trimtab_hardware.dram.trace_lines import Pace
 from trimtab_hardware.dram.traces import Trace
+from trimtab_hardware.dram.user_files import parse_json, read_text
 
 PART, ADDRESS_MAP, CONTROLLER = "part_file", "address_map_file", "controller_file"
 KINDS = {"memspec": PART, "addressmapping": ADDRESS_MAP, "mcconfig": CONTROLLER}
@@ -61,11 +61,7 @@ def _kind(path: Path) -> str | None:
         return PART
     if path.suffix.lower() != ".json":
         return None
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as broken:
-        msg = f"{path}: cannot be read as JSON: {broken}"
-        raise InputFileError(msg) from broken
+    document = parse_json(read_text(path), path)
     for key, kind in KINDS.items():
         if isinstance(document, dict) and key in document:
             return kind

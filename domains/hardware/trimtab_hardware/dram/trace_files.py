@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import math
 import zipfile
 from array import array
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from trimtab.contracts.damage import DAMAGED_STREAM, DAMAGED_ZIP
 from trimtab.contracts.errors import InputFileError, UnknownNameError
 
 from trimtab_hardware.dram.lackey import read_lackey
@@ -31,6 +33,15 @@ from trimtab_hardware.dram.traces import LINE_BYTES, Trace
 
 STANDARD_INPUT = Path("-")
 MAGIC: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open}
+MAX_NPZ_BYTES = 2 << 30
+"""Unpacked size of a stored trace: some 80 million requests."""
+MAX_LINE_BYTES = 64 << 10
+MAX_RATIO = 1000
+"""Compression ratio above which a trace is a bomb (regular traces reach some hundreds in xz)."""
+MAX_COUNT = 1 << 62
+MAX_REQUEST_BYTES = 1 << 20
+RATIO_FLOOR = 256 << 20
+"""Decompressed bytes below which the ratio does not matter."""
 COLUMNS = ("arrival", "address", "is_write", "thread")
 
 
@@ -81,24 +92,52 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             opener = MAGIC.get(raw.read(2))
         with opener(path, "rb") if opener else path.open("rb") as stream:
             yield stream
-    except (OSError, EOFError, lzma.LZMAError) as broken:
+    except DAMAGED_STREAM as broken:
         msg = f"{path}: cannot be read: {broken}"
         raise InputFileError(msg) from broken
 
 
 def _read_npz(path: Path) -> Trace:
     try:
+        _check_size(path)
         with np.load(path, allow_pickle=False) as stored:
             return Trace.of(*(stored[name] for name in COLUMNS))
-    except (KeyError, ValueError, zipfile.BadZipFile) as broken:
+    except InputFileError:
+        raise
+    except (*DAMAGED_ZIP, KeyError, TypeError, MemoryError, SyntaxError) as broken:
         msg = f"{path}: is no stored trace ({broken}): it must hold {', '.join(COLUMNS)}"
         raise InputFileError(msg) from broken
+
+
+def _check_size(path: Path) -> None:
+    """Refuse an archive that unpacks to more than any trace."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MAX_NPZ_BYTES:
+        msg = f"{path}: unpacks to {size >> 20} MB, more than {MAX_NPZ_BYTES >> 20}: cut it"
+        raise InputFileError(msg)
+
+
+def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Lines of a stream; neither a line nor, of a compressed file, the whole grows without end."""
+    total = 0
+    packed = path.stat().st_size if path.is_file() else 0
+    allowed = max(RATIO_FLOOR, MAX_RATIO * packed) if packed else math.inf
+    while line := stream.readline(MAX_LINE_BYTES):
+        total += len(line)
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            msg = f"{path}: a line is longer than {MAX_LINE_BYTES >> 10} kB: this is no trace"
+            raise InputFileError(msg)
+        if total > allowed:
+            msg = f"{path}: decompresses to more than {int(allowed) >> 20} MB (a bomb?)"
+            raise InputFileError(msg)
+        yield line
 
 
 def _read_stream(
     stream: IO[bytes], path: Path, memory_clock_mhz: float, form: str | None, pace: Pace
 ) -> Trace:
-    lines = iter(stream)
+    lines = _lines(stream, path)
     head: list[bytes] = []
     for line in lines:
         head.append(line)
@@ -147,15 +186,15 @@ def _read_lines(
         try:
             requests = parse(line)
             last = _not_earlier(requests, last)
-        except ValueError as fault:
+            for at, place, writes, size in requests:
+                cycle = -(-at * scale.numerator // scale.denominator)
+                for burst in range(place // LINE_BYTES, (place + size - 1) // LINE_BYTES + 1):
+                    time.append(cycle)
+                    address.append(burst * LINE_BYTES)
+                    write.append(writes)
+        except (ValueError, OverflowError) as fault:
             msg = f"{path}:{number}: {fault}"
             raise InputFileError(msg) from fault
-        for at, place, writes, size in requests:
-            cycle = -(-at * scale.numerator // scale.denominator)
-            for line_address in range(place // LINE_BYTES, (place + size - 1) // LINE_BYTES + 1):
-                time.append(cycle)
-                address.append(line_address * LINE_BYTES)
-                write.append(writes)
     if not time:
         msg = f"{path}: empty: it holds no read or write"
         raise InputFileError(msg)
@@ -184,11 +223,14 @@ def _text(lines: Iterator[bytes], path: Path) -> Iterator[str]:
 
 
 def _not_earlier(requests: LineRequests, last: int) -> int:
-    for at, place, _, _ in requests:
+    for at, place, _, size in requests:
+        if size > MAX_REQUEST_BYTES:
+            msg = f"a request of {size} bytes: at most {MAX_REQUEST_BYTES} are split into bursts"
+            raise ValueError(msg)
         if at < last:
             msg = f"time {at} is earlier than {last} before it: sort the trace by time"
             raise ValueError(msg)
-        if max(at, place) >= 1 << 62:
+        if max(at, place) >= MAX_COUNT:
             msg = f"time {at} or address {place:#x} does not fit into 62 bits"
             raise ValueError(msg)
         last = at

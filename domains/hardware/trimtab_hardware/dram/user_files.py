@@ -36,6 +36,9 @@ def parse_json(text: str, path: Path) -> Any:
     except json.JSONDecodeError as broken:
         msg = f"{path}:{broken.lineno}:{broken.colno}: not JSON: {broken.msg}"
         raise InputFileError(msg) from broken
+    except RecursionError:
+        msg = f"{path}: not such a file: brackets are nested too deep"
+        raise InputFileError(msg) from None
 
 
 def read_document(path: Path, parse: Callable[[Any], T]) -> T:

@@ -10,6 +10,7 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from trimtab.contracts.damage import DAMAGED_ZIP
 from trimtab.contracts.errors import InputFileError, MissingDependencyError
 
 from trimtab_traffic.importers.calibrate import DemandFiles
@@ -85,7 +86,7 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (OSError, zipfile.BadZipFile) as error:
+    except DAMAGED_ZIP as error:
         msg = f"{path}: no readable zip archive ({error}); download the feed again"
         raise InputFileError(msg) from None
     unpacked = sum(member.file_size for member in members)
@@ -126,11 +127,15 @@ def first_day(feed: Path) -> str:
         InputFileError: the feed has no calendar.
     """
     days: list[str] = []
-    with zipfile.ZipFile(feed) as archive:
-        for name, column in (("calendar.txt", "start_date"), ("calendar_dates.txt", "date")):
-            if name in archive.namelist():
-                text = archive.read(name).decode("utf-8-sig", "replace")
-                days += [row.get(column) or "" for row in csv.DictReader(text.splitlines())]
+    try:
+        with zipfile.ZipFile(feed) as archive:
+            for name, column in (("calendar.txt", "start_date"), ("calendar_dates.txt", "date")):
+                if name in archive.namelist():
+                    text = archive.read(name).decode("utf-8-sig", "replace")
+                    days += [row.get(column) or "" for row in csv.DictReader(text.splitlines())]
+    except DAMAGED_ZIP as error:
+        msg = f"{feed}: its calendar cannot be read ({error}); download the feed again"
+        raise InputFileError(msg) from None
     found = sorted(day for day in days if _DAY.fullmatch(day))
     if not found:
         msg = f"{feed}: its calendar names no day; check calendar.txt and calendar_dates.txt"

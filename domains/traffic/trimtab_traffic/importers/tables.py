@@ -48,13 +48,14 @@ class Row:
         """
         if default is not None and not self.cells.get(column):
             return default
+        text = self.text(column)
         try:
-            value = float(self.text(column).replace(",", "."))
+            value = float(text.replace(",", "."))
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or value < low:
             limit = "" if low == -math.inf else f" of at least {low:g}"
-            msg = f"{self.where}: {column} is {self.cells[column]!r}; write a number{limit}"
+            msg = f"{self.where}: {column} is {text!r}; write a number{limit}"
             raise InputFileError(msg)
         return value
 

@@ -1,0 +1,124 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from trimtab.contracts.errors import CheckpointError, ContractError
+from trimtab.deploy.network import NetSpec
+from trimtab.deploy.policy import PolicyController
+from trimtab.deploy.weights import load_policy, save_policy
+from trimtab.learn.checkpoint import resume, save_checkpoint
+from trimtab.learn.report import part
+from trimtab.learn.sac import SAC, SACConfig
+from trimtab.testing.classics.cartpole import CartPole
+from trimtab.testing.classics.pendulum import Pendulum
+
+SMALL = SACConfig(
+    steps=400, start=80, rollout=8, update_ratio=0.1, batch=32, capacity=512, compiled=False
+)
+
+
+def build(seeds: tuple[int, ...] = (0,), config: SACConfig = SMALL, **shape: Any) -> SAC:
+    problem = Pendulum(8 * len(seeds))
+    settings = {"hidden": (16,), "squash": True, "state_std": True, **shape}
+    return SAC(problem, NetSpec.for_problem(problem.spec, **settings), config, seeds)
+
+
+def finish(sac: SAC) -> np.ndarray:
+    for _ in sac.train():
+        pass
+    return sac.learner.flat.numpy().copy()
+
+
+def test_same_seed_gives_the_same_weights_bit_for_bit() -> None:
+    assert np.array_equal(finish(build()), finish(build()))
+    assert not np.array_equal(finish(build()), finish(build((1,))))
+
+
+def test_stacked_seeds_learn_from_their_own_environments() -> None:
+    sac = build((0, 1))
+    finish(sac)
+    first, second = sac.replay.arrays["obs"][:, : sac.replay.filled]
+    assert not np.array_equal(first, second)
+    assert sac.env_steps.tolist() == [400, 400]
+
+
+def test_resuming_from_a_file_is_bit_identical(tmp_path: Path) -> None:
+    path = tmp_path / "step.safetensors"
+    through = build((0, 3))
+    for _ in range(2):
+        through.iterate()
+    save_checkpoint(path, through)
+    expected = finish(through)
+    resumed = build((0, 3))
+    resume(path, resumed)
+    assert resumed.iteration == 2
+    assert np.array_equal(finish(resumed), expected)
+
+
+def test_checkpoints_of_another_replay_or_network_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "step.safetensors"
+    sac = build()
+    sac.iterate()
+    save_checkpoint(path, sac)
+    with pytest.raises(CheckpointError, match=r"seeds \[0\], this run has \[1\]"):
+        resume(path, build((1,)))
+    with pytest.raises(CheckpointError, match="the network has"):
+        resume(path, build(hidden=(4,)))
+    smaller = SACConfig(steps=400, start=80, capacity=256, compiled=False)
+    with pytest.raises(CheckpointError, match="a replay of 512 rows, this one holds 256"):
+        resume(path, build(config=smaller))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_and_eager_updates_agree() -> None:
+    weights = []
+    for compiled in (True, False):
+        config = SACConfig(steps=160, start=80, update_ratio=0.1, batch=32, compiled=compiled)
+        weights.append(finish(build(config=config)))
+    assert np.abs(weights[0] - weights[1]).max() < 1e-5
+
+
+def test_the_trained_policy_plays_from_its_file_without_the_learner(tmp_path: Path) -> None:
+    sac = build()
+    finish(sac)
+    save_policy(tmp_path / "p.safetensors", sac.policy().seed(0), sac.spec)
+    problem = Pendulum(3, autoreset=False)
+    policy = load_policy(tmp_path / "p.safetensors", problem.spec)
+    greedy = PolicyController(problem, policy)
+    obs = problem.reset(np.arange(3))
+    drawn = PolicyController(problem, policy, greedy=False)
+    for controller in (greedy, drawn):
+        controller.reset(np.arange(3))
+    action = greedy.act(obs)
+    assert np.abs(action.box).max() <= 2.0
+    assert not np.array_equal(action.box, drawn.act(obs).box)
+
+
+def test_plain_gaussians_and_free_action_counts_are_refused() -> None:
+    with pytest.raises(ContractError, match="squash=True"):
+        build(squash=False)
+
+
+def test_more_joint_choices_than_the_critic_can_list_are_refused() -> None:
+    problem = CartPole(2)
+    net = NetSpec.for_problem(problem.spec)
+    spec = replace(problem.spec, actions=(replace(problem.spec.actions[0], discrete=(30, 30)),))
+    problem.spec = spec
+    net = replace(net, discrete=(30, 30))
+    with pytest.raises(ContractError, match=r"900 joint discrete choices.*use PPO"):
+        SAC(problem, net, SMALL, (0,))
+
+
+def test_adopting_keeps_what_both_learners_have() -> None:
+    giver, taker = build((0,)), build((1,))
+    taker.adopt(giver.learner.weights)
+    assert np.array_equal(giver.learner.flat.numpy(), taker.learner.flat.numpy())
+
+
+def test_a_checkpoint_holds_only_the_filled_part_of_the_replay() -> None:
+    sac = build()
+    sac.iterate()
+    arrays, _ = sac.state_dict()
+    assert part(arrays, "replay/")["obs"].shape[1] == sac.replay.filled == 144
