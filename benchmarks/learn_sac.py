@@ -17,8 +17,12 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from trimtab.deploy.policy import Policy
 
 HERE = Path(__file__).resolve().parent
 START, BATCH, RATE = 100, 256, 1e-3
@@ -59,12 +63,11 @@ def own(seeds: int, steps: int, width: int, copies: int, compiled: bool) -> dict
     return {"cpu_s": spent, "warm_cpu_s": warm, "scores": scores, "first_steps": played}
 
 
-def score(policy: object, episodes: int = 50) -> float:
+def score(policy: Policy, episodes: int = 50) -> float:
     """Mean return of the greedy policy over unseen episodes."""
-    from trimtab.deploy.policy import Policy, PolicyController
+    from trimtab.deploy.policy import PolicyController
     from trimtab.testing.classics.pendulum import Pendulum
 
-    assert isinstance(policy, Policy)
     problem = Pendulum(episodes, autoreset=False)
     seeds = np.arange(episodes) + 10**9
     obs = problem.reset(seeds)
