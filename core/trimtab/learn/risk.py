@@ -8,7 +8,8 @@ and for a given b the inner problem, maximise E min(c₀ + G, 0) with the *stock
 ordinary one once the stock c ← c + r is part of the state (Bäuerle and Ott 2011; Pires et al.
 2025). CVaR of the remaining return in every state on its own would be another, time-inconsistent
 goal. `StockProblem` is that augmentation as a wrapper: it adds the stock to the observation and
-pays f(c + r) − f(c) with f(x) = min(x, 0) at every step, which sums to f(c₀ + G) − f(c₀). Train on random stocks with discount 1, then `choose_stock` searches b.
+pays f(c + r) − f(c) with f(x) = min(x, 0) at every step, which sums to f(c₀ + G) − f(c₀). Train
+on random stocks with discount 1, then `choose_stock` searches b.
 
 For a cost that must not grow large on bad days, let the reward be the negative cost: CVaR95 of the
 cost is −CVaR_0.05 of the reward.
