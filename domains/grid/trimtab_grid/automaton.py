@@ -215,7 +215,7 @@ def cap_kw(mode: int, prime_kw: float, warm_kw: float, cool_kw: float) -> float:
         return prime_kw
     if mode == WARM:
         return warm_kw
-    return cool_kw if mode == COOL else 0.0
+    return cool_kw if mode == COOL else 0
 
 
 @register_jitable
