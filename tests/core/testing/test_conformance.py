@@ -1,5 +1,8 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
+from trimtab.contracts.registry import manifests
 from trimtab.testing.checks import CheckResult, run_check, tier_of
 from trimtab.testing.conformance import (
     CHECKS,
@@ -9,6 +12,8 @@ from trimtab.testing.conformance import (
     installed_subject,
 )
 from trimtab.testing.toys.tank import DOMAIN as TANK
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class TestTank(DomainConformance):
@@ -21,6 +26,15 @@ class TestQueue(DomainConformance):
 
 class TestBeam(DomainConformance):
     subject = fixture_of("toy.beam")
+
+
+def test_every_domain_in_the_tree_runs_the_suite() -> None:
+    found = [path.read_text() for path in (ROOT / "tests").rglob("test_conformance.py")]
+    checked = {name for text in found for name in re.findall(r'fixture_of\(\s*"([\w.]+)"', text)}
+    missing = {
+        name for name, (_, folder) in manifests().items() if ROOT in folder.parents
+    } - checked
+    assert not missing, f"inherit DomainConformance for {sorted(missing)} in a test_conformance.py"
 
 
 def test_there_are_at_least_forty_checks_with_names_and_texts_for_each_kind() -> None:
