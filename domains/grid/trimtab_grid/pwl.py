@@ -8,18 +8,28 @@ All functions are compiled; output buffers are the caller's, hold `CAPACITY` kno
 the input ones.
 """
 
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-import numba as nb
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
 import numpy as np
+from numba import njit
 from trimtab.contracts.spec import FloatArray, IntArray
 
 CAPACITY = 4096
 """Knots a buffer holds; a few dozen are used in practice."""
 Triple = tuple[float, float, float]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-@nb.njit(cache=True, nogil=True)
+def jitted(function: _F) -> _F:
+    """Compile a planning function, which unlike the simulator's may make arrays."""
+    return cast("_F", njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+@jitted
 def push(x: FloatArray, y: FloatArray, n: int, px: float, py: float) -> int:
     """Append a knot and return the new n; a knot on the line through its neighbours is dropped."""
     if n > 0 and px - x[n - 1] < 1e-9:  # noqa: PLR2004
@@ -36,7 +46,7 @@ def push(x: FloatArray, y: FloatArray, n: int, px: float, py: float) -> int:
     return n + 1
 
 
-@nb.njit(cache=True, nogil=True)
+@jitted
 def value(x: FloatArray, y: FloatArray, n: int, at: float) -> float:
     """Value at a point, infinite outside the knots."""
     if at < x[0] - 1e-9 or at > x[n - 1] + 1e-9:
@@ -54,13 +64,13 @@ def value(x: FloatArray, y: FloatArray, n: int, at: float) -> float:
     return float(y[low] + share * (y[high] - y[low]))
 
 
-@nb.njit(cache=True, nogil=True)
+@jitted
 def _along(start: float, stop: float, share: float) -> float:
     """Value at a share of a line's way; a line that is infinite stays so."""
     return start + share * (stop - start) if start < np.inf else np.inf
 
 
-@nb.njit(cache=True, nogil=True)
+@jitted
 def push_lowest(
     x: FloatArray, y: FloatArray, n: int, left: float, right: float, starts: Triple, stops: Triple
 ) -> int:
@@ -95,14 +105,14 @@ def push_lowest(
     return push(x, y, n, right, min(stops[0], min(stops[1], stops[2])))
 
 
-@nb.njit(cache=True, nogil=True)
+@jitted
 def _line(x: FloatArray, y: FloatArray, k: int, slope: float, at: float) -> float:
     """The tilted function `f + slope*s` at a point of the segment that ends in knot k."""
     rise = (y[k] - y[k - 1]) / (x[k] - x[k - 1])
     return float(y[k] + rise * (at - x[k]) + slope * at)
 
 
-@nb.njit(cache=True, nogil=True)
+@jitted
 def window(
     x: FloatArray,
     y: FloatArray,
@@ -154,7 +164,7 @@ def window(
     return m
 
 
-@nb.njit(cache=True, nogil=True)
+@jitted
 def clip(
     x: FloatArray,
     y: FloatArray,
@@ -179,14 +189,14 @@ def clip(
     return m
 
 
-@nb.njit(cache=True, nogil=True)
+@jitted
 def least(
     xa: FloatArray,
     ya: FloatArray,
     na: int,
     xb: FloatArray,
     yb: FloatArray,
-    nb_: int,
+    n_b: int,
     raised: float,
     ox: FloatArray,
     oy: FloatArray,
@@ -194,7 +204,7 @@ def least(
     """Pointwise `min(a, b + raised)` of two functions on one interval; returns its knots."""
     m = push(ox, oy, 0, xa[0], min(ya[0], yb[0] + raised))
     at, i, j = xa[0], 1, 1
-    while i < na and j < nb_:
+    while i < na and j < n_b:
         nxt = min(xa[i], xb[j])
         if nxt > at:
             starts = (_line(xa, ya, i, 0.0, at), _line(xb, yb, j, 0.0, at) + raised, np.inf)
@@ -208,7 +218,7 @@ def least(
     return m
 
 
-@nb.njit(cache=True, nogil=True)
+@jitted
 def minorant(
     x: FloatArray, y: FloatArray, n: int, tolerance: float, ox: FloatArray, oy: FloatArray
 ) -> int:
