@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -20,7 +21,7 @@ from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.contracts.streams import Stream
 
 from trimtab_grid.plant import Disturbances, Wind
-from trimtab_grid.series import clock
+from trimtab_grid.series import Series, clock, load_series
 from trimtab_grid.turbines import hub_speed, turbine_power
 
 SYNTHETIC = "synthetic"
@@ -59,37 +60,29 @@ class WindClimate(StrictModel):
     )
 
 
-def load_shape(settings: CommunityLoad, start: datetime, step_min: float, steps: int) -> FloatArray:
-    """Load over its mean [steps], without residuals: waves of the day, the week and the year."""
-    hour, day = clock(start, step_min, steps)
-    daily = settings.daily_share * _wave(hour, settings.daily_peak_h, 24.0)
-    half = settings.half_daily_share * _wave(hour, settings.half_daily_peak_h, 12.0)
-    annual = settings.annual_share * _wave(day, settings.annual_peak_day, DAYS_PER_YEAR)
-    first = start.replace(month=1, day=1).weekday()
-    weekend = (np.floor(day).astype(np.int64) + first) % 7 >= 5  # noqa: PLR2004
-    return np.asarray((1.0 + daily + half) * (1.0 + annual) + settings.weekend_share * weekend)
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When a generated series begins; `step_min` in minutes."""
+
+    start: datetime
+    step_min: float
 
 
 def community_load(
     settings: CommunityLoad,
     limits: Disturbances,
-    step_min: float,
-    shape: FloatArray,
+    when: Clock,
+    steps: int,
     seed: IntArray,
     episode: IntArray,
 ) -> FloatArray:
-    """Load [N, T] kW around `shape` [N, T], inside `limits` in level and ramp."""
-    steps = shape.shape[1]
-    slow = autoregression(_SLOW, seed, episode, steps, step_min, settings.residual_h * 60.0)
-    fast = autoregression(_FAST, seed, episode, steps, step_min, settings.appliance_min)
+    """Load [N, steps] kW, one row per (seed, episode), inside `limits` in level and ramp."""
+    shape = _shape(settings, when, steps)
+    slow = autoregression(_SLOW, seed, episode, steps, when.step_min, settings.residual_h * 60.0)
+    fast = autoregression(_FAST, seed, episode, steps, when.step_min, settings.appliance_min)
     noise = settings.residual_share * slow + settings.appliance_share * fast
-    rise, fall = limits.load_rise_kw_per_min, limits.load_fall_kw_per_min
-    return _ramped(
-        settings.mean_kw * (shape + noise),
-        math.inf if rise is None else rise * step_min,
-        math.inf if fall is None else fall * step_min,
-        (limits.load_min_kw, limits.load_max_kw),
-    )
+    wished = settings.mean_kw * (shape[None, :] + noise)
+    return _within(wished, limits, when.step_min)
 
 
 def wind_speed(
@@ -125,6 +118,24 @@ def wind_power(
     return _ramped(power, math.inf, fall, (0.0, math.inf))
 
 
+def synthetic_series(
+    load: CommunityLoad,
+    limits: Disturbances,
+    when: Clock,
+    steps: int,
+    seed: int,
+    wind: tuple[WindClimate, Wind] | None = None,
+) -> Series:
+    """One generated series, labelled synthetic; PV comes from weather, see `weather`."""
+    seeds, episodes = np.array([seed], dtype=np.int64), np.zeros(1, dtype=np.int64)
+    load_kw = community_load(load, limits, when, steps, seeds, episodes)[0]
+    wind_kw = None
+    if wind is not None:
+        wind_kw = wind_power(*wind, when.step_min, steps, seeds, episodes)[0]
+    source = f"{SYNTHETIC}, seed {seed}"
+    return load_series(when.start, when.step_min, load_kw, wind_kw, source=source)
+
+
 def autoregression(
     stream: Stream,
     seed: IntArray,
@@ -148,8 +159,30 @@ def autoregression(
     return path
 
 
+def _shape(settings: CommunityLoad, when: Clock, steps: int) -> FloatArray:
+    """Load over its mean [steps], without residuals."""
+    hour, day = clock(when.start, when.step_min, steps)
+    daily = settings.daily_share * _wave(hour, settings.daily_peak_h, 24.0)
+    half = settings.half_daily_share * _wave(hour, settings.half_daily_peak_h, 12.0)
+    annual = settings.annual_share * _wave(day, settings.annual_peak_day, DAYS_PER_YEAR)
+    first = when.start.replace(month=1, day=1).weekday()
+    weekend = (np.floor(day).astype(np.int64) + first) % 7 >= 5  # noqa: PLR2004
+    return np.asarray((1.0 + daily + half) * (1.0 + annual) + settings.weekend_share * weekend)
+
+
 def _wave(time: FloatArray, peak: float, period: float) -> FloatArray:
     return np.asarray(np.cos(2.0 * math.pi * (time - peak) / period))
+
+
+def _within(wished: FloatArray, limits: Disturbances, step_min: float) -> FloatArray:
+    rise = limits.load_rise_kw_per_min
+    fall = limits.load_fall_kw_per_min
+    return _ramped(
+        wished,
+        math.inf if rise is None else rise * step_min,
+        math.inf if fall is None else fall * step_min,
+        (limits.load_min_kw, limits.load_max_kw),
+    )
 
 
 def _ramped(wished: FloatArray, rise: float, fall: float, levels: Sequence[float]) -> FloatArray:
