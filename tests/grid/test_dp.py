@@ -93,11 +93,9 @@ def dispatch_l(
         high[k + n : k + width] = plant.power_kw, plant.power_kw, wind[t], load[t]
         cost[k + n : k + width] = 0.01 * h, 0.01 * h, 0.0, 3.0 * h
         balance[t, k : k + width] = [1.0] * n + [-1.0, 1.0, 1.0, 1.0]
-        reserve[k + n : k + n + 2] = -1.0, 1.0
+        reserve[k + n : k + n + 3] = -1.0, 1.0, plant.reserve_wind_share
         upper.append(reserve)
-        limit.append(
-            headroom - plant.reserve_load_share * load[t] - plant.reserve_wind_share * wind[t]
-        )
+        limit.append(headroom - plant.reserve_load_share * load[t])
         stored[k + n], stored[k + n + 1] = plant.charge_efficiency * h, -h / 0.95
         upper += [stored.copy(), -stored]
         limit += [

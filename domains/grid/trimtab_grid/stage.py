@@ -74,8 +74,9 @@ class Stage(NamedTuple):
     Attributes:
         load_kw: demand, [T].
         renewable_kw: available wind and PV, [T].
-        reserve_kw: load and renewable shares of the spinning reserve, [T].
-        battery_kw: power of the battery, which carries reserve.
+        reserve_kw: load's share of the spinning reserve, [T].
+        used_share: share of used renewables in the reserve (the lesser of wind's and PV's).
+        battery_kw: discharge power of the battery, which carries reserve.
         dump_kw: dump load.
         step_h: length of a step, h.
     """
@@ -83,6 +84,7 @@ class Stage(NamedTuple):
     load_kw: FloatArray
     renewable_kw: FloatArray
     reserve_kw: FloatArray
+    used_share: float
     battery_kw: float
     dump_kw: float
     step_h: float
@@ -91,17 +93,15 @@ class Stage(NamedTuple):
 def stages(
     plant: PlantArrays, load_kw: FloatArray, wind_kw: FloatArray, pv_kw: FloatArray
 ) -> Stage:
-    """The steps of a series as the step cost reads them; reserve is on available renewables."""
-    reserve = (
-        plant.reserve_load_share * load_kw
-        + plant.reserve_wind_share * wind_kw
-        + plant.reserve_pv_share * pv_kw
-    )
+    """The steps of a series as the step cost reads them."""
+    shares = [plant.reserve_wind_share] if plant.wind_kw > 0.0 else []
+    shares += [plant.reserve_pv_share] if plant.pv_kw > 0.0 else []
     return Stage(
         np.asarray(load_kw, np.float64),
         np.asarray(wind_kw + pv_kw, np.float64),
-        np.asarray(reserve, np.float64),
-        float(plant.power_kw),
+        np.asarray(plant.reserve_load_share * load_kw, np.float64),
+        float(min(shares, default=0.0)),
+        float(plant.discharge_kw),
         float(plant.dump_kw),
         float(plant.step_h),
     )
@@ -332,17 +332,17 @@ def step_cost(
 ) -> int:
     """Knots of the convex cost (L) over the energy change (kWh) of one step; their number.
 
-    Spinning reserve is `Σ(P·u - p) + P_b - d + c`: with the balance put in, the prime power of
-    running units, fixed powers, the battery's power, renewables used and load shed must cover
-    reserve and load.
-    Where units at their floor leave no legal balance, the cost is finite but steep (the price of
-    unserved energy), which only lowers it.
+    Spinning reserve is `Σ(P·u - p) + P_b - d + c >= r_L·L + r_W·w`. With the balance put in, the
+    prime power of running units, fixed powers, the battery's power, (1 - r_W) of the renewables
+    used and load shed must cover (1 + r_L)·L. Where units at their floor leave no legal balance,
+    the cost is finite but steep (the price of unserved energy), which only lowers it.
     """
-    free, h = stage.renewable_kw[t], stage.step_h
+    free, h, used = stage.renewable_kw[t], stage.step_h, 1.0 - stage.used_share
     short = stage.reserve_kw[t] + stage.load_kw[t] - outputs.carried_kw[c] - stage.battery_kw
-    shed = min(max(0.0, short - free), stage.load_kw[t])
+    shed = min(max(0.0, short - used * free), stage.load_kw[t])
     load = stage.load_kw[t] - shed
-    lowest = outputs.floor_kw[c] + max(min(short, free), -stage.dump_kw)
+    needed = free if short >= used * free else max(short, short / used)
+    lowest = outputs.floor_kw[c] + max(needed, -stage.dump_kw)
     legal = _change_kwh(store, lowest - load, h)
     n = _bends(outputs, c, store, free - load, h, legal, x)
     for k in range(n):

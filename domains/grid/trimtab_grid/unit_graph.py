@@ -54,7 +54,7 @@ class UnitGraph:
         commands: of each edge, per unit -1, 0 or +1.
         links: the graph as arrays.
         outputs: joint outputs per class.
-        running: units that run, per class [C, units] bool as int64.
+        modes: held modes of the units, per class.
         relaxed: minimum run and down times were left out (a relaxation: bounds stay valid).
     """
 
@@ -62,7 +62,7 @@ class UnitGraph:
     commands: tuple[Command, ...]
     links: Links
     outputs: Outputs
-    running: IntArray
+    modes: tuple[tuple[int, ...], ...]
     relaxed: bool
 
     def node_of(self, state: State) -> int:
@@ -184,12 +184,11 @@ class _Explorer:
             np.array(self.held_class, np.int64),
         )
         modes = list(self.classes)
-        running = np.array([[int(m == RUN) for m in row] for row in modes], np.int64)
         return UnitGraph(
             tuple(self.nodes),
             tuple(e[0] for e in edges),
             links,
             outputs(self.plant, modes),
-            running,
+            tuple(modes),
             self.relaxed,
         )
