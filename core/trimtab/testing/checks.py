@@ -83,6 +83,8 @@ def run_check(rule: Check, subject: Subject) -> CheckResult:
 
     if rule.kind not in {"any", subject.kind}:
         return CheckResult(rule.name, rule.tier, "skipped", f"for {rule.kind} domains")
+    if (exemption := subject.exemption(rule.name)) is not None:
+        return CheckResult(rule.name, rule.tier, "skipped", f"exempt: {exemption}")
     try:
         rule.function(subject)
     except NotApplicableError as reason:

@@ -171,6 +171,11 @@ class Subject:
 
         return self.once("kind", built)
 
+    def exemption(self, rule: str) -> str | None:
+        """Why the manifest says that a rule is not asked of the domain, where it does."""
+        found = None if self.manifest is None else self.manifest.quality.get(rule)
+        return None if found is None or found.state != "exempt" else found.reason
+
     @property
     def batch(self) -> tuple[int, ...]:
         """Seeds played at once: all in own kernels, the first in external simulators."""
