@@ -25,7 +25,6 @@ from trimtab.search.moves import moved
 from trimtab.search.optimizer import INFEASIBLE, Optimizer
 
 _MODELLED = 400  # most designs a model is fitted to: cubic cost
-_FIT_STEPS = 40  # of L-BFGS; more change the hyperparameters little and cost seconds
 _MC_SAMPLES = 128
 
 
@@ -199,6 +198,5 @@ def _fitted(points: Any, column: Any) -> Any:
         covar_module=get_covar_module_with_dim_scaled_prior(points.shape[1], use_rbf_kernel=False),
         outcome_transform=None,
     )
-    likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
-    fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"maxiter": _FIT_STEPS}})
+    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     return model

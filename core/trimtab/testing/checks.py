@@ -82,9 +82,7 @@ def run_check(rule: Check, subject: Subject) -> CheckResult:
         return CheckResult(rule.name, rule.tier, outcome, detail, rule.must_apply)
 
     if rule.kind not in {"any", subject.kind}:
-        return CheckResult(rule.name, rule.tier, "skipped", f"for {rule.kind} domains")
-    if (exemption := subject.exemption(rule.name)) is not None:
-        return CheckResult(rule.name, rule.tier, "skipped", f"exempt: {exemption}")
+        return result("skipped", f"for {rule.kind} domains")
     try:
         rule.function(subject)
     except NotApplicableError as reason:

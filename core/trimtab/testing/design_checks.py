@@ -168,16 +168,15 @@ def codes_round_trip(s: Subject) -> None:
 
 @check(kind="design")
 def incomplete_designs_are_refused(s: Subject) -> None:
-    """A design without its parameters is refused by the name of one, or filled in wholly."""
+    """A design without its parameters is a Trimtab error that names one."""
     problem = s.design()
     try:
-        found = problem.evaluate_design({}, problem.spec.fidelities[-1], _SEED)
+        problem.evaluate_design({}, problem.spec.fidelities[-1], _SEED)
     except TrimtabError as error:
         names = [p.name for p in problem.spec.space.parameters]
         expect(any(n in str(error) for n in names), f"the error names no parameter: {error}")
         return
-    good = found.status == ("ok",) and np.isfinite(found.objectives).all()
-    expect(good, "an empty design is neither refused nor completed from the scenario")
+    expect(False, "an empty design is accepted")  # noqa: FBT003 - always fails here
 
 
 def _references(s: Subject) -> dict[str, Evaluation]:

@@ -1,1 +1,1 @@
-"""Grid plug-in: the package is reserved; no domain is registered yet."""
+"""Grid plug-in: remote microgrids of gensets, battery, wind and PV behind a proven shield."""

@@ -1,0 +1,1 @@
+"""The compiled simulator of plants: memory, dispatch, accounts and the step of many copies."""

@@ -1,0 +1,376 @@
+"""The step of one copy, and of many: commit, faults, dispatch, battery, timers, accounts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab_grid.ageing import start_counting
+from trimtab_grid.arrays import HOLD, MAX_UNITS, NO_BATTERY, OFF, START, TRIPPED, PlantArrays
+from trimtab_grid.automaton import (
+    commanded,
+    commands_legal,
+    order_commands,
+    returned,
+    ticked,
+    tripped,
+    unit_legal,
+)
+from trimtab_grid.compiled import compiled, inner
+from trimtab_grid.engine import accounts, dispatch
+from trimtab_grid.engine.memory import (
+    BATTERY_OUT,
+    CALM,
+    OUTSIDE,
+    OVERLOADED,
+    SECOND_TRIP,
+    SENSOR_FAULT,
+    Moment,
+    State,
+)
+from trimtab_grid.model import published_discharge_limit_kw, soc_after
+from trimtab_grid.shield_kernel import DEGRADED, battery_interval, commit, return_repaired
+
+FAULT_COLUMNS = 2 + 2 * MAX_UNITS
+"""Of the fault plan [steps, columns]: bias of the charge reading, battery unavailable (0 or 1),
+trip of each unit (0 or 1), failed start of each unit (0 or 1)."""
+IMPORT_KW, EXPORT_KW, IMPORT_L, EXPORT_L, GRID_WISH = range(5)
+"""Columns of the outer grid per copy: limits (export not positive), prices L/kWh, wish kW."""
+NOT_LEGAL, CLIPPED = 1, 1
+"""Reason without a shield: a command that units cannot take; a setpoint moved to its limits."""
+
+
+@compiled
+def begin(plant: PlantArrays, s: State, m: Moment, soc: float, first: NDArray[np.float64]) -> None:
+    """Start an episode: units off, battery at `soc`; `first` is load, wind, PV before it."""
+    s.step, s.alarm, s.shed_wait = 0, CALM, -1
+    for i in range(plant.n):
+        s.mode[i], s.timer[i], s.power_kw[i] = OFF, 0, 0.0
+        s.mean_kw[i] = 0.3 * plant.prime_kw[i]
+        m.mode[i], m.timer[i], m.command[i], m.proposed[i] = OFF, 0, HOLD, HOLD
+    s.soc = s.soc_first = s.soc_lo = s.soc_hi = soc
+    s.lowest_hz = plant.frequency_hz
+    start_counting(s.flow, soc)
+    m.load_kw, m.wind_kw, m.pv_kw = first[0], first[1], first[2]
+    m.wind_used_kw, m.pv_used_kw = first[1], first[2]
+    m.soc = m.soc_lo = m.soc_hi = m.soc_reading = soc
+    m.frequency_hz = plant.frequency_hz
+
+
+@inner
+def take_commands(plant: PlantArrays, s: State, m: Moment) -> None:
+    """Executed commands without a shield: the proposal, less what units cannot take."""
+    m.commit_reason = 0
+    for i in range(plant.n):
+        m.command[i] = m.proposed[i]
+        if not unit_legal(m.command[i], s.mode[i], s.timer[i], plant.min_run_steps[i]):
+            m.command[i] = HOLD
+            m.commit_reason = NOT_LEGAL
+    if not commands_legal(plant.order, m.command, s.mode, s.timer, plant.n, plant.min_run_steps):
+        for i in range(plant.n):
+            m.command[i] = HOLD
+        m.commit_reason = NOT_LEGAL
+
+
+@inner
+def shielded_commands(
+    plant: PlantArrays, tables: Any, s: State, m: Moment, now: NDArray[np.float64]
+) -> None:
+    """Executed commands behind the shield; repaired units return where that is safe."""
+    load_next, renewables_next = math.nan, math.nan
+    if plant.step_known:
+        load_next, renewables_next = now[0], now[1] + now[2]
+    return_repaired(plant, tables, s.mode, s.timer, s.soc_lo, s.soc_hi, m.load_kw)
+    m.commit_reason = commit(
+        plant,
+        tables,
+        s.mode,
+        s.timer,
+        s.soc_lo,
+        s.soc_hi,
+        m.load_kw,
+        load_next,
+        renewables_next,
+        m.proposed,
+        m.wish_kw,
+        m.command,
+    )
+
+
+@inner
+def hold_and_strike(
+    plant: PlantArrays, s: State, m: Moment, fault: NDArray[np.float64], draw: NDArray[np.float64]
+) -> float:
+    """Modes held in the step after commands, failed starts and trips; returns the power lost."""
+    lost = 0.0
+    m.start_l = 0.0
+    for i in range(plant.n):
+        mode, timer = commanded(
+            s.mode[i],
+            s.timer[i],
+            m.command[i],
+            plant.warm_steps[i],
+            plant.cool_steps[i],
+            plant.min_down_steps[i],
+        )
+        m.tripped[i], m.start_failed[i] = 0, 0
+        if m.command[i] == START:
+            m.start_l += plant.start_fuel_l[i]
+            s.starts += 1.0
+            failed = draw.size > 0 and draw[MAX_UNITS + i] < plant.start_failure[i]
+            if failed or (fault.size > 0 and fault[2 + MAX_UNITS + i] != 0.0):
+                mode, timer = tripped(plant.repair_steps[i])
+                m.start_failed[i] = 1
+                s.failed_starts += 1.0
+        turns = mode != OFF and mode != TRIPPED
+        struck = draw.size > 0 and turns and draw[i] < plant.trip_probability[i]
+        if (struck or (fault.size > 0 and fault[2 + i] != 0.0)) and mode != TRIPPED:
+            lost += s.power_kw[i]
+            mode, timer = tripped(plant.repair_steps[i])
+            m.tripped[i] = 1
+            s.trips += 1.0
+        m.mode[i], m.timer[i] = mode, timer
+    return lost
+
+
+@inner
+def shed_ready(plant: PlantArrays, s: State, m: Moment) -> None:
+    """Count the steps since a trip, or an alarm, called for shedding."""
+    waited = -1
+    for i in range(plant.n):
+        if m.mode[i] == TRIPPED:
+            waited = max(waited, plant.repair_steps[i] - m.timer[i])
+    if m.alarm != CALM:
+        waited = max(waited, s.shed_wait + 1)
+    s.shed_wait = waited
+
+
+@inner
+def raised_alarm(
+    plant: PlantArrays, s: State, m: Moment, battery: bool, last_load_kw: float
+) -> int:
+    """Alarm of what lies outside the disturbance set or the safe set, or `CALM`."""
+    if plant.battery_model != NO_BATTERY and not battery:
+        return BATTERY_OUT
+    out = 0
+    for i in range(plant.n):
+        out += m.mode[i] == TRIPPED
+    if out > plant.unit_trips:
+        return SECOND_TRIP
+    rise = m.load_kw - last_load_kw
+    beyond = rise > plant.load_rise_kw + 1e-6 or -rise > plant.load_fall_kw + 1e-6
+    if beyond or m.load_kw > plant.load_max_kw + 1e-6 or m.load_kw < plant.load_min_kw - 1e-6:
+        return OVERLOADED
+    if s.alarm == SENSOR_FAULT and s.soc_lo < s.soc_hi:
+        return SENSOR_FAULT
+    return OUTSIDE if m.commit_reason == DEGRADED else CALM
+
+
+@inner
+def set_battery(plant: PlantArrays, m: Moment, outer: NDArray[np.float64]) -> None:
+    """Bring the wish to what balance asks for, then into the interval [low_kw, high_kw].
+
+    Only the second is an intervention: a grid-forming battery always follows the balance.
+    """
+    residual = m.load_kw - outer[IMPORT_KW] - m.wind_kw - m.pv_kw - dispatch.caps_kw(plant, m)
+    most = m.load_kw - outer[EXPORT_KW] - dispatch.floors_kw(plant, m) + plant.dump_kw
+    wish = min(max(m.wish_kw, residual), most)
+    m.battery_kw = min(max(wish, m.low_kw), m.high_kw)
+    m.dispatch_reason = 0
+    m.setpoint_kw = m.wish_kw
+    if abs(m.battery_kw - wish) > 1e-6:
+        m.setpoint_kw = m.battery_kw
+        m.dispatch_reason = CLIPPED
+
+
+@inner
+def move_charge(
+    plant: PlantArrays, s: State, m: Moment, bias: float, noise: float, shielded: bool
+) -> None:
+    """True charge state after the step, its reading, and the belief (spec 3.2)."""
+    s.soc = soc_after(plant, s.soc, m.battery_kw, plant.step_h)
+    m.soc_reading = s.soc + bias + plant.soc_error * noise
+    if plant.soc_error == 0.0 and bias == 0.0 and s.soc_lo == s.soc_hi:
+        s.soc_lo = s.soc_hi = s.soc
+    else:
+        low = soc_after(plant, s.soc_lo, m.battery_kw, plant.step_h)
+        high = soc_after(plant, s.soc_hi, m.battery_kw, plant.step_h)
+        s.soc_lo = max(low, m.soc_reading - plant.soc_error)
+        s.soc_hi = min(high, m.soc_reading + plant.soc_error)
+        if s.soc_lo > s.soc_hi + 1e-12:
+            s.soc_lo, s.soc_hi = low, high
+            if shielded:
+                m.alarm = SENSOR_FAULT
+    m.soc, m.soc_lo, m.soc_hi = s.soc, s.soc_lo, s.soc_hi
+
+
+@inner
+def tick(plant: PlantArrays, s: State, m: Moment, shielded: bool) -> None:
+    """Modes and timers observed after the step; the shield decides when repaired units return."""
+    for i in range(plant.n):
+        s.mode[i], s.timer[i] = ticked(
+            m.mode[i], m.timer[i], plant.min_run_steps[i], plant.min_down_steps[i]
+        )
+        if not shielded and s.mode[i] == TRIPPED and s.timer[i] == 0:
+            s.mode[i], s.timer[i] = returned()
+
+
+@inner
+def propose(plant: PlantArrays, s: State, m: Moment, by_order: bool) -> bool:
+    """Make unit commands of a choice of the order interface; False if units cannot take it."""
+    if not by_order:
+        return True
+    legal: bool = order_commands(
+        m.choice, s.mode, s.timer, plant.n, plant.min_run_steps, m.proposed
+    )
+    return legal
+
+
+@inner
+def compare(plant: PlantArrays, s: State, m: Moment, legal: bool) -> None:
+    """Note whether the executed action is another than the proposed one, and sum it up."""
+    total, same = 0, legal
+    for i in range(plant.n):
+        total += m.command[i]
+        same = same and m.command[i] == m.proposed[i]
+    m.choice = max(-1, min(1, total))
+    if not same and m.commit_reason == 0:
+        m.commit_reason = NOT_LEGAL
+    m.changed = not same or m.dispatch_reason != 0
+    if m.changed:
+        s.interventions += 1.0
+        s.intervention_kw += abs(m.setpoint_kw - m.wish_kw)
+
+
+@inner
+def set_interval(
+    plant: PlantArrays,
+    tables: Any,
+    shielded: bool,
+    s: State,
+    m: Moment,
+    battery: bool,
+    outside_kw: float,
+) -> None:
+    """Battery powers that the shield allows; without it those that keep the reserve window."""
+    if not battery:
+        m.low_kw = m.high_kw = 0.0
+    elif shielded:
+        m.low_kw, m.high_kw = battery_interval(
+            plant,
+            tables,
+            m.mode,
+            m.timer,
+            s.soc_lo,
+            s.soc_hi,
+            m.load_kw,
+            m.wind_kw + m.pv_kw + outside_kw,
+            dispatch.overload_room_kw(plant, s, m),
+        )
+    else:
+        m.low_kw, m.high_kw = dispatch.physical_interval(
+            plant, s.soc, plant.reserve_soc_min, plant.reserve_soc_max
+        )
+    if plant.published:
+        m.high_kw = min(m.high_kw, published_discharge_limit_kw(plant, s.soc))
+
+
+@inner
+def advance(
+    plant: PlantArrays,
+    tables: Any,
+    shielded: bool,
+    by_order: bool,
+    s: State,
+    m: Moment,
+    now: NDArray[np.float64],
+    fault: NDArray[np.float64],
+    draw: NDArray[np.float64],
+    noise: float,
+    outer: NDArray[np.float64],
+) -> None:
+    """One step of one copy; `m` holds the proposal and the wish, and is filled in."""
+    bias = fault[0] if fault.size > 0 else 0.0
+    battery = plant.battery_model != NO_BATTERY and not (fault.size > 0 and fault[1] != 0.0)
+    legal = propose(plant, s, m, by_order)
+    if shielded:
+        shielded_commands(plant, tables, s, m, now)
+    else:
+        take_commands(plant, s, m)
+    lost = hold_and_strike(plant, s, m, fault, draw)
+    last_load, last_used = m.load_kw, m.wind_used_kw + m.pv_used_kw
+    m.load_kw, m.wind_kw, m.pv_kw = now[0], now[1], now[2]
+    m.wind_used_kw, m.pv_used_kw = m.wind_kw, m.pv_kw
+    m.alarm = raised_alarm(plant, s, m, battery, last_load) if shielded else CALM
+    dispatch.clear(m)
+    dispatch.set_limits(plant, tables, shielded, s, m)
+    set_interval(plant, tables, shielded, s, m, battery, outer[IMPORT_KW])
+    shed_ready(plant, s, m)
+    set_battery(plant, m, outer)
+    m.exchange_kw = min(max(outer[GRID_WISH], outer[EXPORT_KW]), outer[IMPORT_KW])
+    if dispatch.forms_grid(plant, m, battery, outer[IMPORT_KW] > outer[EXPORT_KW]):
+        relax = m.alarm != CALM
+        dispatch.balance(plant, s, m, outer[EXPORT_KW], outer[IMPORT_KW], relax)
+    else:
+        dispatch.black_out(plant, m)
+    price = outer[IMPORT_L] if m.exchange_kw > 0.0 else outer[EXPORT_L]
+    m.exchange_cost_l = m.exchange_kw * plant.step_h * price
+    sudden = lost + max(0.0, m.load_kw - last_load) + max(0.0, last_used - m.wind_kw - m.pv_kw)
+    move_charge(plant, s, m, bias, noise, shielded)
+    accounts.run_units(plant, s, m)
+    accounts.book_energy(plant, s, m)
+    accounts.watch_reserve(plant, s, m, battery)
+    accounts.watch_frequency(plant, s, m, sudden)
+    accounts.book_relaxations(plant, s, m)
+    compare(plant, s, m, legal)
+    tick(plant, s, m, shielded)
+    s.step += 1
+
+
+@compiled
+def advance_all(
+    plant: PlantArrays,
+    tables: Any,
+    shielded: bool,
+    by_order: bool,
+    states: NDArray[Any],
+    moments: NDArray[Any],
+    live: NDArray[np.bool_],
+    bank: NDArray[np.float64],
+    faults: NDArray[np.float64],
+    draws: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    outer: NDArray[np.float64],
+    daily_l: NDArray[np.float64],
+) -> None:
+    """One step of every live copy.
+
+    Args:
+        plant: record of the plant, the same for all copies.
+        tables: of the shield.
+        shielded: whether the shield stands between proposal and plant.
+        by_order: `choice` of the moments is the proposal, not `proposed`.
+        states: [N] of `STATE`.
+        moments: [N] of `MOMENT`; proposals and wishes are set.
+        live: [N], others are left as they are.
+        bank: [N, steps + 1, 3] load, wind, PV, kW; column k + 1 realises in step k.
+        faults: [steps, FAULT_COLUMNS] plan of faults, or no rows.
+        draws: [N, 2·MAX_UNITS] uniform draws for trips and failed starts, or no columns.
+        noise: [N] error of the charge reading in -1..1, or none.
+        outer: [N, 5] limits, prices and wish of the outer grid, or one row for all.
+        daily_l: [N, days] fuel per day, added to.
+    """
+    for row in range(len(states)):
+        if not live[row]:
+            continue
+        s, m = states[row], moments[row]
+        fault = faults[s.step] if len(faults) > 0 else faults.reshape(-1)
+        now = bank[row, s.step + 1]
+        day = int(s.step * plant.step_min / 1440.0)
+        grid = outer[row] if len(outer) > 1 else outer[0]
+        error = noise[row] if len(noise) > 0 else 0.0
+        advance(plant, tables, shielded, by_order, s, m, now, fault, draws[row], error, grid)
+        daily_l[row, day] += m.fuel_l + m.start_l

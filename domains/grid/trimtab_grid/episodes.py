@@ -1,0 +1,221 @@
+"""What an episode brings from outside: load, wind and PV per seed, faults, calendar.
+
+Nothing here depends on actions. Column k + 1 of a bank realises in step k; column 0 was before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from trimtab.contracts.errors import InputFileError
+from trimtab.contracts.spec import FloatArray, IntArray
+from trimtab.contracts.streams import Stream
+
+from trimtab_grid.arrays import MAX_UNITS, steps_of
+from trimtab_grid.forecasts import QUANTITIES, ForecastSettings
+from trimtab_grid.generators import (
+    Clock,
+    autoregression,
+    community_load,
+    wind_power,
+)
+from trimtab_grid.plant import Plant
+from trimtab_grid.scenario import Fault, GridScenario
+from trimtab_grid.series import Series, clock, load_series
+from trimtab_grid.weather import Weather, pv_from_weather, sand_point, wind_from_weather
+
+SITE = timezone(timedelta(hours=-9))
+"""Standard time of Sand Point, of generated series too."""
+_YEAR = 2021
+LEADS_FINE_MIN = (15.0, 30.0, 60.0, 240.0)
+LEADS_COARSE_STEPS = (1, 3, 6, 24)
+_FINE_STEP_MIN = 15.0
+
+
+def first_moment(scenario: GridScenario) -> datetime:
+    """Begin of the first step of generated data."""
+    return datetime(_YEAR, 1, 1, tzinfo=SITE) + timedelta(days=scenario.data.first_day - 1)
+
+
+class Episodes:
+    """Banks of a scenario: load, wind and PV of every seed over its horizon."""
+
+    def __init__(
+        self, scenario: GridScenario, plant: Plant, read: Callable[[Path], Series] | None = None
+    ) -> None:
+        self._scenario, self._plant = scenario, plant
+        self._steps = scenario.horizon + 1
+        self._file = self._from_file(read)
+        before = timedelta(minutes=scenario.step_min)
+        self.start = (first_moment(scenario) if self._file is None else self._file.start) - before
+
+    def bank(self, seed: IntArray, episode: IntArray) -> FloatArray:
+        """[M, steps + 1, 3] load, wind, PV, kW."""
+        bank = np.zeros((len(seed), self._steps, 3))
+        if self._file is not None:
+            for k, values in enumerate((self._file.load_kw, self._file.wind_kw, self._file.pv_kw)):
+                bank[:, 1:, k] = values[: self._steps - 1]
+            bank[:, 0] = bank[:, 1]
+            return bank
+        data, step_min = self._scenario.data, self._scenario.step_min
+        when = Clock(self.start, step_min)
+        limits = self._plant.disturbances
+        bank[:, :, 0] = community_load(data.load, limits, when, self._steps, seed, episode)
+        wind = self._plant.wind
+        if data.kind == "weather" or self._plant.pv is not None:
+            self._add_weather(bank)
+        if wind is not None and data.kind == "generated":
+            bank[:, :, 1] = wind_power(data.climate, wind, step_min, self._steps, seed, episode)
+        return bank
+
+    def _add_weather(self, bank: FloatArray) -> None:
+        weather = self._weather()
+        nothing = np.zeros(len(weather))
+        wind, pv = self._plant.wind, self._plant.pv
+        hourly = load_series(
+            weather.start,
+            weather.step_min,
+            nothing,
+            nothing if wind is None else wind_from_weather(wind, weather),
+            nothing if pv is None else pv_from_weather(pv, weather),
+            source=weather.source,
+        )
+        if weather.step_min != self._scenario.step_min:
+            refine = self._scenario.data.refine or "linear"
+            hourly = hourly.resample(self._scenario.step_min, refine)
+        first = round((self._scenario.data.first_day - 1) * 1440.0 / self._scenario.step_min) - 1
+        at = (first + np.arange(self._steps)) % len(hourly)
+        bank[:, :, 1], bank[:, :, 2] = hourly.wind_kw[at], hourly.pv_kw[at]
+
+    def _weather(self) -> Weather:
+        path = self._scenario.data.weather_file
+        if path is None:
+            return sand_point()
+        from trimtab_grid.weather_files import read_weather
+
+        return read_weather(path)
+
+    def _from_file(self, read: Callable[[Path], Series] | None) -> Series | None:
+        data = self._scenario.data
+        if data.file is None or read is None:
+            return None
+        series = read(data.file)
+        if series.step_min != self._scenario.step_min:
+            series = series.resample(self._scenario.step_min, data.refine)
+        if len(series) < self._steps - 1:
+            msg = (
+                f"{data.file}: has {len(series)} steps of {series.step_min:g} min, the horizon "
+                f"needs {self._steps - 1}: shorten horizon_h or bring a longer series"
+            )
+            raise InputFileError(msg)
+        return series
+
+    def series(self, values: FloatArray) -> Series:
+        """One row of a bank [steps + 1, 3] as a series; its step 0 is before the episode."""
+        return load_series(
+            self.start,
+            self._scenario.step_min,
+            values[:, 0].copy(),
+            values[:, 1].copy(),
+            values[:, 2].copy(),
+            source="episode",
+        )
+
+    def calendar(self) -> FloatArray:
+        """[steps + 1, 4] sine and cosine of the time of day and of the year."""
+        hour, day = clock(self.start, self._scenario.step_min, self._steps)
+        daily, yearly = 2.0 * math.pi * hour / 24.0, 2.0 * math.pi * day / 365.25
+        return np.stack([np.sin(daily), np.cos(daily), np.sin(yearly), np.cos(yearly)], axis=1)
+
+
+def lead_steps(step_min: float) -> tuple[int, ...]:
+    """Steps ahead of the forecasts in the observation."""
+    if step_min > _FINE_STEP_MIN:
+        return LEADS_COARSE_STEPS
+    return tuple(max(1, round(lead / step_min)) for lead in LEADS_FINE_MIN)
+
+
+def forecast_columns(scenario: GridScenario, known: int) -> NDArray[np.int64]:
+    """[steps + 1, leads] column of the source that each forecast in the observation reads.
+
+    Persistence reads what is measured last, a seasonal forecast what was a season before, others
+    what is foretold. A stuck forecast stays as it was issued last; -1 where it is missing.
+    """
+    last = scenario.horizon
+    now = np.arange(last + 1)
+    issued, missing = now.copy(), np.zeros(last + 1, bool)
+    for fault in scenario.faults:
+        begin, end = fault_steps(fault, scenario.step_min)
+        if fault.kind == "forecast_stuck":
+            issued[(now >= begin) & (now < end)] = min(begin, last)
+        if fault.kind == "forecast_missing":
+            missing |= (now >= begin) & (now < end)
+    seen = np.minimum(issued + known, last)
+    target = np.minimum(issued[:, None] + np.array(lead_steps(scenario.step_min))[None, :], last)
+    kind = scenario.forecast.kind
+    if kind == "persistence":
+        target = np.broadcast_to(seen[:, None], target.shape).copy()
+    elif kind == "seasonal":
+        season = max(1, round(scenario.forecast.season_h * 60.0 / scenario.step_min))
+        seasons = np.maximum(1, -(-(target - seen[:, None]) // season))
+        before = target - seasons * season
+        target = np.where(before >= 0, before, seen[:, None])
+    target[missing] = -1
+    return np.asarray(target)
+
+
+def foretold(settings: ForecastSettings, bank: FloatArray, seed: IntArray) -> FloatArray | None:
+    """Source of noisy forecasts [M, steps + 1, 3]; None where the bank itself is read."""
+    if settings.kind != "noisy":
+        return None
+
+    found = np.empty_like(bank)
+    for k, name in enumerate(QUANTITIES):
+        error = autoregression(
+            Stream(f"grid.foretold.{name}"),
+            seed,
+            np.zeros_like(seed),
+            bank.shape[1],
+            1.0,
+            60.0 * settings.memory_h,
+        )
+        found[:, :, k] = np.maximum(0.0, bank[:, :, k] * (1.0 + settings.sigma * error))
+    return found
+
+
+def fault_steps(fault: Fault, step_min: float) -> tuple[int, int]:
+    """First step of a fault and the one after its last."""
+    begin = int(fault.at_min / step_min)
+    return begin, begin + max(1, steps_of(fault.for_min, step_min))
+
+
+def fault_plan(scenario: GridScenario, plant: Plant) -> FloatArray:
+    """[steps, columns] faults of `engine.step`, or no rows where none is planned."""
+    names = [genset.name for genset in plant.gensets]
+    rows = np.zeros((scenario.horizon, 2 + 2 * MAX_UNITS))
+    for fault in scenario.faults:
+        begin, end = fault_steps(fault, scenario.step_min)
+        if fault.kind == "trip":
+            rows[begin : begin + 1, 2 + names.index(fault.unit)] = 1.0
+        elif fault.kind == "failed_start":
+            rows[begin:end, 2 + MAX_UNITS + names.index(fault.unit)] = 1.0
+        elif fault.kind == "soc_bias":
+            rows[begin:end, 0] = fault.size
+        elif fault.kind == "battery_trip":
+            rows[begin:end, 1] = 1.0
+    return rows if rows.any() else rows[:0]
+
+
+def add_load_jumps(scenario: GridScenario, bank: FloatArray) -> None:
+    """Add the load of `load_jump` faults, which lie outside the declared limits on purpose."""
+    for fault in scenario.faults:
+        if fault.kind == "load_jump":
+            begin, end = fault_steps(fault, scenario.step_min)
+            bank[:, begin + 1 : end + 1, 0] = np.maximum(
+                0.0, bank[:, begin + 1 : end + 1, 0] + fault.size
+            )

@@ -1,0 +1,99 @@
+"""What a scenario of the grid domain says: plant, data, step, forecast, shield, faults."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+from trimtab.contracts.scenario import DataFile, StrictModel
+
+from trimtab_grid.forecasts import ForecastSettings
+from trimtab_grid.generators import CommunityLoad, WindClimate
+from trimtab_grid.plant import Plant, load_plant
+from trimtab_grid.series import MIN_STEP_MIN, Refinement
+
+FaultKind = Literal[
+    "trip",
+    "failed_start",
+    "soc_bias",
+    "battery_trip",
+    "load_jump",
+    "forecast_stuck",
+    "forecast_missing",
+]
+
+
+class DataSource(StrictModel):
+    """Where load, wind and PV come from."""
+
+    kind: Literal["generated", "weather", "file"] = Field(
+        "generated",
+        description="generated load and wind (synthetic); generated load with the wind of a "
+        "typical year; or the user's own series",
+    )
+    load: CommunityLoad = CommunityLoad()
+    climate: WindClimate = WindClimate()
+    first_day: int = Field(1, ge=1, le=365, description="day of the year on which it begins")
+    weather_file: DataFile | None = Field(None, description="TMY3 or EPW; Sand Point if empty")
+    file: DataFile | None = Field(None, description="CSV or Excel of load_kw, wind_kw, pv_kw")
+    refine: Refinement | None = Field(None, description="how coarser data become finer steps")
+
+    @model_validator(mode="after")
+    def _file_given(self) -> DataSource:
+        if (self.kind == "file") != (self.file is not None):
+            msg = "kind: file and a file belong together: give both or neither"
+            raise ValueError(msg)
+        return self
+
+
+class Fault(StrictModel):
+    """One fault to inject, for every seed at the same time."""
+
+    kind: FaultKind
+    at_min: float = Field(ge=0, description="begin, minutes after the episode's, min")
+    for_min: float = Field(60.0, gt=0, description="how long it lasts, min")
+    unit: str = Field("", description="name of the genset, for trip and failed_start")
+    size: float = Field(0.0, description="soc_bias: share of capacity; load_jump: kW added")
+
+
+class GridScenario(StrictModel):
+    """The problem part of a grid scenario."""
+
+    plant: str | Plant = Field("plant-a", description="shipped plant by name, or written out")
+    plant_file: DataFile | None = Field(None, description="plant file (YAML or JSON) instead")
+    data: DataSource = DataSource()
+    step_min: float = Field(1.0, ge=MIN_STEP_MIN * (1 - 1e-9), le=60, description="step, min")
+    horizon_h: float = Field(24.0, gt=0, le=8784, description="length of an episode, h")
+    forecast: ForecastSettings = ForecastSettings()
+    shield: bool = Field(True, description="the proven shield stands before the plant")
+    faults: tuple[Fault, ...] = ()
+    fuel_price: float = Field(1.5, gt=0, description="price of a litre, any currency")
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> GridScenario:
+        steps = self.horizon_h * 60.0 / self.step_min
+        if abs(steps - round(steps)) > 1e-6 or round(steps) < 1:  # noqa: PLR2004
+            msg = f"horizon_h {self.horizon_h} is not a whole number of {self.step_min:g} min steps"
+            raise ValueError(msg)
+        known = {genset.name for genset in self.resolved_plant().gensets}
+        for fault in self.faults:
+            if fault.kind in {"trip", "failed_start"} and fault.unit not in known:
+                msg = f"fault {fault.kind}: unit {fault.unit!r}; name one of {sorted(known)}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def horizon(self) -> int:
+        """Steps of an episode."""
+        return round(self.horizon_h * 60.0 / self.step_min)
+
+    def resolved_plant(self) -> Plant:
+        """The plant, read where it is named.
+
+        Raises:
+            UnknownNameError: no shipped plant has that name.
+            InputFileError, ScenarioError: the plant file is wrong.
+        """
+        if self.plant_file is not None:
+            return load_plant(self.plant_file)
+        return load_plant(self.plant) if isinstance(self.plant, str) else self.plant
