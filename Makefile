@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Nothing before them but Python >= 3.11
 # with venv, make and git.
-.PHONY: demo test lint types tests clean retrain bench
+.PHONY: demo test lint types tests proofs clean retrain bench
 
 PYTHON := $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
   $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -27,6 +27,9 @@ types:
 
 tests:
 	$(BIN)/pytest -q -n 2 --dist loadfile
+
+proofs: $(VENV)/.test
+	$(BIN)/python -m trimtab_grid.proofs
 
 retrain: $(VENV)/.test
 	$(BIN)/python -m trimtab_traffic.retrain

@@ -13,6 +13,7 @@ from pathlib import Path
 import streamlit as st
 from trimtab.contracts.domain import DomainManifest
 from trimtab.contracts.registry import plugins
+from trimtab.run.probe import look_at
 
 WORKSPACE = "TRIMTAB_WORKSPACE"
 SHOW_HIDDEN = "TRIMTAB_APP_ALL"
@@ -48,9 +49,10 @@ def domains() -> dict[str, DomainManifest]:
     """Manifests of the working domains that are shown, by name."""
     return {
         domain.name: domain
-        for plugin in plugins()
-        if plugin.manifest is not None and (shows_hidden() or not plugin.manifest.hidden)
-        for domain in plugin.manifest.domains
+        for seen in look_at(plugins())
+        if (manifest := seen.plugin.manifest) is not None and not seen.broken
+        if shows_hidden() or not manifest.hidden
+        for domain in manifest.domains
     }
 
 

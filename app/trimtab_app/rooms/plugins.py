@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 from trimtab.contracts.domain import DomainManifest
-from trimtab.contracts.registry import Plugin, plugins
+from trimtab.contracts.registry import plugins
+from trimtab.run.probe import NOT_CHECKED, Seen, look_at
 
 from trimtab_app import markup, navigation, session
 
@@ -14,35 +15,41 @@ KINDS = {"control": "control, decided step by step", "design": "design, evaluate
 def show() -> None:
     """Draw the page."""
     markup.title("Plug-ins", "Domains come from installed packages; the app knows none of them.")
-    shown = [
-        p
-        for p in plugins()
-        if p.manifest is None or session.shows_hidden() or not p.manifest.hidden
-    ]
-    broken = [p for p in shown if p.manifest is None]
-    for plugin in broken:
-        markup.show(markup.badge("failed"))
-        markup.faults([(plugin.name, f"is broken: {plugin.broken}; the others are untouched")])
-    working = [p for p in shown if p.manifest is not None]
+    shown = look_at(
+        [
+            p
+            for p in plugins()
+            if p.manifest is None or session.shows_hidden() or not p.manifest.hidden
+        ]
+    )
+    for seen in shown:
+        if seen.broken:
+            markup.show(markup.badge("failed"))
+            what = f"is broken: {seen.broken}; the others are untouched"
+            markup.faults([(seen.plugin.name, what)])
+    working = [seen for seen in shown if not seen.broken]
     if not working:
         markup.empty("No domain is installed", "Install an extra, for example trimtab[traffic].")
-    for plugin in working:
-        _plugin(plugin)
+    for seen in working:
+        _plugin(seen)
 
 
-def _plugin(plugin: Plugin) -> None:
+def _plugin(seen: Seen) -> None:
+    plugin = seen.plugin
     if plugin.manifest is None:
         return
     with st.container(border=True, key=f"plugin-{plugin.name}"):
         st.subheader(plugin.manifest.title, anchor=False)
         for domain in plugin.manifest.domains:
-            _domain(domain)
+            _domain(domain, seen.tiers.get(domain.name, ""))
 
 
-def _domain(domain: DomainManifest) -> None:
+def _domain(domain: DomainManifest, tier: str) -> None:
+    unknown = f"{NOT_CHECKED} on this version: trimtab check-plugin {domain.name}"
     about = [
         ("Domain", f"{domain.name}: {domain.title}"),
         ("Kind", KINDS[domain.kind]),
+        ("Tier", tier or unknown),
         ("Reads", ", ".join(domain.imports)),
         ("Writes", ", ".join(domain.exports)),
         ("Libraries", f"extra [{domain.extra}]" if domain.extra else "the base installation"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -72,5 +73,13 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
+    disable_plugin: Annotated[
+        list[str] | None,
+        typer.Option("--disable-plugin", metavar="NAME", help="leave a plug-in out; repeatable"),
+    ] = None,
 ) -> None:
     """Compare, shield, bound and deploy controllers of big systems."""
+    if disable_plugin:
+        from trimtab.contracts.registry import DISABLED
+
+        os.environ[DISABLED] = ",".join(disable_plugin)

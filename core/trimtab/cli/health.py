@@ -17,6 +17,7 @@ from trimtab.cli.system_libraries import missing
 from trimtab.contracts.errors import TrimtabError
 from trimtab.contracts.registry import plugins
 from trimtab.run.identity import installed, package_name
+from trimtab.run.probe import look_at
 from trimtab.run.store import STORE_FILE, Store
 
 State = Literal["ok", "absent", "warning", "broken"]
@@ -118,9 +119,10 @@ def _store(workspace: Path) -> Finding:
 
 
 def _plugins() -> Iterator[Finding]:
-    for plugin in plugins():
-        if plugin.manifest is None:
-            yield Finding(f"plug-in {plugin.name}", "broken", plugin.broken)
+    for seen in look_at(plugins()):
+        plugin = seen.plugin
+        if plugin.manifest is None or seen.broken:
+            yield Finding(f"plug-in {plugin.name}", "broken", seen.broken)
             continue
         domains = plugin.manifest.domains
         lacking = sorted({lib for d in domains for lib in missing(d.system_libraries)})

@@ -17,17 +17,19 @@ def plugins(
     """List installed domain plug-ins, broken ones with their reason."""
     with Session(as_json=json_) as session:
         from trimtab.contracts.registry import plugins as installed
+        from trimtab.run.probe import NOT_CHECKED, look_at
 
         shown = [p for p in installed() if all_ or p.manifest is None or not p.manifest.hidden]
+        seen = look_at(shown)
         rows = [
-            [p.name, d.name, d.kind, d.title, "installed"]
-            for p in shown
-            if p.manifest is not None
-            for d in p.manifest.domains
+            [s.plugin.name, d.name, d.kind, d.title, s.tiers.get(d.name, NOT_CHECKED), "installed"]
+            for s in seen
+            if s.plugin.manifest is not None and not s.broken
+            for d in s.plugin.manifest.domains
         ]
-        rows += [[p.name, "", "", "", f"broken: {p.broken}"] for p in shown if p.broken]
-        session.table(["plug-in", "domain", "kind", "title", "state"], rows)
-        names = ("plugin", "domain", "kind", "title", "state")
+        rows += [[s.plugin.name, "", "", "", "", f"broken: {s.broken}"] for s in seen if s.broken]
+        session.table(["plug-in", "domain", "kind", "title", "tier", "state"], rows)
+        names = ("plugin", "domain", "kind", "title", "tier", "state")
         session.document(
             "trimtab/plugins/1", plugins=[dict(zip(names, row, strict=True)) for row in rows]
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from trimtab.cli.options import AsJson
 from trimtab.cli.session import Session
+
+COLUMNS = ("name", "tier", "outcome", "what")
+CHECKS_LIMIT_S = 900
 
 
 def new_plugin(
@@ -35,21 +38,58 @@ def check_plugin(
     """Run the conformance checks on installed domains and print the tier each one reaches."""
     with Session(as_json=json_) as session:
         from trimtab.contracts.registry import manifests
-        from trimtab.testing.checks import run_check, tier_of
-        from trimtab.testing.conformance import CHECKS, installed_subject
 
-        tiers, documents = [], []
-        for domain in [name] if name is not None else sorted(manifests()):
-            subject = installed_subject(domain)
-            results = [run_check(rule, subject) for rule in CHECKS]
-            tiers.append(tier_of(results) or "none")
-            rows = [[r.name, r.tier, r.outcome, r.detail.partition("\n")[0]] for r in results]
-            session.table(["check", "tier", "outcome", "what"], rows)
-            passed, failed = (sum(r.outcome == o for r in results) for o in ("passed", "failed"))
-            session.text(f"{domain}: {tiers[-1]} ({passed} passed, {failed} failed)\n")
-            checks = [
-                dict(zip(("name", "tier", "outcome", "what"), row, strict=True)) for row in rows
-            ]
-            documents.append({"domain": domain, "tier": tiers[-1], "checks": checks})
+        every = sorted(manifests())
+        documents = [_apart(one) for one in every] if name is None else [_checked(name)]
+        for found in documents:
+            rows = [[c[key] for key in COLUMNS] for c in found["checks"]]
+            session.table(list(COLUMNS), rows)
+            passed, failed = (sum(r[2] == o for r in rows) for o in ("passed", "failed"))
+            what = found.get("broken") or f"{passed} passed, {failed} failed"
+            session.text(f"{found['domain']}: {found['tier']} ({what})\n")
         session.document("trimtab/check-plugin/1", domains=documents)
-        raise typer.Exit(1 if "none" in tiers else 0)
+        raise typer.Exit(1 if any(found["tier"] == "none" for found in documents) else 0)
+
+
+def _checked(name: str) -> dict[str, Any]:
+    """Tier and checks of one domain, run in this process if its code can be imported at all."""
+    from trimtab.contracts.registry import plugins
+    from trimtab.run.probe import keep_tier, look_at
+    from trimtab.testing.checks import run_check, tier_of
+    from trimtab.testing.conformance import CHECKS, installed_subject
+
+    owners = [p for p in plugins() if p.manifest and name in {d.name for d in p.manifest.domains}]
+    broken = next((seen.broken for seen in look_at(owners) if seen.broken), "")
+    if broken:
+        return {"domain": name, "tier": "none", "broken": broken, "checks": []}
+    subject = installed_subject(name)
+    results = [run_check(rule, subject) for rule in CHECKS]
+    tier = tier_of(results) or "none"
+    for plugin in owners:
+        keep_tier(plugin, name, tier)
+    checks = [
+        dict(zip(COLUMNS, (r.name, r.tier, r.outcome, r.detail.partition("\n")[0]), strict=True))
+        for r in results
+    ]
+    return {"domain": name, "tier": tier, "checks": checks}
+
+
+def _apart(name: str) -> dict[str, Any]:
+    """The same in a process of its own, which a domain may hang or end."""
+    import json
+    import subprocess
+    import sys
+
+    words = [sys.executable, "-m", "trimtab.cli", "check-plugin", name, "--json"]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            words, stdout=subprocess.PIPE, text=True, timeout=CHECKS_LIMIT_S, check=False
+        )
+        found: dict[str, Any] = json.loads(done.stdout)["domains"][0]
+    except subprocess.TimeoutExpired:
+        why = f"its checks took longer than {CHECKS_LIMIT_S} s"
+    except (ValueError, KeyError):
+        why = f"its checks ended the interpreter (exit code {done.returncode})"
+    else:
+        return found
+    return {"domain": name, "tier": "none", "broken": why, "checks": []}

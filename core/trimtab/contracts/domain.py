@@ -22,6 +22,13 @@ from trimtab.contracts.spec import Metric
 PLUGIN_API = 1
 
 
+class Exemption(StrictModel):
+    """Why a rule of the conformance kit is not asked of a domain, or not met yet."""
+
+    state: Literal["exempt", "todo"]
+    reason: str = Field(min_length=10, description="one line, shown with the tier")
+
+
 class DomainManifest(StrictModel):
     """One domain of a plug-in, as its manifest declares it."""
 
@@ -40,6 +47,9 @@ class DomainManifest(StrictModel):
     docs: str = Field("", description="document in the package, for users of the domain")
     speed_floor_per_s: float = Field(
         0.0, ge=0.0, description="decisions or evaluations per CPU second it never falls below"
+    )
+    quality: dict[str, Exemption] = Field(
+        {}, description="rules of the conformance kit by name: exempt or still to do, and why"
     )
 
 
@@ -148,6 +158,14 @@ class Domain(ABC):
         Args:
             problem: as everywhere.
             log: `ControlProblem.episode_log` of the episode.
+        """
+        return {}
+
+    def cross_checks(self, problem: Any, seed: int) -> Mapping[str, tuple[float, float]]:
+        """Quantities as the domain's engine computes them and as an independent reference does.
+
+        The reference shares no code with the engine: a closed form, a slow readable twin, another
+        simulator. They must agree to one part in a million.
         """
         return {}
 

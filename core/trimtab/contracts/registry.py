@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -15,6 +16,8 @@ from trimtab.contracts.domain import Domain, DomainManifest, PluginManifest
 from trimtab.contracts.errors import PluginError, TrimtabError, UnknownNameError
 
 GROUP = "trimtab.domains"
+DISABLED = "TRIMTAB_DISABLE_PLUGINS"
+"""Environment variable: names of plug-ins to leave out, separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,10 @@ class Plugin:
 
 
 def plugins() -> tuple[Plugin, ...]:
-    """Every installed plug-in by name, broken ones with their reason."""
-    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    """Every installed plug-in by name, broken ones with their reason, disabled ones left out."""
+    off = os.environ.get(DISABLED, "").split(",")
+    found = (point for point in entry_points(group=GROUP) if point.name not in off)
+    points = sorted(found, key=lambda point: point.name)
     names = [point.name for point in points]
     return tuple(_read(point, clash=names.count(point.name) > 1) for point in points)
 

@@ -123,7 +123,7 @@ class OffPolicy(ABC):
         self.problem, self.net, self.config, self.seeds = problem, net, config, tuple(seeds)
         self._spec = problem.spec if problem is not None else _spec_of(data)
         self.interface = Interface(net, self._spec)
-        self.values = ActionValues(net, self._spec.discrete, 1 + len(self._spec.costs))
+        self.values = ActionValues(net, self._spec.discrete, self._channels())
         self.collector = None
         if problem is not None:
             executed = config.learn_from == "executed"
@@ -172,6 +172,10 @@ class OffPolicy(ABC):
             max_grad_norm=config.max_grad_norm,
             polyak=config.polyak,
         )
+
+    def _channels(self) -> int:
+        """Outputs of the action values: the scalarised reward, and each cost."""
+        return 1 + len(self._spec.costs)
 
     def _further(self, rngs: Sequence[np.random.Generator]) -> dict[str, Array]:
         """Parameters beyond the actor and the action values."""

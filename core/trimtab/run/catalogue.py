@@ -9,6 +9,7 @@ from typing import Any
 from trimtab.contracts.errors import ScenarioError
 from trimtab.contracts.registry import load_domain, manifests, plugins
 from trimtab.contracts.scenario import scenario_model
+from trimtab.run.probe import look_at
 from trimtab.run.yaml_document import decode, parse
 
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -56,7 +57,14 @@ def scenario_schema(domain: str | None = None) -> dict[str, Any]:
     """
     if domain is not None:
         return {"$schema": JSON_SCHEMA, **_schema_of(domain)}
-    return {"$schema": JSON_SCHEMA, "oneOf": [_schema_of(name) for name in sorted(manifests())]}
+    broken = {seen.plugin.name for seen in look_at(plugins()) if seen.broken}
+    names = [
+        domain.name
+        for plugin in plugins()
+        if plugin.manifest is not None and plugin.name not in broken
+        for domain in plugin.manifest.domains
+    ]
+    return {"$schema": JSON_SCHEMA, "oneOf": [_schema_of(name) for name in sorted(names)]}
 
 
 def _schema_of(name: str) -> dict[str, Any]:

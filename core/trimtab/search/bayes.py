@@ -25,6 +25,7 @@ from trimtab.search.moves import moved
 from trimtab.search.optimizer import INFEASIBLE, Optimizer
 
 _MODELLED = 400  # most designs a model is fitted to: cubic cost
+_FIT_STEPS = 40  # of L-BFGS; more change the hyperparameters little and cost seconds
 _MC_SAMPLES = 128
 
 
@@ -198,5 +199,6 @@ def _fitted(points: Any, column: Any) -> Any:
         covar_module=get_covar_module_with_dim_scaled_prior(points.shape[1], use_rbf_kernel=False),
         outcome_transform=None,
     )
-    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+    likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
+    fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"maxiter": _FIT_STEPS}})
     return model

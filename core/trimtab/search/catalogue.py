@@ -24,6 +24,7 @@ from trimtab.search.nsga2 import Nsga2
 from trimtab.search.optimizer import Optimizer
 from trimtab.search.policy import Credit, PolicySearch
 from trimtab.search.random_search import RandomSearch
+from trimtab.search.screening import Screening
 from trimtab.search.snapped import Snapped
 from trimtab.search.sobol import Sobol
 from trimtab.search.vectorised import Single, Vectorised
@@ -220,6 +221,19 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
             )
         ),
         {"step": 0.25, "kick": 1.0, "corner": 1.0},
+    ),
+    "screening": _population(
+        "Screening descent",
+        Screening,
+        "effects of single values first, then the changes that they promise most of",
+        Space(
+            (
+                Float("patience", 10.0, 100.0, log=True),
+                Float("kick", 0.2, 1.0),
+                Float("interaction", 0.1, 10.0, log=True),
+            )
+        ),
+        {"patience": 30.0, "kick": 1.0, "interaction": 1.0},
     ),
     "annealing": _population(
         "Simulated annealing",

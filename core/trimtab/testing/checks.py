@@ -82,7 +82,9 @@ def run_check(rule: Check, subject: Subject) -> CheckResult:
         return CheckResult(rule.name, rule.tier, outcome, detail, rule.must_apply)
 
     if rule.kind not in {"any", subject.kind}:
-        return result("skipped", f"for {rule.kind} domains")
+        return CheckResult(rule.name, rule.tier, "skipped", f"for {rule.kind} domains")
+    if (exemption := subject.exemption(rule.name)) is not None:
+        return CheckResult(rule.name, rule.tier, "skipped", f"exempt: {exemption}")
     try:
         rule.function(subject)
     except NotApplicableError as reason:

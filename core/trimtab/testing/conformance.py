@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -78,8 +78,8 @@ def subject_of(
     return Subject(domain, manifest, problem, folder)
 
 
-def installed_subject(name: str) -> Subject:
-    """An installed domain on the first scenario that it ships.
+def installed_subject(name: str, problem: Mapping[str, Any] | None = None) -> Subject:
+    """An installed domain on a problem part given as plain data, or on its first shipped one.
 
     Raises:
         UnknownNameError: no plug-in offers that domain.
@@ -91,9 +91,12 @@ def installed_subject(name: str) -> Subject:
         raise UnknownNameError(name, "domain", known)
     manifest, folder = known[name]
     domain = load_domain(name)
+    if problem is not None:
+        part = domain.problem_model.model_validate(problem)
+        return subject_of(domain, manifest, part, folder)
     shipped = sorted((folder / manifest.scenarios).glob("*.yaml"))
-    problem = load_scenario(shipped[0]).scenario.problem if shipped else None
-    return subject_of(domain, manifest, problem, folder)
+    first = load_scenario(shipped[0]).scenario.problem if shipped else None
+    return subject_of(domain, manifest, first, folder)
 
 
 class DomainConformance:
@@ -106,11 +109,16 @@ class DomainConformance:
     skip: ClassVar[Collection[str]] = ()
 
 
-def fixture_of(name: str) -> Any:
-    """The fixture ``subject`` of an installed domain, for the body of a test class."""
+def fixture_of(name: str, **problem: Any) -> Any:
+    """The fixture ``subject`` of an installed domain, for the body of a test class.
+
+    Args:
+        name: of the domain.
+        problem: keys of a small problem to check on; its first shipped scenario where none.
+    """
     import pytest
 
-    made: Any = classmethod(lambda _: installed_subject(name))
+    made: Any = classmethod(lambda _: installed_subject(name, problem or None))
     return pytest.fixture(scope="class")(made)
 
 

@@ -33,6 +33,19 @@ def manifest_agrees_with_the_code(s: Subject) -> None:
 
 
 @check()
+def exemptions_name_rules_above_bronze(s: Subject) -> None:
+    """The manifest's `quality` speaks of rules that there are, and exempts from none of bronze."""
+    from trimtab.testing.conformance import CHECKS as ALL
+
+    tiers = {rule.name: rule.tier for rule in ALL}
+    declared = {} if s.manifest is None else s.manifest.quality
+    unknown = sorted(set(declared) - set(tiers))
+    expect(not unknown, f"quality speaks of {unknown}, which are no rules of the kit")
+    basic = [n for n, q in declared.items() if q.state == "exempt" and tiers[n] == "bronze"]
+    expect(not basic, f"nobody is exempt from {basic}: bronze is the contract")
+
+
+@check()
 def domain_is_a_domain(s: Subject) -> None:
     """The object is an instance of `Domain` and has a name, a title and a problem model."""
     expect(isinstance(s.domain, Domain), f"got {type(s.domain).__name__}, expected a Domain")

@@ -279,6 +279,18 @@ def flags_are_words(s: Subject) -> None:
 
 
 @check("gold", must_apply=True)
+def independent_reference_agrees(s: Subject) -> None:
+    """What the engine computes agrees with an independent reference to one part in a million."""
+    found = s.domain.cross_checks(s.problem, s.seeds[0])
+    if not found:
+        msg = "the domain gives nothing to compare (Domain.cross_checks)"
+        raise NotApplicableError(msg)
+    for name, (own, other) in found.items():
+        close = math.isclose(own, other, rel_tol=_BALANCE, abs_tol=1e-12)
+        expect(close, f"{name}: the engine says {own:g}, the independent reference {other:g}")
+
+
+@check("gold", must_apply=True)
 def speed_floor_holds(s: Subject) -> None:
     """Decisions or evaluations per CPU second reach the floor that the manifest declares."""
     floor = s.manifest.speed_floor_per_s if s.manifest is not None else 0.0

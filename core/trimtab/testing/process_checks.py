@@ -136,22 +136,30 @@ def nothing_leaks(s: Subject) -> None:
     if not Path("/proc/self/fd").exists():
         msg = "this system has no /proc"
         raise NotApplicableError(msg)
-    with _used(s):
-        before = _files(), _children(), threading.active_count(), _temporary()
-    after = _files(), _children(), threading.active_count(), _temporary()
+    with _own_temporary_folder():
+        with _used(s):
+            before = _files(), _children(), threading.active_count(), _temporary()
+        after = _files(), _children(), threading.active_count(), _temporary()
     expect(after[0] <= before[0], f"open files: {sorted(after[0] - before[0])}")
     expect(after[1] <= before[1], f"processes: {sorted(after[1] - before[1])}")
     expect(after[2] <= before[2], f"{after[2] - before[2]} threads")
     expect(after[3] <= before[3], f"temporary files: {sorted(after[3] - before[3])}")
 
 
+@contextlib.contextmanager
+def _own_temporary_folder() -> Iterator[None]:
+    """Temporary files go to a folder of their own: those of other processes do not count."""
+    usual = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as own:
+        tempfile.tempdir = own
+        try:
+            yield
+        finally:
+            tempfile.tempdir = usual
+
+
 def _temporary() -> set[str]:
-    own = set()
-    for entry in Path(tempfile.gettempdir()).iterdir():
-        with contextlib.suppress(OSError):
-            if entry.stat().st_uid == os.getuid():
-                own.add(entry.name)
-    return own
+    return {entry.name for entry in Path(tempfile.gettempdir()).iterdir()}
 
 
 @check("silver")

@@ -84,7 +84,7 @@ class Trace:
 
     def row(self, i: int) -> list[bytes]:
         """Everything that happened to copy i, per decision, to compare bit by bit."""
-        return [_bits(self.first, i), *(_step_bits(m.step, i) for m in self.moments)]
+        return [_bits(self.first, i), *(step_bits(m.step, i) for m in self.moments)]
 
     def digest(self) -> str:
         """SHA-256 over all copies."""
@@ -98,7 +98,8 @@ def _bits(obs: Obs, i: int) -> bytes:
     return b"".join(np.ascontiguousarray(a[i]).tobytes() for a in arrays if a is not None)
 
 
-def _step_bits(step: Step, i: int) -> bytes:
+def step_bits(step: Step, i: int) -> bytes:
+    """What a step says about copy i, to compare bit by bit."""
     arrays = [step.reward, step.cost, step.terminated, step.truncated, step.elapsed_s]
     arrays += [step.intervened, step.reason]
     arrays += [step.metrics[name] for name in sorted(step.metrics)]
@@ -169,6 +170,11 @@ class Subject:
             return "control" if isinstance(problem, ControlProblem) else "design"
 
         return self.once("kind", built)
+
+    def exemption(self, rule: str) -> str | None:
+        """Why the manifest says that a rule is not asked of the domain, where it does."""
+        found = None if self.manifest is None else self.manifest.quality.get(rule)
+        return None if found is None or found.state != "exempt" else found.reason
 
     @property
     def batch(self) -> tuple[int, ...]:

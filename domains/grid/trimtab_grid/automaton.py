@@ -209,7 +209,7 @@ def fallback_down(
 
 
 @register_jitable
-def cap_kw(mode: int, prime_kw: float, warm_kw: float, cool_kw: float) -> float:
+def cap_kw(mode: int, prime_kw: Any, warm_kw: Any, cool_kw: Any) -> Any:
     """Most power of a unit that holds a mode; overload is reserve and never counted."""
     if mode == RUN:
         return prime_kw
@@ -219,6 +219,6 @@ def cap_kw(mode: int, prime_kw: float, warm_kw: float, cool_kw: float) -> float:
 
 
 @register_jitable
-def floor_kw(mode: int, min_kw: float, warm_kw: float, cool_kw: float) -> float:
+def floor_kw(mode: int, min_kw: Any, warm_kw: Any, cool_kw: Any) -> Any:
     """Least power of a unit that holds a mode."""
     return cap_kw(mode, min_kw, warm_kw, cool_kw)

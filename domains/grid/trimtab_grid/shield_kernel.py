@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
 from numpy.typing import NDArray
 
 from trimtab_grid import shield_rules as rules
@@ -30,6 +29,7 @@ from trimtab_grid.automaton import (
     startable,
     stoppable,
 )
+from trimtab_grid.compiled import compiled
 
 REASONS = (
     "unchanged",
@@ -47,7 +47,7 @@ _UNKNOWN_NEED_KWH = 1e6
 _ROUNDING_KW = 1e-6
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def load_range(plant: Any, tables: Any, load_kw: float, load_next_kw: float) -> tuple[float, float]:
     """Least and most load of the coming step; `load_next_kw` is NaN unless it is known."""
     if math.isnan(load_next_kw):
@@ -56,7 +56,7 @@ def load_range(plant: Any, tables: Any, load_kw: float, load_next_kw: float) -> 
     return load_next_kw, load_next_kw
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def is_safe(
     plant: Any,
     tables: Any,
@@ -71,7 +71,7 @@ def is_safe(
     return safe
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def return_repaired(
     plant: Any,
     tables: Any,
@@ -99,7 +99,7 @@ def return_repaired(
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def is_admissible(
     plant: Any,
     tables: Any,
@@ -132,7 +132,7 @@ def is_admissible(
     return safe
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def candidate(
     plant: Any, index: int, mode: NDArray[Any], timer: NDArray[Any], out: NDArray[Any]
 ) -> bool:
@@ -157,13 +157,13 @@ def candidate(
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def candidates(plant: Any) -> int:
     """Number of indices `candidate` takes."""
     return 3 if plant.order else 1 << plant.n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def distance(plant: Any, one: NDArray[Any], other: NDArray[Any]) -> int:
     """Discrete distance of two command vectors; by choice, not unit, under order rules."""
     total, sum_one, sum_other = 0, 0, 0
@@ -176,7 +176,7 @@ def distance(plant: Any, one: NDArray[Any], other: NDArray[Any]) -> int:
     return abs(max(-1, min(1, sum_one)) - max(-1, min(1, sum_other)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def battery_shift_kw(
     plant: Any,
     tables: Any,
@@ -194,7 +194,7 @@ def battery_shift_kw(
     return max(low - battery_kw, battery_kw - high, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _bounds(
     plant: Any,
     tables: Any,
@@ -224,7 +224,7 @@ def _bounds(
     return bounds
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def why_not(
     plant: Any,
     tables: Any,
@@ -257,7 +257,7 @@ def why_not(
     return TRIP
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def shortfall_kwh(
     plant: Any,
     tables: Any,
@@ -288,7 +288,7 @@ def shortfall_kwh(
     return least
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def commit(
     plant: Any,
     tables: Any,
@@ -341,7 +341,7 @@ def commit(
     return reason
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _nearest(
     plant: Any,
     tables: Any,
@@ -374,7 +374,7 @@ def _nearest(
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _least_bad(
     plant: Any,
     tables: Any,
@@ -399,7 +399,7 @@ def _least_bad(
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def battery_interval(
     plant: Any,
     tables: Any,
@@ -449,7 +449,7 @@ def battery_interval(
     return power, power
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _relaxed(
     plant: Any,
     above: float,

@@ -85,6 +85,12 @@ class SignalsDomain(Domain):
         network = compiled_network(inputs.net, inputs.additional)
         return SignalMonitor(inputs.net, requirement_numbers(network, problem.profile))
 
+    def balances(self, problem: SignalsProblem, log: Mapping[str, Any]) -> Mapping[str, float]:
+        """Vehicles: those that trips were written of were inserted, and arrived or still run."""
+        from trimtab_traffic.trips import vehicle_balances
+
+        return vehicle_balances(log["trips"], log["statistics"])
+
     def profile(self, problem: SignalsProblem) -> str:
         """See `Domain.profile`."""
         return problem.rules.profile

@@ -112,7 +112,8 @@ class StageDrive:
         """
         n = len(self._rows)
         if action.discrete is None or action.discrete.shape != (1, n, 1):
-            msg = f"stage interface: action.discrete must have shape (1, {n}, 1)"
+            got = None if action.discrete is None else action.discrete.shape
+            msg = f"stage interface: action.discrete must have shape (1, {n}, 1), got {got}"
             raise ActionError(msg)
         stages = np.array(action.discrete[0, :, 0], dtype=np.int64)
         changed, reason = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int16)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from trimtab.contracts.errors import NeedNotGrantedError, UnknownNameError
+from trimtab.contracts.errors import ActionError, NeedNotGrantedError, UnknownNameError
 from trimtab.contracts.problem import ControlProblem, Need
 from trimtab.contracts.spec import (
     Action,
@@ -220,7 +220,11 @@ class SignalControl(ControlProblem):
             self._advance(until_s)
             n = len(self.signal_ids)
             return Played(None, np.zeros(n, bool), np.zeros(n, np.int16), ())
-        played = self._drive.play(action, self.shield_inputs, until_s - began_s)
+        try:
+            played = self._drive.play(action, self.shield_inputs, until_s - began_s)
+        except ActionError as error:
+            msg = f"{self.spec.name}: {error}"
+            raise ActionError(msg) from None
         show = self.session.api.trafficlight.setRedYellowGreenState
         for second, row, state in played.changes:
             self._advance(began_s + second)
@@ -367,13 +371,15 @@ class SignalControl(ControlProblem):
         raise NeedNotGrantedError(msg)
 
     def episode_log(self, row: int) -> Mapping[str, Any]:
-        """SUMO's own log of signal states of the last finished episode.
+        """What SUMO wrote of the last finished episode.
 
         Returns:
-            signal_log (path), begin_s, end_s.
+            signal_log, trips and statistics (paths), begin_s, end_s.
         """
         return {
             "signal_log": self.session.outputs.signals,
+            "trips": self.session.outputs.trips,
+            "statistics": self.session.outputs.statistics,
             "begin_s": self.inputs.start_s,
             "end_s": self.inputs.end_s,
         }

@@ -213,22 +213,24 @@ class Weather(StrictModel):
 class SignalsProblem(StrictModel):
     """The problem part of a `traffic.signals` scenario."""
 
-    network: NetworkSource
+    network: NetworkSource = Field(description="roads, signals and demand")
     begin_s: float | None = Field(default=None, ge=0, description="begin, s; none: the source's")
     horizon_s: int = Field(default=3600, ge=60, le=86_400, description="evaluated time, s")
     warm_up_s: int = Field(default=0, ge=0, le=7200, description="simulated before, s")
-    demand: Demand = Demand()
-    rules: RuleSettings = RuleSettings()
-    sensors: Sensors = Sensors()
-    closures: tuple[LaneClosure, ...] = ()
-    priority: Priority = Priority()
-    weather: Weather = Weather()
+    demand: Demand = Field(default=Demand(), description="changes to the demand")
+    rules: RuleSettings = Field(default=RuleSettings(), description="safety rules of signals")
+    sensors: Sensors = Field(default=Sensors(), description="what controllers may see")
+    closures: tuple[LaneClosure, ...] = Field(default=(), description="lanes closed for a while")
+    priority: Priority = Field(default=Priority(), description="buses and emergency vehicles")
+    weather: Weather = Field(default=Weather(), description="road surface and sight")
     weights: dict[Annotated[str, one_of(OBJECTIVES)], float] = Field(
         default={"delay": 1.0},
         description=f"weights of: {', '.join(OBJECTIVES)}",
     )
     emissions: bool = Field(default=False, description="compute CO2, NOx and fuel")
-    teleport_s: float = Field(default=-1.0, description="standing time to teleport, s")
+    teleport_s: float = Field(
+        default=-1.0, ge=-1, le=86_400, description="standing time to teleport, s; -1: never"
+    )
     backend: Literal["auto", "libsumo", "traci"] = Field(default="auto", description="link to SUMO")
 
     @field_validator("weights")

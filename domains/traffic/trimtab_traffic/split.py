@@ -210,7 +210,8 @@ class SplitDrive:
         """
         n, width = len(self._running), max(self._sizes) + 1
         if action.box is None or action.box.shape != (1, n, width):
-            msg = f"split interface: action.box must have shape (1, {n}, {width})"
+            got = None if action.box is None else action.box.shape
+            msg = f"split interface: action.box must have shape (1, {n}, {width}), got {got}"
             raise ActionError(msg)
         if not np.isfinite(action.box).all():
             msg = "split interface: action.box must be finite"

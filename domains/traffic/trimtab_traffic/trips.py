@@ -127,6 +127,23 @@ def read_statistics(path: Path) -> dict[str, dict[str, float]]:
     }
 
 
+def vehicle_balances(trips: Path, statistics: Path) -> dict[str, float]:
+    """Residuals of the count of vehicles, as shares of those inserted.
+
+    The trips that were written are set against the counts that SUMO keeps for itself.
+
+    Raises:
+        SimulatorError: a file is missing or was not finished.
+    """
+    counted, rows = read_statistics(statistics)["vehicles"], read_trips(trips)
+    inserted = max(counted["inserted"], 1.0)
+    arrived = float(rows.arrived.sum())
+    return {
+        "inserted = arrived + running": (len(rows.ids) - arrived - counted["running"]) / inserted,
+        "trips = inserted": (len(rows.ids) - counted["inserted"]) / inserted,
+    }
+
+
 def _finished(path: Path, end: bytes) -> bytes:
     text = path.read_bytes() if path.is_file() else b""
     if end not in text[-200:]:

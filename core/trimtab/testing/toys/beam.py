@@ -123,6 +123,17 @@ class BeamDomain(Domain):
         stock = min(math.ceil(side / STOCK_STEP_M) * STOCK_STEP_M, SIDE_MAX_M)
         return {"square_bar": {"width_m": stock, "height_m": stock, "material": "steel"}}
 
+    def cross_checks(self, problem: BeamModel, seed: int) -> Mapping[str, tuple[float, float]]:
+        """The tip's deflection, closed form against the integral of M·x/(E·I) along the beam."""
+        width_m, height_m = 0.04, 0.05
+        design = {"width_m": width_m, "height_m": height_m, "material": "steel"}
+        found = BeamProblem(problem).evaluate_design(design, "full", seed)
+        rigidity = MATERIALS["steel"][0] * width_m * height_m**3 / 12
+        edges = np.linspace(0.0, LENGTH_M, 2001)
+        middles = (edges[1:] + edges[:-1]) / 2  # distance from the tip; the moment is F·x
+        tip = float((problem.load_n * middles**2 / rigidity * np.diff(edges)).sum())
+        return {"deflection_m": (float(found.objectives[0, 1]), tip)}
+
     def bound(self, problem: BeamModel, seed: int) -> Bound | None:
         """The optimum in closed form, and the front over falling deflections."""
         mass = _lightest_kg(problem.load_n, DEFLECTION_MAX_M)

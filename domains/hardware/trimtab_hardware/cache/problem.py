@@ -49,7 +49,7 @@ class CacheScenario(StrictModel):
     references: int = Field(100_000, ge=100, le=50_000_000, description="length of the stream")
     seed: int = Field(1, ge=0, description="of random places in a kernel")
     size_limit_kib: float = Field(1088.0, gt=0, description="capacity of both levels together")
-    technology: Technology = Technology()
+    technology: Technology = Field(Technology(), description="delay and energy of each level")
 
     @model_validator(mode="after")
     def _one_source(self) -> CacheScenario:
@@ -152,8 +152,12 @@ def simulate_hierarchy(
     """Counts of one hierarchy on a stream, in the order of `hierarchy.COUNTS`.
 
     Raises:
-        ContractError: a size is not a power of two that holds a set of lines.
+        ContractError: no power of two of sets fits a size, or a parameter is missing.
     """
+    missing = [name for name in (p.name for p in cache_space().parameters) if name not in design]
+    if missing:
+        msg = f"the design lacks {', '.join(missing)}: give every parameter of a hierarchy"
+        raise ContractError(msg)
     from trimtab_hardware.cache.hierarchy import run_hierarchy
     from trimtab_hardware.cache.level import Level, empty_level
 

@@ -110,8 +110,8 @@ class DramScenario(StrictModel):
     controller: Controller = Field(Controller(), description="where a design says nothing")
     fixed: dict[str, str | int] = Field({}, description="parameters held at one value")
     controller_file: DataFile | None = Field(None, description="DRAMSys mcconfig, for controller")
-    workloads: tuple[Workload, ...] = Field(min_length=1)
-    limits: Limits = Limits()
+    workloads: tuple[Workload, ...] = Field(min_length=1, description="sources of requests")
+    limits: Limits = Field(Limits(), description="constraints that a design must keep")
     enumerate_space: bool | None = Field(
         None, description="bound of seed10 by enumeration (null: up to 20,000 requests)"
     )

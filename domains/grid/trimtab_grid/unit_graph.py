@@ -1,0 +1,194 @@
+"""Joint states of the units with their timers as a graph: what may follow what, at what cost.
+
+The transitions are those of `automaton`; only states that the first one can reach are listed. A
+node is a state observed at the begin of a step; an edge is a legal command; what the units hold
+during the step sets their output and the next node.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from trimtab.contracts.errors import InputFileError
+from trimtab.contracts.spec import FloatArray, IntArray
+
+from trimtab_grid.arrays import HOLD, OFF, RUN, START, STOP, PlantArrays
+from trimtab_grid.automaton import commanded, commands_legal, ticked
+from trimtab_grid.stage import Outputs, outputs
+
+MAX_NODES = 3000
+"""Beyond this many joint states timers have to be relaxed."""
+State = tuple[tuple[int, int], ...]
+"""(mode, timer) per unit."""
+Command = tuple[int, ...]
+
+
+class Links(NamedTuple):
+    """The graph as arrays.
+
+    Attributes:
+        first_edge: edges of node n are first_edge[n]..first_edge[n + 1], [N + 1].
+        edge_held: what is held after the command, index h, [E].
+        edge_l: fuel of starts, [E].
+        held_node: next node, [H].
+        held_class: class of joint output, row of `Outputs`, [H].
+    """
+
+    first_edge: IntArray
+    edge_held: IntArray
+    edge_l: FloatArray
+    held_node: IntArray
+    held_class: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class UnitGraph:
+    """Joint unit states of one plant.
+
+    Attributes:
+        states: observed state of each node.
+        commands: of each edge, per unit -1, 0 or +1.
+        links: the graph as arrays.
+        outputs: joint outputs per class.
+        modes: held modes of the units, per class.
+        relaxed: minimum run and down times were left out (a relaxation: bounds stay valid).
+    """
+
+    states: tuple[State, ...]
+    commands: tuple[Command, ...]
+    links: Links
+    outputs: Outputs
+    modes: tuple[tuple[int, ...], ...]
+    relaxed: bool
+
+    def node_of(self, state: State) -> int:
+        """Index of an observed state.
+
+        Raises:
+            KeyError: the state cannot be reached.
+        """
+        return self.states.index(state)
+
+
+def all_off(plant: PlantArrays) -> State:
+    """Every unit off and free to start."""
+    return ((OFF, 0),) * int(plant.n)
+
+
+def first_running(plant: PlantArrays) -> State:
+    """The first unit running, free to stop, the others off."""
+    return ((RUN, int(plant.min_run_steps[0])), *all_off(plant)[1:])
+
+
+def unit_graph(plant: PlantArrays, firsts: tuple[State, ...], relaxed: bool = False) -> UnitGraph:
+    """All states reachable from `firsts`.
+
+    Args:
+        plant: the record.
+        firsts: observed states to start from.
+        relaxed: leave out minimum run and down times, for far fewer states.
+
+    Raises:
+        InputFileError: there are more than `MAX_NODES` states.
+    """
+    explorer = _Explorer(plant, relaxed)
+    explorer.explore(firsts)
+    return explorer.graph()
+
+
+class _Explorer:
+    """Breadth-first search over joint states."""
+
+    def __init__(self, plant: PlantArrays, relaxed: bool) -> None:
+        self.plant, self.relaxed, self.n = plant, relaxed, int(plant.n)
+        keep = 0 if relaxed else 1
+        self.min_run = [keep * int(m) for m in plant.min_run_steps[: self.n]]
+        self.min_down = [keep * int(m) for m in plant.min_down_steps[: self.n]]
+        self.nodes: dict[State, int] = {}
+        self.held: dict[State, int] = {}
+        self.classes: dict[tuple[int, ...], int] = {}
+        self.edges: list[list[tuple[Command, int, float]]] = []
+        self.held_node: list[int] = []
+        self.held_class: list[int] = []
+
+    def explore(self, firsts: tuple[State, ...]) -> None:
+        queue = deque[State]()
+        for state in firsts:
+            self._node(self._settled(state), queue)
+        while queue:
+            state = queue.popleft()
+            out = [self._edge(state, c, queue) for c in self._legal(state)]
+            self.edges[self.nodes[state]] = out
+
+    def _settled(self, state: State) -> State:
+        """The state with timers no longer than this plant's own."""
+        run, down = self.min_run, self.min_down
+        cap = [{RUN: run[i], OFF: down[i]} for i in range(self.n)]
+        return tuple((m, min(t, cap[i].get(m, t))) for i, (m, t) in enumerate(state))
+
+    def _node(self, state: State, queue: deque[State]) -> int:
+        if state not in self.nodes:
+            if len(self.nodes) >= MAX_NODES:
+                msg = (
+                    f"more than {MAX_NODES} joint unit states: relax the timers or plan with "
+                    "longer steps"
+                )
+                raise InputFileError(msg)
+            self.nodes[state] = len(self.nodes)
+            self.edges.append([])
+            queue.append(state)
+        return self.nodes[state]
+
+    def _legal(self, state: State) -> list[Command]:
+        modes, timers = zip(*state, strict=True)
+        order = int(self.plant.order)
+        tried = product((HOLD, STOP, START), repeat=self.n)
+        return [c for c in tried if commands_legal(order, c, modes, timers, self.n, self.min_run)]
+
+    def _edge(
+        self, state: State, command: Command, queue: deque[State]
+    ) -> tuple[Command, int, float]:
+        plant = self.plant
+        held = tuple(
+            commanded(m, t, c, int(plant.warm_steps[i]), int(plant.cool_steps[i]), down)
+            for i, ((m, t), c, down) in enumerate(zip(state, command, self.min_down, strict=True))
+        )
+        fuel = sum(float(plant.start_fuel_l[i]) for i, c in enumerate(command) if c == START)
+        return command, self._held(held, queue), fuel
+
+    def _held(self, held: State, queue: deque[State]) -> int:
+        if held not in self.held:
+            self.held[held] = len(self.held)
+            modes = tuple(m for m, _ in held)
+            self.held_class.append(self.classes.setdefault(modes, len(self.classes)))
+            after = tuple(
+                ticked(m, t, run, down)
+                for (m, t), run, down in zip(held, self.min_run, self.min_down, strict=True)
+            )
+            self.held_node.append(-1)
+            self.held_node[self.held[held]] = self._node(after, queue)
+        return self.held[held]
+
+    def graph(self) -> UnitGraph:
+        counts = [len(out) for out in self.edges]
+        edges = [edge for out in self.edges for edge in out]
+        links = Links(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            np.array([e[1] for e in edges], np.int64),
+            np.array([e[2] for e in edges], np.float64),
+            np.array(self.held_node, np.int64),
+            np.array(self.held_class, np.int64),
+        )
+        modes = list(self.classes)
+        return UnitGraph(
+            tuple(self.nodes),
+            tuple(e[0] for e in edges),
+            links,
+            outputs(self.plant, modes),
+            tuple(modes),
+            self.relaxed,
+        )
