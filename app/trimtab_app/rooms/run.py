@@ -18,8 +18,9 @@ from trimtab.run.catalogue import shipped_summaries
 from trimtab.run.design_plan import choose_designs
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.supervisor import supervisor_pid
+from trimtab.run.sweep import points_of
 
-from trimtab_app import following, markup, navigation, queueing, results, session
+from trimtab_app import following, markup, navigation, queueing, results, session, sweeps
 from trimtab_app.drafts import read_draft
 from trimtab_app.estimate import duration, estimate, size
 from trimtab_app.scenario_library import Library
@@ -48,8 +49,10 @@ def show() -> None:
     if not controllers or not seeds:
         markup.lead("Choose at least one controller and one seed.")
         return
-    _estimate(loaded, controllers, seeds)
-    _start(source, loaded, controllers, seeds)
+    sweep = sweeps.pick(loaded)
+    points = 1 if sweep is None else len(points_of(sweep))
+    _estimate(loaded, controllers, seeds, points)
+    _start(source, loaded, queueing.Choice(tuple(controllers), seeds, sweep))
 
 
 def _pick_scenario() -> tuple[str, LoadedScenario] | None:
@@ -122,10 +125,12 @@ def _pick_seeds(loaded: LoadedScenario) -> tuple[int, ...]:
         return ()
 
 
-def _estimate(loaded: LoadedScenario, controllers: list[str], seeds: tuple[int, ...]) -> None:
+def _estimate(
+    loaded: LoadedScenario, controllers: list[str], seeds: tuple[int, ...], points: int
+) -> None:
     scenario = loaded.scenario
     expected = estimate(
-        results.workspace(), scenario.domain, scenario.name, controllers, len(seeds)
+        results.workspace(), scenario.domain, scenario.name, controllers, len(seeds) * points
     )
     free = shutil.disk_usage(session.workspace()).free
     slots = session.slots()
@@ -134,6 +139,7 @@ def _estimate(loaded: LoadedScenario, controllers: list[str], seeds: tuple[int, 
         time_said = f"about {duration(expected.cpu_s / slots)}"
     disk = "not known yet" if expected.disk_bytes is None else size(expected.disk_bytes)
     episodes = f"{len(controllers)} controllers × {len(seeds)} seeds"
+    episodes += f" × {points} points" if points > 1 else ""
     markup.tiles(
         [
             ("Episodes", f"{expected.episodes:,}", f"{episodes}, and the bound of each seed"),
@@ -143,30 +149,27 @@ def _estimate(loaded: LoadedScenario, controllers: list[str], seeds: tuple[int, 
     )
 
 
-def _start(
-    source: str, loaded: LoadedScenario, controllers: list[str], seeds: tuple[int, ...]
-) -> None:
+def _start(source: str, loaded: LoadedScenario, chosen: queueing.Choice) -> None:
     if supervisor_pid(session.workspace()) is None:
         markup.lead("No worker is up: what you start waits until trimtab worker or the app runs.")
     if not st.button("Start", type="primary", key="start"):
         return
-    words = ["trimtab", "run", source, "--controllers", ",".join(controllers)]
-    words += ["--seeds", ",".join(map(str, seeds)), "--workspace", str(session.workspace())]
+    words = ["trimtab", "run" if chosen.sweep is None else "sweep", source]
+    words += ["--controllers", ",".join(chosen.controllers)]
+    words += ["--seeds", ",".join(map(str, chosen.seeds)), "--workspace", str(session.workspace())]
+    words += [] if chosen.sweep is None else ["--set", queueing.sweep_setting(chosen.sweep)]
     library = Library.of(session.workspace())
     if Path(source).is_file():
         library.save(Path(source).parent.name)
     request = queueing.Request(
-        str(session.workspace()),
-        source,
-        tuple(controllers),
-        seeds,
-        session.user(),
-        shlex.join(words),
+        str(session.workspace()), source, chosen, session.user(), shlex.join(words)
     )
     with st.spinner("Planning the jobs"):
         try:
-            run = queueing.enqueue(request)
+            queued = queueing.enqueue(request)
         except TrimtabError as error:
             markup.faults([("", line) for line in str(error).splitlines()])
             return
-    navigation.go("run", run=run)
+    if chosen.sweep is not None:
+        navigation.go("runs", sweep=queued)
+    navigation.go("run", run=queued)

@@ -37,7 +37,7 @@ def show() -> None:
         markup.empty("No run yet", "What you start on the Run page is listed here.")
         navigation.link("Start a run", "run")
         return
-    query = _filters(workspace.domains())
+    query = _filters(workspace.domains(), workspace.owners())
     count = workspace.count(query)
     if not count:
         markup.empty("No run matches", "Loosen the filter.")
@@ -48,6 +48,8 @@ def show() -> None:
         domain=query.domain,
         state=query.state,
         text=query.text,
+        owner=query.owner,
+        sweep=query.sweep,
         order=query.order,
         descending=query.descending,
         limit=PER_PAGE,
@@ -74,8 +76,9 @@ def _page(pages: int) -> int:
     return min(max(int(text), 1), pages) if text.isdigit() else 1
 
 
-def _filters(domains: list[str]) -> RunQuery:
-    first, second, third, fourth = st.columns([3, 2, 2, 2])
+def _filters(domains: list[str], owners: list[str]) -> RunQuery:
+    several = len(owners) > 1
+    first, second, third, fourth, *more = st.columns([3, 2, 2, 2, 2] if several else [3, 2, 2, 2])
     with first:
         text = st.text_input("Name or id contains", key="q", bind="query-params")
     with second:
@@ -84,14 +87,31 @@ def _filters(domains: list[str]) -> RunQuery:
         domain = _choice("Domain", "domain", ["any", *domains])
     with fourth:
         order, descending = ORDERS[_choice("Order", "order", list(ORDERS))]
+    owner = "any"
+    for place in more:
+        with place:
+            owner = _choice("Owner", "owner", ["any", *owners])
+    sweep = str(st.query_params.get("sweep", ""))
+    if sweep:
+        _one_sweep(sweep)
     chosen: Any = "" if state == "any" else state
     return RunQuery(
         domain="" if domain == "any" else domain,
         state=chosen,
         text=text,
+        owner="" if owner == "any" else owner,
+        sweep=sweep,
         order=order,
         descending=descending,
     )
+
+
+def _one_sweep(sweep: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        markup.show(f"Runs of the sweep <code>{escape(sweep)}</code>")
+        if st.button("Show all runs", key="runs-all"):
+            st.query_params.pop("sweep", None)
+            st.rerun()
 
 
 def _choice(label: str, parameter: str, options: list[str]) -> str:

@@ -100,6 +100,7 @@ def plan_sweep(
     options: RunOptions | None = None,
     overrides: Sequence[str] = (),
     command: str = "",
+    inside: Path | None = None,
 ) -> SweepPlan:
     """Validate every point of a scenario's sweep and plan its runs; nothing is started.
 
@@ -108,11 +109,12 @@ def plan_sweep(
         options: as for a run; seeds and controllers given here hold for every point.
         overrides: `dotted.key=value` settings, applied before the points.
         command: what reproduces it.
+        inside: folder that every data file must lie in; None for anywhere.
 
     Raises:
         ScenarioError: with every fault of every point, at the value in the file that causes it.
     """
-    base = load_scenario(source, overrides)
+    base = load_scenario(source, overrides, inside)
     file = find_scenario(source)
     document = parse(decode(file.read_bytes(), str(file)), str(file))
     points = _checked_points(base, document)
@@ -121,7 +123,7 @@ def plan_sweep(
     for point in points:
         settings = [f"{key}={json.dumps(value)}" for key, value in point.items()]
         try:
-            loaded.append(load_scenario(source, [*overrides, "sweep=null", *settings]))
+            loaded.append(load_scenario(source, [*overrides, "sweep=null", *settings], inside))
         except ScenarioError as error:
             for fault in error.faults:
                 placed = _placed(fault, point, base, document)

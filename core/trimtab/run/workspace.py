@@ -180,6 +180,14 @@ class Workspace:
             rows = store.db.execute("select distinct domain from run order by domain")
             return [row[0] for row in rows]
 
+    def owners(self) -> list[str]:
+        """Who asked for the stored runs, as far as they said who they are."""
+        if not self.exists:
+            return []
+        with Store(self.path) as store:
+            rows = store.db.execute("select distinct owner_user from run order by owner_user")
+            return [row[0] for row in rows if row[0]]
+
     def run(self, run: str) -> RunDetail:
         """One run by its id, a unique prefix, or `latest`.
 
