@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 from trimtab.contracts.domain import Domain
 from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.records import EpisodeRecord
+from trimtab.contracts.shield import Monitor, Shield
 
 from trimtab_grid.metrics import HEADLINE, METRICS
 from trimtab_grid.scenario import GridScenario
+
+PUBLISHED_BALANCE_KW = 0.05
+"""Balance tolerance of the published plant, whose setpoints are rounded."""
+_NOTICED = 1e-6
 
 
 class GridDomain(Domain):
@@ -33,8 +39,45 @@ class GridDomain(Domain):
     ) -> ControlProblem:
         """See `Domain.build`; interfaces of `specification.INTERFACES`."""
         from trimtab_grid.problem import GridControl
+        from trimtab_grid.series_files import read_series
 
-        return GridControl(problem, copies, interface, autoreset=autoreset)
+        reading = problem.data.reading()
+        return GridControl(
+            problem,
+            copies,
+            interface,
+            autoreset=autoreset,
+            read=lambda path: read_series(path, reading),
+        )
+
+    def shield(self, problem: GridScenario, control: ControlProblem) -> Shield | None:
+        """The proven shield, which stands inside the step."""
+        from trimtab_grid.guard import GridShield
+
+        return GridShield() if problem.shield else None
+
+    def monitor(self, problem: GridScenario) -> Monitor:
+        """The independent monitor over the log of an episode."""
+        from trimtab_grid.monitor import GridMonitor
+
+        plant = problem.resolved_plant()
+        published = plant.battery is not None and plant.battery.model == "compat"
+        tolerance = {"tolerance_kw": PUBLISHED_BALANCE_KW} if published else {}
+        return GridMonitor(plant, problem.step_min, **tolerance)
+
+    def flags(self, record: EpisodeRecord) -> tuple[str, ...]:
+        """`unserved`, `surplus`, `degraded`: load not served, power left over, alarm raised."""
+        names = {"unserved": "unserved_kwh", "surplus": "surplus_kwh", "degraded": "degraded_min"}
+        return tuple(flag for flag, name in names.items() if record.metrics[name] > _NOTICED)
+
+    def check(self, problem: GridScenario) -> tuple[str, ...]:
+        """Read the user's series and compare its scale and range with the plant's limits."""
+        plant, data = problem.resolved_plant(), problem.data
+        if data.file is None:
+            return ()
+        from trimtab_grid.series_files import check_scale, read_series
+
+        return check_scale(read_series(data.file, data.reading()), plant)
 
     def data_files(self, problem: GridScenario) -> tuple[Path, ...]:
         """Plant, weather, series and forecast files that the scenario names."""

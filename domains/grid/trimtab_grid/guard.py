@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from trimtab.contracts.errors import InputFileError
+from trimtab.contracts.errors import ContractError, InputFileError
+from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.shield import Placement, Projection, Shield
+from trimtab.contracts.spec import Action
 
 from trimtab_grid.arrays import PlantArrays
-from trimtab_grid.shield_kernel import is_safe
+from trimtab_grid.shield_kernel import REASONS, is_safe
 from trimtab_grid.shield_rules import SHIELD, ShieldTables
 
 
@@ -26,6 +29,37 @@ class Guard:
     tables: ShieldTables
     on: bool
     soc_window: tuple[float, float]
+
+
+REASON_TEXTS = (*REASONS, "battery setpoint moved to its limits")
+"""Text of each code of `Step.reason`."""
+
+
+class GridShield(Shield):
+    """The proven shield; it stands inside the simulator's step, after which disturbances realise.
+
+    Commands are projected before the next load and wind are known, the setpoint after. Both are
+    what `Step.executed` tells.
+    """
+
+    placement: Placement = "in_step"
+    reasons = REASON_TEXTS
+
+    def project(self, problem: ControlProblem, action: Action) -> Projection:
+        """What a step would execute; the problem is left as it was.
+
+        Raises:
+            ContractError: the problem cannot be snapshot.
+        """
+        if not problem.spec.supports_snapshot or problem.autoreset:
+            msg = f"{problem.spec.name}: projecting outside the step needs autoreset off"
+            raise ContractError(msg)
+        rows = np.arange(problem.copies)
+        before = problem.snapshot(rows)
+        step = problem.step(action)
+        problem.restore(before, rows)
+        executed = action if step.executed is None else step.executed
+        return Projection(executed, step.intervened, step.reason)
 
 
 def blank_tables() -> ShieldTables:

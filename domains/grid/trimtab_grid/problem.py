@@ -33,23 +33,20 @@ from trimtab_grid.engine.observe import Scales, observe_all
 from trimtab_grid.engine.step import advance_all, begin
 from trimtab_grid.episodes import Episodes, add_load_jumps, fault_plan, forecast_columns, foretold
 from trimtab_grid.forecasts import forecaster
-from trimtab_grid.guard import guard_of
+from trimtab_grid.guard import REASON_TEXTS, guard_of
 from trimtab_grid.metrics import METRICS, episode_metrics
 from trimtab_grid.model import CO2_KG_PER_L
 from trimtab_grid.objective import stored_energy_price_l_per_kwh, terminal_l
 from trimtab_grid.resources import Forecasts, GridModel, GridState
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import Series
-from trimtab_grid.shield_kernel import REASONS as REASONS_OF_COMMIT
 from trimtab_grid.specification import INTERFACES, REWARDS, grid_spec, observed_columns
 
 FAILURES, SENSORS = Stream("failures"), Stream("sensors")
 LOG_ENTRIES = 3_000_000
 """Steps times copies up to which whole episodes are kept for monitors."""
 _ISLAND = np.zeros((1, 5))
-MOVED = len(REASONS_OF_COMMIT)
-REASON_TEXTS = (*REASONS_OF_COMMIT, "battery setpoint moved to its limits")
-"""Text of each reason code of `Step.reason`."""
+_MOVED = len(REASON_TEXTS) - 1
 
 
 class GridControl(ControlProblem):
@@ -273,7 +270,7 @@ class GridControl(ControlProblem):
 
     def _reason(self) -> NDArray[np.int64]:
         m = self._moments
-        return np.where(m["commit_reason"] != 0, m["commit_reason"], MOVED)
+        return np.where(m["commit_reason"] != 0, m["commit_reason"], _MOVED)
 
     def _metrics(self, ended: BoolArray) -> dict[str, FloatArray]:
         rows = np.flatnonzero(ended)

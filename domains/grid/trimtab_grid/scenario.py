@@ -11,6 +11,7 @@ from trimtab_grid.forecasts import ForecastSettings
 from trimtab_grid.generators import CommunityLoad, WindClimate
 from trimtab_grid.plant import Plant, load_plant
 from trimtab_grid.series import MIN_STEP_MIN, Refinement
+from trimtab_grid.series_files import Reading
 
 FaultKind = Literal[
     "trip",
@@ -36,6 +37,10 @@ class DataSource(StrictModel):
     first_day: int = Field(1, ge=1, le=365, description="day of the year on which it begins")
     weather_file: DataFile | None = Field(None, description="TMY3 or EPW; Sand Point if empty")
     file: DataFile | None = Field(None, description="CSV or Excel of load_kw, wind_kw, pv_kw")
+    columns: dict[str, str] = Field(
+        {}, description="header of a column → what it holds (load_kw, wind_mw, time)"
+    )
+    zone: str | None = Field(None, description="time zone of times without offset")
     refine: Refinement | None = Field(None, description="how coarser data become finer steps")
 
     @model_validator(mode="after")
@@ -44,6 +49,10 @@ class DataSource(StrictModel):
             msg = "kind: file and a file belong together: give both or neither"
             raise ValueError(msg)
         return self
+
+    def reading(self) -> Reading:
+        """How the user's file is read."""
+        return Reading(columns=self.columns, zone=self.zone)
 
 
 class Fault(StrictModel):

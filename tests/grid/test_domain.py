@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from trimtab.contracts.registry import manifests
+from trimtab.contracts.scenario import Scenario
+from trimtab.run.scenario_file import load_scenario
+from trimtab.testing.subject import play
+from trimtab_grid.domain import DOMAIN
+from trimtab_grid.scenario import GridScenario
+
+SHIPPED = ("remote-village", "plant-b-year")
+
+
+def test_the_domain_is_offered_by_an_entry_point():
+    assert manifests()["grid"][0].title == DOMAIN.title
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_scenarios_load_and_build(name):
+    folder = manifests()["grid"][1]
+    scenario = load_scenario(folder / "scenarios" / f"{name}.yaml").scenario
+    assert isinstance(scenario, Scenario)
+    with DOMAIN.build(scenario.problem, 1, "order") as problem:
+        assert problem.spec.horizon == scenario.problem.horizon
+
+
+def test_the_independent_monitor_finds_nothing_behind_the_shield_on_a_free_hourly_plant():
+    scenario = GridScenario(plant="plant-b", step_min=60, horizon_h=240)
+    with DOMAIN.build(scenario, 1, "default") as problem:
+        play(problem, (5,))
+        found = DOMAIN.monitor(scenario).check(problem.episode_log(0))
+    assert not {name: v.count for name, v in found.items() if v.count}
+
+
+def test_projecting_outside_the_step_tells_what_the_step_executes():
+    with DOMAIN.build(GridScenario(horizon_h=1.0), 2, "order") as problem:
+        problem.reset(np.array([1, 2]))
+        from trimtab.contracts.spec import Action
+
+        action = Action(np.full((2, 1, 1), 1), np.full((2, 1, 1), 500.0, np.float32))
+        projected = DOMAIN.shield(problem.scenario, problem).project(problem, action)
+        step = problem.step(action)
+    assert np.array_equal(projected.action.box, step.executed.box)
+    assert np.array_equal(projected.changed, step.intervened)
+
+
+def test_a_users_series_is_played_as_it_stands_in_the_file(tmp_path):
+    path = tmp_path / "village.csv"
+    rows = [f"2024-01-01T{h:02d}:00Z,{200 + h},{50 + h}" for h in range(24)]
+    path.write_text("\n".join(["time,load_kw,wind_kw", *rows]), encoding="utf-8")
+    scenario = GridScenario(
+        plant="plant-b", step_min=60, data={"kind": "file", "file": path}, shield=False
+    )
+    assert DOMAIN.data_files(scenario) == (path,)
+    with DOMAIN.build(scenario, 1, "order") as problem:
+        problem.reset(np.array([1]))
+        future = problem.resource("future")[0]
+    assert list(future[:, 0]) == [200.0 + h for h in range(24)]
+    assert list(future[:, 1]) == [50.0 + h for h in range(24)]
+
+
+def test_a_series_beyond_the_plants_limits_is_noted_before_it_is_played(tmp_path):
+    path = tmp_path / "village.csv"
+    rows = [f"2024-01-01T{h:02d}:00Z,{650 + 10 * h}" for h in range(24)]
+    path.write_text("\n".join(["time,load_kw", *rows]), encoding="utf-8")
+    scenario = GridScenario(plant="plant-b", step_min=60, data={"kind": "file", "file": path})
+    assert any("above load_max_kw" in note for note in DOMAIN.check(scenario))
+
+
+def test_notes_say_what_is_synthetic():
+    assert "synthetic" in DOMAIN.notes(GridScenario())[0]
