@@ -1,4 +1,4 @@
-"""The domain `grid`: remote microgrids with a proven shield."""
+"""The domain `grid.microgrid`: remote microgrids with a proven shield."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOTICED = 1e-6
 class GridDomain(Domain):
     """Gensets, battery, wind and PV of one microgrid; a batched kernel of our own."""
 
-    name = "grid"
+    name = "grid.microgrid"
     title = "Remote microgrids with a proven shield"
     problem_model = GridScenario
     headline = HEADLINE
