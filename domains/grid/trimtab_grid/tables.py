@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from math import isfinite
 from pathlib import Path
 
 from trimtab.contracts.errors import InputFileError, MissingDependencyError
@@ -159,6 +160,11 @@ def is_number(cell: Cell) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_number_text(cell: Cell) -> bool:
+    """Whether a cell holds a finite number."""
+    return is_number(cell) and isfinite(float(cell))  # type: ignore[arg-type]
 
 
 def _are_units(row: Sequence[Cell]) -> bool:

@@ -1,0 +1,313 @@
+"""From whatever files a user has to a scenario: told apart by content, checked, written down.
+
+At most one plant (own YAML or JSON, or a python-microgrid file), one table of series, one weather
+file, one pandapower network and one table of column meanings. What is missing is taken from plant
+A and generated data, and said in a note.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+from trimtab.contracts.domain import Imported
+from trimtab.contracts.errors import InputFileError, ScenarioError
+from trimtab.contracts.scenario import StrictModel
+from trimtab.run.diagnostics import faults_of
+from trimtab.run.yaml_document import parse
+
+from trimtab_grid.json_files import parse_json
+from trimtab_grid.pandapower_files import is_pandapower, read_network
+from trimtab_grid.plant import Plant, load_plant
+from trimtab_grid.plant_network import NetworkSettings, PlantNetwork
+from trimtab_grid.python_microgrid import is_microgrid, read_microgrid
+from trimtab_grid.series import Series
+from trimtab_grid.series_files import Columns, Reading, check_scale, columns_of, series_of
+from trimtab_grid.simbench_files import read_simbench
+from trimtab_grid.tables import parse_table
+from trimtab_grid.turbines import hub_speed, turbine_power
+from trimtab_grid.user_files import decoded, read_bytes, read_text
+from trimtab_grid.weather_files import read_weather
+from trimtab_grid.weather_year import WeatherYear
+from trimtab_grid.writers import write_series, write_text
+
+Kind = Literal["plant", "microgrid", "series", "weather", "network", "columns", "simbench"]
+DEFAULT_PLANT = "plant-a"
+LONG_STEP_MIN = 15.0
+"""Steps from which on a whole series is one episode; with shorter ones a day is."""
+TYPICAL_LOAD_FACTOR = 0.5
+"""Mean over largest load of a community, for generated load."""
+DAY_H, YEAR_H = 24.0, 8784.0
+_ZIP = b"PK\x03\x04"
+_KEY = re.compile(r"[A-Za-z_][\w-]*\s*:(\s|$)")
+_TMY3 = "Date (MM/DD/YYYY)"
+
+
+class ColumnMeanings(StrictModel):
+    """A small file that says what a table's columns mean where its headers do not."""
+
+    columns: dict[str, str] = Field(description="header → load_kw, load_mw, wind_kw, time, …")
+    zone: str | None = Field(None, description="time zone of times without offset")
+
+
+@dataclass(slots=True)
+class _Given:
+    """The user's files by kind."""
+
+    files: dict[Kind, Path] = field(default_factory=dict)
+
+    def add(self, path: Path) -> None:
+        kind = kind_of(path)
+        if kind in self.files:
+            msg = f"{path}: a second file of the kind {kind!r} after {self.files[kind]}; give one"
+            raise InputFileError(msg)
+        self.files[kind] = path
+
+
+def problem_from_files(paths: Sequence[Path], folder: Path, name: str = "scenario") -> Imported:
+    """Make a scenario's problem part of a user's files.
+
+    Args:
+        paths: in any order.
+        folder: where the scenario file will lie; converted files go to ``NAME-files`` below it.
+        name: of the scenario.
+
+    Raises:
+        TrimtabError: a file is of no known kind or wrong, or they do not go together. Nothing is
+            left behind then.
+    """
+    if not paths:
+        msg = "no files given: name a table of load, a plant, weather or a network"
+        raise InputFileError(msg)
+    given = _Given()
+    for path in paths:
+        given.add(path)
+    target = folder.resolve() / f"{name}-files"
+    with tempfile.TemporaryDirectory(prefix="trimtab-import-") as scratch:
+        made = _Maker(given.files, Path(scratch), target, folder.resolve()).problem()
+        _keep(Path(scratch), target)
+    return made
+
+
+def _keep(made: Path, target: Path) -> None:
+    """Move converted files to their place in one step."""
+    if not any(made.iterdir()):
+        return
+    if target.exists():
+        msg = f"{target}: is there already; choose another scenario name or move it away"
+        raise InputFileError(msg)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".importing-") as staging:
+        shutil.copytree(made, Path(staging) / "files").rename(target)
+
+
+def kind_of(path: Path) -> Kind:
+    """What a file is, by its content.
+
+    Raises:
+        InputFileError: it is unreadable or of no known kind.
+    """
+    content = read_bytes(path)
+    if content.startswith(_ZIP):
+        return "series"
+    text = decoded(content, path.name)
+    if text.lstrip()[:1] in {"{", "["}:
+        return _json_kind(text, path)
+    if is_microgrid(text):
+        return "microgrid"
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")][:2]
+    if lines and _KEY.match(lines[0]):
+        return _yaml_kind(text, path)
+    if text.startswith("LOCATION,") or (len(lines) > 1 and lines[1].startswith(_TMY3)):
+        return "weather"
+    return "series"
+
+
+def _json_kind(text: str, path: Path) -> Kind:
+    document = parse_json(text, path.name)
+    if is_pandapower(document):
+        return "network"
+    return _document_kind(document, path)
+
+
+def _yaml_kind(text: str, path: Path) -> Kind:
+    document = parse(text, path.name)
+    if document.faults:
+        raise ScenarioError(document.faults)
+    return _document_kind(document.data, path)
+
+
+def _document_kind(document: Any, path: Path) -> Kind:
+    if isinstance(document, dict):
+        if "gensets" in document:
+            return "plant"
+        if "columns" in document:
+            return "columns"
+        if "simbench" in document:
+            return "simbench"
+    msg = (
+        f"{path}: is no plant (gensets: …), no table of meanings (columns: …), no SimBench code "
+        "(simbench: …) and no pandapower network; see docs for the formats"
+    )
+    raise InputFileError(msg)
+
+
+class _Maker:
+    """Turns sorted files into a problem part; converted files are made in `scratch`."""
+
+    def __init__(
+        self, files: Mapping[Kind, Path], scratch: Path, target: Path, folder: Path
+    ) -> None:
+        self._files, self._scratch = files, scratch
+        self._target, self._folder = target, folder
+        self._notes: list[str] = []
+        self._problem: dict[str, Any] = {}
+
+    def problem(self) -> Imported:
+        plant, series = self._plant_and_series()
+        if series is not None:
+            self._notes.extend(check_scale(series, plant))
+            self._problem["step_min"] = series.step_min
+            longest = YEAR_H if series.step_min >= LONG_STEP_MIN else DAY_H
+            self._problem["horizon_h"] = min(series.hours, longest)
+        if "network" in self._files:
+            self._place(self._files["network"], plant)
+        return Imported(self._problem, tuple(self._notes))
+
+    def _plant_and_series(self) -> tuple[Plant, Series | None]:
+        whole = {"plant", "microgrid"} & set(self._files)
+        if len(whole) > 1:
+            msg = f"{self._files['microgrid']}: two plants are given; leave one out"
+            raise InputFileError(msg)
+        if "microgrid" in self._files:
+            return self._from_microgrid()
+        plant = self._plant()
+        if "simbench" in self._files:
+            return plant, self._from_simbench()
+        if "series" not in self._files:
+            self._only_weather(plant)
+            return plant, None
+        return plant, self._from_table(plant)
+
+    def _plant(self) -> Plant:
+        path = self._files.get("plant")
+        if path is None:
+            self._problem["plant"] = DEFAULT_PLANT
+            self._notes.append(f"no plant file: {DEFAULT_PLANT} is taken; bring your own")
+            return load_plant(DEFAULT_PLANT)
+        self._problem["plant_file"] = self._shown(path)
+        return load_plant(path)
+
+    def _from_microgrid(self) -> tuple[Plant, Series]:
+        found = read_microgrid(self._files["microgrid"])
+        self._notes.extend(found.notes)
+        text = json.dumps(found.plant.model_dump(mode="json", exclude_defaults=True), indent=1)
+        self._problem["plant_file"] = self._made(write_text(self._scratch / "plant.json", text))
+        self._data(self._made(write_series(self._scratch / "series.csv", found.series)))
+        return found.plant, found.series
+
+    def _from_simbench(self) -> Series:
+        document = parse(read_text(self._files["simbench"]), self._files["simbench"].name).data
+        case = read_simbench(str(document["simbench"]))
+        self._notes.extend(case.notes)
+        network = write_text(self._scratch / "network.json", case.network_json)
+        self._problem["network"] = {"file": self._made(network)}
+        self._data(self._made(write_series(self._scratch / "series.csv", case.series)))
+        return case.series
+
+    def _from_table(self, plant: Plant) -> Series:
+        path = self._files["series"]
+        reading = self._reading()
+        columns = columns_of(parse_table(read_bytes(path), path.name), reading)
+        for title in columns.unread:
+            self._notes.append(f"{path.name}: column {title!r} is not read")
+        own = series_of(columns)
+        series = self._with_weather(self._with_speed(own, columns, plant), plant)
+        if series is own and not reading.columns and reading.zone is None:
+            self._data(self._shown(path))
+        else:
+            self._data(self._made(write_series(self._scratch / "series.csv", series)))
+        return series
+
+    def _reading(self) -> Reading:
+        path = self._files.get("columns")
+        if path is None:
+            return Reading()
+        document = parse(read_text(path), path.name)
+        try:
+            said = ColumnMeanings.model_validate(document.data)
+        except ValidationError as error:
+            raise ScenarioError(faults_of(error, document, ColumnMeanings)) from None
+        return Reading(said.columns, said.zone)
+
+    def _with_speed(self, series: Series, columns: Columns, plant: Plant) -> Series:
+        """Turn a column of wind speed into the power of the plant's turbines."""
+        speed = columns.values.get("wind_speed_m_s")
+        if speed is None or plant.wind is None or "wind_kw" in columns.values:
+            return series
+        if (speed < 0.0).any():
+            step = int(np.flatnonzero(speed < 0.0)[0])
+            msg = f"{series.source}: wind_speed_m_s is {speed[step]:g} at step {step}; mend it"
+            raise InputFileError(msg)
+        self._notes.append(f"{series.source}: wind_kw computed from wind speed at 10 m")
+        return replace(series, wind_kw=turbine_power(plant.wind, hub_speed(plant.wind, speed)))
+
+    def _with_weather(self, series: Series, plant: Plant) -> Series:
+        """Add wind and PV power of a weather file to a table that has none."""
+        if "weather" not in self._files:
+            return series
+        year = WeatherYear(read_weather(self._files["weather"]), series.step_min)
+        added = []
+        if plant.wind is not None and not series.wind_kw.any():
+            series = replace(series, wind_kw=year.wind_kw(plant.wind, series.start, len(series)))
+            added.append("wind_kw")
+        if plant.pv is not None and not series.pv_kw.any():
+            series = replace(series, pv_kw=year.pv_kw(plant.pv, series.start, len(series)))
+            added.append("pv_kw")
+        if added:
+            listed = " and ".join(added)
+            self._notes.append(f"{self._files['weather'].name}: {listed} computed from it")
+        return series
+
+    def _only_weather(self, plant: Plant) -> None:
+        if "columns" in self._files:
+            msg = f"{self._files['columns']}: says what columns mean, but no table is given; add it"
+            raise InputFileError(msg)
+        mean_kw = round(TYPICAL_LOAD_FACTOR * plant.disturbances.load_max_kw, 1)
+        data: dict[str, Any] = {"load": {"mean_kw": mean_kw}}
+        self._notes.append(
+            f"no table of load: it is generated (synthetic), mean {mean_kw:g} kW: bring your own"
+        )
+        if "weather" in self._files:
+            read_weather(self._files["weather"])
+            place = self._shown(self._files["weather"])
+            data = {"kind": "weather", "weather_file": place, **data}
+        self._problem["data"] = data
+
+    def _place(self, path: Path, plant: Plant) -> None:
+        if "network" in self._problem:
+            msg = f"{path}: two networks are given (SimBench brings one); leave one out"
+            raise InputFileError(msg)
+        placed = PlantNetwork(NetworkSettings(file=path), plant, read_network(path))
+        self._notes.extend(placed.notes)
+        self._problem["network"] = {"file": self._shown(path)}
+
+    def _data(self, place: str) -> None:
+        self._problem["data"] = {"kind": "file", "file": place}
+
+    def _made(self, path: Path) -> str:
+        """Where a converted file will lie, as the scenario names it."""
+        return self._shown(self._target / path.name)
+
+    def _shown(self, path: Path) -> str:
+        place = path.resolve()
+        inside = place.is_relative_to(self._folder)
+        return str(place.relative_to(self._folder) if inside else place)
