@@ -3,9 +3,10 @@ import pandapower as pp
 import pytest
 from pandapower import networks
 from trimtab.contracts.errors import InputFileError, UnknownNameError
+from trimtab_grid.network_settings import NetworkSettings
 from trimtab_grid.pandapower_files import parse_network
 from trimtab_grid.plant import load_plant
-from trimtab_grid.plant_network import NetworkSettings, PlantNetwork, PlantPowers
+from trimtab_grid.plant_network import PlantNetwork, PlantPowers
 
 PLANT = load_plant("plant-a")
 

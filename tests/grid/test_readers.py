@@ -8,8 +8,10 @@ import pandapower as pp
 import pytest
 from pandapower import networks
 from trimtab.contracts.errors import InputFileError, ScenarioError, UnknownNameError
+from trimtab_grid.domain import DOMAIN
 from trimtab_grid.plant import load_plant
-from trimtab_grid.readers import kind_of, problem_from_files
+from trimtab_grid.readers import check_files, kind_of, problem_from_files
+from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series_files import read_series
 from trimtab_grid.simbench_files import read_simbench
 from trimtab_grid.weather import SAND_POINT, _pvlib_folder, pv_from_weather, sand_point
@@ -40,6 +42,10 @@ def write(folder, **texts):
     return paths
 
 
+def scenario(made, folder):
+    return GridScenario.model_validate(dict(made.problem), context={"folder": folder})
+
+
 def test_a_table_and_a_plant_become_a_scenario_without_copies(tmp_path):
     paths = write(tmp_path, load_DOT_csv=rows(), plant_DOT_yaml=PLANT)
     made = problem_from_files(paths, tmp_path, "v")
@@ -50,6 +56,7 @@ def test_a_table_and_a_plant_become_a_scenario_without_copies(tmp_path):
         "horizon_h": 48.0,
     }
     assert made.notes == ()
+    assert DOMAIN.check(scenario(made, tmp_path)) == ()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["load.csv", "plant.yaml"]
 
 
@@ -66,16 +73,20 @@ def test_a_plant_may_be_json_and_a_table_may_stand_alone(tmp_path):
     assert "no plant file" in alone.notes[0]
 
 
-def test_columns_without_meaning_are_explained_by_a_file_and_written_out_anew(tmp_path):
+def test_columns_without_meaning_are_explained_by_a_file(tmp_path):
     table = rows(header="Zeit;Last", value="0,3").replace(",0,3", ";0,3")
     meanings = "columns: {Zeit: time, Last: load_mw}\nzone: Europe/Berlin\n"
     paths = write(tmp_path, t_DOT_csv=table, c_DOT_yaml=meanings, plant_DOT_yaml=PLANT)
     made = problem_from_files(paths, tmp_path, "v")
-    file = tmp_path / made.problem["data"]["file"]
-    assert made.problem["data"]["file"] == "v-files/series.csv"
-    series = read_series(file)
-    assert np.allclose(series.load_kw, 300.0)
-    assert str(series.start.tzinfo) == "Europe/Berlin"
+    assert made.problem["data"] == {
+        "kind": "file",
+        "file": "t.csv",
+        "columns": {"Zeit": "time", "Last": "load_mw"},
+        "zone": "Europe/Berlin",
+    }
+    problem = scenario(made, tmp_path)
+    assert np.allclose(read_series(paths[0], problem.data.reading()).load_kw, 300.0)
+    assert check_files(problem) == ()
 
 
 def test_weather_beside_a_table_brings_wind_and_pv_of_the_same_hours(tmp_path):

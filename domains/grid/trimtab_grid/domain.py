@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from trimtab.contracts.domain import Domain
+from trimtab.contracts.domain import Domain, Imported
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
@@ -71,18 +71,22 @@ class GridDomain(Domain):
         return tuple(flag for flag, name in names.items() if record.metrics[name] > _NOTICED)
 
     def check(self, problem: GridScenario) -> tuple[str, ...]:
-        """Read the user's series and compare its scale and range with the plant's limits."""
-        plant, data = problem.resolved_plant(), problem.data
-        if data.file is None:
-            return ()
-        from trimtab_grid.series_files import check_scale, read_series
+        """Read the user's files and compare them with the plant and its limits."""
+        from trimtab_grid.readers import check_files
 
-        return check_scale(read_series(data.file, data.reading()), plant)
+        return check_files(problem)
+
+    def from_files(self, files: Sequence[Path], folder: Path, name: str) -> Imported:
+        """See `Domain.from_files`; formats in `readers`."""
+        from trimtab_grid.readers import problem_from_files
+
+        return problem_from_files(files, folder, name)
 
     def data_files(self, problem: GridScenario) -> tuple[Path, ...]:
         """Plant, weather, series and forecast files that the scenario names."""
         data = problem.data
-        named = (problem.plant_file, data.file, data.weather_file, problem.forecast.file)
+        network = None if problem.network is None else problem.network.file
+        named = (problem.plant_file, data.file, data.weather_file, problem.forecast.file, network)
         return tuple(path for path in named if path is not None)
 
     def balances(self, problem: GridScenario, log: Mapping[str, Any]) -> Mapping[str, float]:

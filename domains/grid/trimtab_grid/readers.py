@@ -25,12 +25,21 @@ from trimtab.run.diagnostics import faults_of
 from trimtab.run.yaml_document import parse
 
 from trimtab_grid.json_files import parse_json
+from trimtab_grid.network_settings import NetworkSettings
 from trimtab_grid.pandapower_files import is_pandapower, read_network
 from trimtab_grid.plant import Plant, load_plant
-from trimtab_grid.plant_network import NetworkSettings, PlantNetwork
+from trimtab_grid.plant_network import PlantNetwork
 from trimtab_grid.python_microgrid import is_microgrid, read_microgrid
+from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import Series
-from trimtab_grid.series_files import Columns, Reading, check_scale, columns_of, series_of
+from trimtab_grid.series_files import (
+    Columns,
+    Reading,
+    check_scale,
+    columns_of,
+    read_series,
+    series_of,
+)
 from trimtab_grid.simbench_files import read_simbench
 from trimtab_grid.tables import parse_table
 from trimtab_grid.turbines import hub_speed, turbine_power
@@ -160,6 +169,28 @@ def _document_kind(document: Any, path: Path) -> Kind:
     raise InputFileError(msg)
 
 
+def check_files(problem: GridScenario) -> tuple[str, ...]:
+    """Read the files that a scenario names; notes on what does not go together.
+
+    Raises:
+        TrimtabError: a file is wrong, or is not of the plant that the scenario names.
+    """
+    plant, data = problem.resolved_plant(), problem.data
+    notes: list[str] = []
+    if data.file is not None:
+        series = read_series(data.file, data.reading())
+        notes.extend(check_scale(series, plant))
+        if series.step_min != problem.step_min:
+            series.resample(problem.step_min, data.refine)
+    if data.weather_file is not None:
+        read_weather(data.weather_file)
+    if problem.forecast.file is not None:
+        read_series(problem.forecast.file)
+    if problem.network is not None:
+        notes.extend(PlantNetwork(problem.network, plant).notes)
+    return tuple(notes)
+
+
 class _Maker:
     """Turns sorted files into a problem part; converted files are made in `scratch`."""
 
@@ -231,8 +262,10 @@ class _Maker:
             self._notes.append(f"{path.name}: column {title!r} is not read")
         own = series_of(columns)
         series = self._with_weather(self._with_speed(own, columns, plant), plant)
-        if series is own and not reading.columns and reading.zone is None:
+        if series is own:
             self._data(self._shown(path))
+            said = {"columns": dict(reading.columns), "zone": reading.zone}
+            self._problem["data"] |= {key: value for key, value in said.items() if value}
         else:
             self._data(self._made(write_series(self._scratch / "series.csv", series)))
         return series

@@ -9,6 +9,7 @@ from trimtab.contracts.scenario import DataFile, StrictModel
 
 from trimtab_grid.forecasts import ForecastSettings
 from trimtab_grid.generators import CommunityLoad, WindClimate
+from trimtab_grid.network_settings import NetworkSettings
 from trimtab_grid.plant import Plant, load_plant
 from trimtab_grid.series import MIN_STEP_MIN, Refinement
 from trimtab_grid.series_files import Reading
@@ -74,6 +75,9 @@ class GridScenario(StrictModel):
     step_min: float = Field(1.0, ge=MIN_STEP_MIN * (1 - 1e-9), le=60, description="step, min")
     horizon_h: float = Field(24.0, gt=0, le=8784, description="length of an episode, h")
     forecast: ForecastSettings = ForecastSettings()
+    network: NetworkSettings | None = Field(
+        None, description="AC network whose voltages and loadings are computed in every step"
+    )
     shield: bool = Field(True, description="the proven shield stands before the plant")
     faults: tuple[Fault, ...] = ()
     fuel_price: float = Field(1.5, gt=0, description="price of a litre, any currency")
