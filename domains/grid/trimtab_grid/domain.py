@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from trimtab.contracts.domain import Domain, Imported
+from trimtab.contracts.figure import Figure
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
@@ -96,6 +97,12 @@ class GridDomain(Domain):
         taken = log["load_kw"] - log["shed_kw"] - log["deficit_kw"]
         taken = taken + log["dump_kw"] + log["surplus_kw"]
         return {"power": float(np.abs(given - taken).sum() / max(log["load_kw"].sum(), 1.0))}
+
+    def views(self, problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
+        """Power balance, charge, fuel, interventions and the one-line diagram."""
+        from trimtab_grid.views import figures
+
+        return figures(problem, records)
 
     def notes(self, problem: GridScenario) -> tuple[str, ...]:
         """What is synthetic, and whether the shield stands."""

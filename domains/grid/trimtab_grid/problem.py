@@ -28,13 +28,15 @@ from trimtab.contracts.spec import (
 from trimtab.contracts.streams import Stream
 
 from trimtab_grid.arrays import MAX_UNITS, plant_arrays
+from trimtab_grid.details import episode_details
 from trimtab_grid.engine.memory import MOMENT, STATE
 from trimtab_grid.engine.observe import Scales, observe_all
 from trimtab_grid.engine.step import advance_all, begin
+from trimtab_grid.episode_metrics import episode_metrics
 from trimtab_grid.episodes import Episodes, add_load_jumps, fault_plan, forecast_columns, foretold
 from trimtab_grid.forecasts import forecaster
 from trimtab_grid.guard import REASON_TEXTS, guard_of
-from trimtab_grid.metrics import METRICS, episode_metrics
+from trimtab_grid.metrics import METRICS
 from trimtab_grid.model import CO2_KG_PER_L
 from trimtab_grid.objective import stored_energy_price_l_per_kwh, terminal_l
 from trimtab_grid.resources import Forecasts, GridModel, GridState
@@ -382,10 +384,11 @@ class GridControl(ControlProblem):
         }
 
     def details(self, row: int) -> Mapping[str, Mapping[str, float]]:
-        """Hours and starts of fuel per unit."""
+        """Hours per unit, and what `details.episode_details` keeps of the log."""
         hours = self._states["unit_h"][row]
         names = [genset.name for genset in self.plant.gensets]
-        return {"unit_h": {name: float(hours[i]) for i, name in enumerate(names)}}
+        spent = {"unit_h": {name: float(hours[i]) for i, name in enumerate(names)}}
+        return spent | episode_details(self.episode_log(row), self.plant, self.arrays)
 
 
 _SCRATCH = frozenset(("pinned", "scratch", "scratch_mode", "scratch_timer"))

@@ -1,0 +1,233 @@
+"""Figures of a comparison: power balance, charge, fuel per unit, interventions, one-line diagram.
+
+All but the bars are of one seed, the first, and of the cheapest controller unless they compare.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from trimtab.contracts.figure import Axis, Bar, Figure, MapLine, Series
+from trimtab.contracts.records import EpisodeRecord
+
+from trimtab_grid.plant import Battery, Plant
+from trimtab_grid.scenario import GridScenario
+
+HEADLINE = "cost_l"
+UNIT = "unit."
+"""Prefix of the power of a genset in details, see `details`."""
+MAX_LINES = 6
+"""Controllers drawn in one figure; more cannot be told apart."""
+_TIME = Axis("time since begin", "h")
+_POWER = Axis("power", "kW")
+
+Points = Mapping[str, float]
+Rows = dict[str, list[EpisodeRecord]]
+
+
+def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
+    """Figures of the finished episodes of a scenario, cheapest controller first."""
+    rows: Rows = defaultdict(list)
+    for record in records:
+        rows[record.controller].append(record)
+    if not rows:
+        return ()
+    plant = problem.resolved_plant()
+    order = sorted(rows, key=lambda name: fmean(r.metrics[HEADLINE] for r in rows[name]))
+    firsts = {name: min(rows[name], key=lambda r: r.seed) for name in order}
+    drawn = {name: record for name, record in firsts.items() if "load_kw" in record.details}
+    made = [_costs(order, rows)]
+    if drawn:
+        best = next(iter(drawn))
+        made += [_balance(plant, drawn[best]), _fuel(plant, drawn[best])]
+        if plant.battery is not None:
+            made.append(_charge(plant.battery, drawn))
+        made += [_interventions(drawn), one_line_diagram(plant, drawn[best])]
+    return tuple(made)
+
+
+def _costs(order: Sequence[str], rows: Rows) -> Figure:
+    bars = []
+    for name in order:
+        costs = [record.metrics[HEADLINE] for record in rows[name]]
+        best = name == order[0]
+        bars.append(Bar(name, fmean(costs), min(costs), max(costs), emphasis=best))
+    return Figure(
+        kind="bars",
+        title="Cost per controller",
+        alt=(
+            f"Mean cost over the seeds with best and worst seed. Lowest: {order[0]} with "
+            f"{bars[0].value:.0f} L; highest: {order[-1]} with {bars[-1].value:.0f} L."
+        ),
+        value_axis=Axis("cost", "L"),
+        bars=tuple(bars),
+    )
+
+
+def _balance(plant: Plant, record: EpisodeRecord) -> Figure:
+    """Sources stacked from 0 up, what is charged and dumped below 0, the load as a line."""
+    details = record.details
+    times = tuple(float(t) for t in details["load_kw"])
+    battery = _values(details["battery_kw"])
+    sources = {g.name: _values(details[UNIT + g.name]) for g in plant.gensets}
+    sources["wind"] = _values(details["wind_used_kw"])
+    sources["PV"] = _values(details["pv_used_kw"])
+    sources["battery out"] = tuple(max(0.0, v) for v in battery)
+    sources["not served"] = _values(details["shed_kw"])
+    sinks = {
+        "battery in": tuple(min(0.0, v) for v in battery),
+        "dumped": tuple(-v for v in _values(details["dump_kw"])),
+    }
+    load = _values(details["load_kw"])
+    bands = (*_stacked(sources, times), *_stacked(sinks, times))
+    shares = ", ".join(f"{band.name} {_share(band, load):.0f} %" for band in bands)
+    return Figure(
+        kind="series",
+        title=f"Power balance: {record.controller}, seed {record.seed}",
+        alt=(
+            "Sources stacked over time up to the load, charging and dumping below zero. Energy as "
+            f"a share of the load's: {shares}."
+        ),
+        value_axis=_POWER,
+        x_axis=_TIME,
+        series=(*bands, Series("load", times, load)),
+    )
+
+
+def _stacked(parts: Mapping[str, Sequence[float]], times: tuple[float, ...]) -> list[Series]:
+    """One band per part that is ever there, each on top of the one before."""
+    low = [0.0] * len(times)
+    bands = []
+    for name, values in parts.items():
+        if not any(values):
+            continue
+        high = [base + value for base, value in zip(low, values, strict=True)]
+        edges = tuple(low), tuple(high)
+        bands.append(Series(name, times, tuple(high), *map(tuple, _ordered(*edges))))
+        low = high
+    return bands
+
+
+def _ordered(
+    one: Sequence[float], other: Sequence[float]
+) -> tuple[Sequence[float], Sequence[float]]:
+    pairs = list(zip(one, other, strict=True))
+    return [min(pair) for pair in pairs], [max(pair) for pair in pairs]
+
+
+def _share(band: Series, load: Sequence[float]) -> float:
+    thickness = zip(band.low or (), band.high or (), strict=True)
+    return 100.0 * sum(high - low for low, high in thickness) / max(sum(load), 1e-9)
+
+
+def _charge(battery: Battery, drawn: Mapping[str, EpisodeRecord]) -> Figure:
+    """State of charge per controller, with the normal and the reserve window."""
+    series = []
+    for name, record in list(drawn.items())[:MAX_LINES]:
+        low, high = _values(record.details["soc_low"]), _values(record.details["soc_high"])
+        middle = tuple((a + b) / 2.0 for a, b in zip(low, high, strict=True))
+        series.append(Series(name, _times(record.details["soc_low"]), middle, low, high))
+    ends = (series[0].x[0], series[0].x[-1])
+    reserve_low = battery.soc_min if battery.reserve_soc_min is None else battery.reserve_soc_min
+    reserve_high = battery.soc_max if battery.reserve_soc_max is None else battery.reserve_soc_max
+    limits = {
+        "normal window, low": battery.soc_min,
+        "normal window, high": battery.soc_max,
+        "reserve window, low": reserve_low,
+        "reserve window, high": reserve_high,
+    }
+    lowest = min(series, key=lambda one: min(one.low or (1.0,)))
+    return Figure(
+        kind="series",
+        title="State of charge",
+        alt=(
+            f"State of charge over time per controller; it must stay within {reserve_low:.2f} to "
+            f"{reserve_high:.2f}. Lowest: {min(lowest.low or (1.0,)):.3f} with {lowest.name}."
+        ),
+        value_axis=Axis("state of charge"),
+        x_axis=_TIME,
+        series=(
+            *series,
+            *(Series(name, ends, (level, level)) for name, level in limits.items()),
+        ),
+    )
+
+
+def _fuel(plant: Plant, record: EpisodeRecord) -> Figure:
+    litres, energy = record.details["fuel_l"], record.details["energy_kwh"]
+    rates = ", ".join(
+        f"{g.name} {litres[g.name]:.0f} L for {energy[g.name]:.0f} kWh" for g in plant.gensets
+    )
+    return Figure(
+        kind="bars",
+        title=f"Fuel per unit: {record.controller}, seed {record.seed}",
+        alt=f"Fuel of each unit over the whole episode: {rates}.",
+        value_axis=Axis("fuel", "L"),
+        bars=tuple(Bar(g.name, litres[g.name]) for g in plant.gensets),
+    )
+
+
+def _interventions(drawn: Mapping[str, EpisodeRecord]) -> Figure:
+    series = tuple(
+        Series(
+            name,
+            _times(record.details["interventions"]),
+            _values(record.details["interventions"]),
+        )
+        for name, record in list(drawn.items())[:MAX_LINES]
+    )
+    counts = ", ".join(f"{one.name} {one.y[-1]:.0f}" for one in series)
+    return Figure(
+        kind="series",
+        title="Interventions of the shield so far",
+        alt=f"Steps in which the shield changed the proposed action, summed over time: {counts}.",
+        value_axis=Axis("interventions"),
+        x_axis=_TIME,
+        series=series,
+    )
+
+
+def one_line_diagram(plant: Plant, record: EpisodeRecord) -> Figure:
+    """One-line diagram: a busbar, sources above it, what takes power below, by mean power."""
+    details = record.details
+    sources = {g.name: fmean(_values(details[UNIT + g.name])) for g in plant.gensets}
+    if plant.wind is not None:
+        sources["wind turbines"] = fmean(_values(details["wind_used_kw"]))
+    if plant.pv is not None:
+        sources["PV field"] = fmean(_values(details["pv_used_kw"]))
+    takers = {"load": fmean(_values(details["load_kw"]))}
+    if plant.battery is not None:
+        takers["battery"] = fmean(abs(v) for v in _values(details["battery_kw"]))
+    if plant.dump_kw:
+        takers["dump load"] = fmean(_values(details["dump_kw"]))
+    wide = 20.0 * max(len(sources), len(takers))
+    bar = MapLine("busbar", ((0.0, 0.0), (wide, 0.0)), sum(sources.values()))
+    told = ", ".join(f"{name} {kw:.0f} kW" for name, kw in {**sources, **takers}.items())
+    return Figure(
+        kind="map",
+        title=f"One-line diagram of {plant.name}",
+        alt=f"Sources above the busbar, load and storage below. Mean power: {told}.",
+        value_axis=Axis("mean power", "kW"),
+        lines=(*_feeders(sources, wide, 1.0), *_feeders(takers, wide, -1.0), bar),
+    )
+
+
+def _feeders(parts: Mapping[str, float], wide: float, side: float) -> list[MapLine]:
+    """A feeder with the sign of its machine at the end, evenly along the busbar."""
+    drawn = []
+    for k, (name, power_kw) in enumerate(parts.items()):
+        x = wide * (k + 0.5) / len(parts)
+        near, far = 10.0 * side, 14.0 * side
+        sign = ((x, 0.0), (x, near), (x - 2.0, near), (x - 2.0, far), (x + 2.0, far))
+        drawn.append(MapLine(name, (*sign, (x + 2.0, near), (x, near)), power_kw))
+    return drawn
+
+
+def _times(points: Points) -> tuple[float, ...]:
+    return tuple(float(t) for t in points)
+
+
+def _values(points: Points) -> tuple[float, ...]:
+    return tuple(points.values())
