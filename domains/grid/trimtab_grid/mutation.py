@@ -302,7 +302,7 @@ def small_plant() -> Plant:
     }
     envelope = {
         "discharge_kw": 453.0,
-        "charge_kw": 145.5,
+        "charge_kw": 165.5,
         "energy_kwh": 49.5,
         "charge_efficiency": 0.9,
         "discharge_efficiency": 0.8,
