@@ -195,8 +195,8 @@ def inspect_units(plant: Any, w: Any) -> None:
             short |= before == COOL and w.length[i] != plant.cool_steps[i]
             short |= before == OFF and w.length[i] < plant.min_down_steps[i]
             w.violations[TIMERS] += short
-        starts = (now == WARM or now == RUN) and before != WARM and before != RUN
-        stops = (before == WARM or before == RUN) and (now == COOL or now == OFF)
+        starts = now in (WARM, RUN) and before not in (WARM, RUN)
+        stops = before in (WARM, RUN) and now in (COOL, OFF)
         started |= starts
         stopped |= stops
         changes += starts or stops
