@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from trimtab.contracts.domain import Domain, Imported
+from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.figure import Figure
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.records import EpisodeRecord
@@ -19,6 +20,10 @@ from trimtab_grid.scenario import GridScenario
 PUBLISHED_BALANCE_KW = 0.05
 """Balance tolerance of the published plant, whose setpoints are rounded."""
 _NOTICED = 1e-6
+
+
+if TYPE_CHECKING:
+    from trimtab_grid.problem import GridControl
 
 
 class GridDomain(Domain):
@@ -37,7 +42,7 @@ class GridDomain(Domain):
         copies: int = 1,
         interface: str = "default",
         autoreset: bool = False,
-    ) -> ControlProblem:
+    ) -> GridControl:
         """See `Domain.build`; interfaces of `specification.INTERFACES`."""
         from trimtab_grid.problem import GridControl
         from trimtab_grid.series_files import read_series
@@ -97,6 +102,19 @@ class GridDomain(Domain):
         taken = log["load_kw"] - log["shed_kw"] - log["deficit_kw"]
         taken = taken + log["dump_kw"] + log["surplus_kw"]
         return {"power": float(np.abs(given - taken).sum() / max(log["load_kw"].sum(), 1.0))}
+
+    def export(
+        self, problem: GridScenario, controller: str, parameters: Mapping[str, Any], out: Path
+    ) -> tuple[Path, ...]:
+        """Schedule, decision table, parameters and standing of the shield; see `export`."""
+        offered = self.controllers(problem)
+        if controller not in offered:
+            raise UnknownNameError(controller, "controller", offered)
+        from trimtab_grid.export import Named, export
+
+        entry = offered[controller]
+        with self.build(problem, 1, entry.interface) as control:
+            return export(control, Named(controller, entry, parameters), out.resolve())
 
     def views(self, problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
         """Power balance, charge, fuel, interventions and the one-line diagram."""

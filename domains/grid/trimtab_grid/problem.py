@@ -383,6 +383,10 @@ class GridControl(ControlProblem):
             "shielded": self.guard.on,
         }
 
+    def clock_series(self) -> Series:
+        """Series of the first copy as played, with its times; step 0 is before the episode."""
+        return self._episodes.series(self._bank[0])
+
     def details(self, row: int) -> Mapping[str, Mapping[str, float]]:
         """Hours per unit, and what `details.episode_details` keeps of the log."""
         hours = self._states["unit_h"][row]
