@@ -26,10 +26,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where this file is run by its path
 
-from fuzzing import core, hardware, traffic
+from fuzzing import core, grid, hardware, traffic
 from fuzzing.reader import MAX_MB, Reader, Target
 
-TARGETS: tuple[Target, ...] = (*core.TARGETS, *traffic.TARGETS, *hardware.TARGETS)
+TARGETS: tuple[Target, ...] = (
+    *core.TARGETS,
+    *traffic.TARGETS,
+    *hardware.TARGETS,
+    *grid.TARGETS,
+)
 MAX_BYTES = 16_384
 HANG_S = 60
 _STATUS = re.compile(r"cov: (\d+) .*?corp: (\d+)/")

@@ -354,7 +354,8 @@ def _stored(chosen: Chosen) -> list[Figure]:
         return []
     left, right = st.columns(2)
     with left:
-        name = _pick("Stored series", "series", names, names[0])
+        first = next((name for name in names if not name.startswith("cost/")), names[0])
+        name = _pick("Stored series", "series", names, first)
     with right:
         seeds = [str(seed) for seed in chosen.first.seeds]
         seed = int(_pick("Seed", "seed", seeds, seeds[0]))

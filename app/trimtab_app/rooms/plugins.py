@@ -47,7 +47,7 @@ def _plugin(seen: Seen) -> None:
 def _domain(domain: DomainManifest, tier: str) -> None:
     unknown = f"{NOT_CHECKED} on this version: trimtab check-plugin {domain.name}"
     about = [
-        ("Domain", f"{domain.name}: {domain.title}"),
+        ("Name", domain.name),
         ("Kind", KINDS[domain.kind]),
         ("Tier", tier or unknown),
         ("Reads", ", ".join(domain.imports)),
@@ -55,5 +55,6 @@ def _domain(domain: DomainManifest, tier: str) -> None:
         ("Libraries", f"extra [{domain.extra}]" if domain.extra else "the base installation"),
         ("Licences", "; ".join(domain.licences)),
     ]
+    st.markdown(f"**{domain.title}**")
     markup.facts([(term, value) for term, value in about if value])
     navigation.link(f"New scenario of {domain.name}", "scenarios", domain=domain.name)

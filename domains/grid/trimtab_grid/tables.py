@@ -16,6 +16,7 @@ from datetime import date, datetime, time
 from math import isfinite
 from pathlib import Path
 
+from trimtab.contracts.damage import DAMAGED_ZIP
 from trimtab.contracts.errors import InputFileError, MissingDependencyError
 
 from trimtab_grid.user_files import decoded, read_bytes
@@ -231,17 +232,10 @@ def _check_workbook(content: bytes, name: str) -> None:
                 raise InputFileError(msg)
             for member in members:
                 _check_part(archive.read(member), name)
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as e:
-        if isinstance(e, InputFileError):
-            raise
-        msg = f"{name}: is no readable workbook ({type(e).__name__}); save it as CSV"
+    except InputFileError:
+        raise
+    except DAMAGED_ZIP as error:
+        msg = f"{name}: is no readable workbook ({type(error).__name__}); save it as CSV"
         raise InputFileError(msg) from None
 
 
