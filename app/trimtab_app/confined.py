@@ -1,7 +1,8 @@
 """Runs a module with limits: what reads a user's file may not hurt the app.
 
 ``python -m trimtab_app.confined MEGABYTES SECONDS MODULE WORDS...`` limits its own address space
-and processor time and then is that module; `run` starts this and waits for it.
+and processor time and then is that module; `run` starts this and waits for it. The limit on memory
+is a soft one: a program that the module starts may raise its own up to `TOOL_MEGABYTES`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any
 
 from trimtab.run.child import SINGLE_THREAD
 
-MEGABYTES = 1200
-"""Address space: 300 do for our own parsers, netconvert maps 800 of libraries before it starts."""
+MEGABYTES = 512
+"""Address space of what reads a user's file."""
+TOOL_MEGABYTES = 1200
+"""The same of programs that it starts: netconvert maps 800 of libraries before it reads a byte."""
 SECONDS = 60
 LEAST_WALL_S = 30
 """Wall time that any module gets, whatever its processor time: the machine may be busy."""
@@ -84,7 +87,8 @@ def _document(text: str) -> dict[str, Any]:
 def main() -> None:
     """Set the limits, then be the module."""
     megabytes, seconds = int(sys.argv[1]), int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20,) * 2)
+    most = max(megabytes, TOOL_MEGABYTES)
+    resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20, most * 2**20))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     module, sys.argv = sys.argv[3], sys.argv[3:]

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from trimtab_app import confined
 
 
@@ -21,6 +22,19 @@ def test_memory_is_limited(tmp_path: Path) -> None:
     ended = confined.run(["trimtab.cli", "validate", "toy/tank-day"], tmp_path, megabytes=30)
     assert ended.code != 0
     assert ended.reason
+
+
+def test_a_program_that_a_reader_starts_may_use_more_than_the_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "limits_told.py").write_text(
+        "import json, resource\n"
+        "limits = resource.getrlimit(resource.RLIMIT_AS)\n"
+        "print(json.dumps({'megabytes': [limit >> 20 for limit in limits]}))"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ended = confined.run(["limits_told"], tmp_path)
+    assert ended.document == {"megabytes": [512, 1200]}
 
 
 def test_processor_time_is_limited(tmp_path: Path) -> None:

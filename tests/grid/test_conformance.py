@@ -2,7 +2,7 @@ from trimtab.testing.conformance import DomainConformance, fixture_of
 
 
 class TestGrid(DomainConformance):
-    subject = fixture_of("grid", plant="plant-a", step_min=30, horizon_h=6)
+    subject = fixture_of("grid.microgrid", plant="plant-a", step_min=30, horizon_h=6)
     skip = (  # the domain has no controller yet, and does not keep these rules yet
         "fields_are_described",
         "references_are_among_the_controllers",

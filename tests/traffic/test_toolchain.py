@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,14 @@ def test_tool_may_not_eat_all_memory(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_output_names_lose_the_colon_that_sumo_reads_as_a_port() -> None:
     assert safe_output_name("seed:1.xml") == "seed-1.xml"
+
+
+def test_a_tool_stays_below_the_limit_of_whoever_confines_us() -> None:
+    code = (
+        "import resource; from trimtab_traffic import toolchain; megabyte = 1 << 20;"
+        "resource.setrlimit(resource.RLIMIT_AS, (512 * megabyte, 1200 * megabyte));"
+        "toolchain._limit_memory();"
+        "print([x >> 20 for x in resource.getrlimit(resource.RLIMIT_AS)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[1200, 1200]"

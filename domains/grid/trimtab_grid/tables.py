@@ -225,11 +225,7 @@ def _check_workbook(content: bytes, name: str) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-            unpacked = sum(member.file_size for member in members)
-            bomb = unpacked > RATIO_FLOOR and unpacked > MAX_RATIO * len(content)
-            if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or bomb:
-                msg = f"{name}: unpacks to {unpacked} bytes; cut it or save it as CSV"
-                raise InputFileError(msg)
+            _check_size(members, len(content), name)
             for member in members:
                 _check_part(archive.read(member), name)
     except InputFileError:
@@ -237,6 +233,14 @@ def _check_workbook(content: bytes, name: str) -> None:
     except DAMAGED_ZIP as error:
         msg = f"{name}: is no readable workbook ({type(error).__name__}); save it as CSV"
         raise InputFileError(msg) from None
+
+
+def _check_size(members: Sequence[zipfile.ZipInfo], packed: int, name: str) -> None:
+    unpacked = sum(member.file_size for member in members)
+    bomb = unpacked > RATIO_FLOOR and unpacked > MAX_RATIO * packed
+    if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or bomb:
+        msg = f"{name}: unpacks to {unpacked} bytes; cut it or save it as CSV"
+        raise InputFileError(msg)
 
 
 def _check_part(part: bytes, name: str) -> None:

@@ -148,7 +148,10 @@ def run_script(
 
 
 def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    """Up to `MEMORY_BYTES`, or to what whoever confined this process allows its tools."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = MEMORY_BYTES if most == resource.RLIM_INFINITY else min(MEMORY_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
 
 
 def _run(
