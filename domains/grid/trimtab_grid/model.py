@@ -17,8 +17,7 @@ from trimtab_grid.compiled import compiled
 
 CO2_KG_PER_L = 2.68
 """Diesel; the figure of the specification, close to 10.19 kg per US gallon (EIA)."""
-_NEWTON_STEPS = 20
-_VOLTS_EXACT = 1e-12
+_VOLTS_NEAR = 1e-5
 
 
 class AffineFit(NamedTuple):
@@ -83,33 +82,29 @@ def dc_power_w(plant: PlantArrays, power_kw: float) -> float:
 
 
 @compiled
-def _integral(voltage: float, rp: float) -> float:
-    root = math.sqrt(voltage * voltage - 4.0 * rp)
-    logarithm = math.log(voltage + root)
-    return 0.5 * voltage * voltage + 0.5 * voltage * root - 2.0 * rp * logarithm
-
-
-@compiled
 def quadratic_soc(plant: PlantArrays, soc: float, dc_w: float, hours: float) -> float:
     """Charge state after constant DC power behind a resistance, exact in time.
 
     With V = A·s + B and P = (V − R·I)·I, time is −Q/(2PA)·[V²/2 + (V/2)√(V²−4RP)
-    − 2RP·ln(V+√(V²−4RP))] between two voltages; Newton finds the end voltage.
+    − 2RP·ln(V+√(V²−4RP))] between two voltages. Newton finds the end voltage from a guess of
+    second order in time; it converges quadratically, so that a move of `_VOLTS_NEAR` is the last.
     """
     if dc_w == 0.0:
         return soc
     slope, rp = plant.voltage_slope_v, plant.resistance_ohm * dc_w
-    start = slope * soc + plant.voltage_base_v
-    target = _integral(start, rp) - 2.0 * dc_w * slope * hours / plant.capacity_ah
-    root = math.sqrt(start * start - 4.0 * rp)
-    voltage = start - slope * (2.0 * dc_w / (start + root)) * hours / plant.capacity_ah
-    for _ in range(_NEWTON_STEPS):
-        root = math.sqrt(voltage * voltage - 4.0 * rp)
-        move = (_integral(voltage, rp) - target) / (voltage + root)
-        voltage -= move
-        if abs(move) <= _VOLTS_EXACT:
-            break
-    return (voltage - plant.voltage_base_v) / slope
+    v0 = slope * soc + plant.voltage_base_v
+    r0 = math.sqrt(v0 * v0 - 4.0 * rp)
+    moved = -2.0 * dc_w * slope * hours / plant.capacity_ah
+    rate = moved / (v0 + r0)
+    v1 = v0 + rate - 0.5 * rate * rate / r0
+    move = 1.0
+    while abs(move) > _VOLTS_NEAR:  # Numba runs a counted loop to its end: five times slower
+        r1 = math.sqrt(v1 * v1 - 4.0 * rp)
+        squares = 0.5 * (v1 - v0) * (v1 + v0) + 0.5 * (v1 * r1 - v0 * r0)
+        logarithm = math.log((v1 + r1) / (v0 + r0))
+        move = (squares - 2.0 * rp * logarithm - moved) / (v1 + r1)
+        v1 -= move
+    return (v1 - plant.voltage_base_v) / slope
 
 
 @compiled
