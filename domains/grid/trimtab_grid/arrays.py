@@ -138,6 +138,8 @@ def _pack(record: PlantArrays, plant: Plant, step_min: float) -> None:
     record.step_min, record.step_h = step_min, step_min / 60.0
     for i, genset in enumerate(plant.gensets):
         _pack_genset(record, i, genset, step_min)
+    if plant.battery is not None and plant.battery.model == "compat":
+        record.min_run_steps = np.maximum(record.min_run_steps - 1, 0)  # stops after 29 of 30 min
     if plant.battery is None:
         record.energy_kwh = record.charge_efficiency = record.discharge_efficiency = 1.0
     else:
