@@ -38,7 +38,8 @@ def test_stage_features_carry_what_the_rollout_of_mpc_finds(graph: SignalControl
     graph.close()
     entry = DOMAIN.controllers(MODEL)["mpc"]
     with SignalControl(MODEL) as plain:
-        rule = evaluate(plain, make_controller(plain, entry), [4])[0]
+        mpc = make_controller(plain, entry, {**entry.defaults, "hold_s": 0.0})
+        rule = evaluate(plain, mpc, [4])[0]
     assert features.metrics["true_delay_s"] == pytest.approx(rule.metrics["true_delay_s"], abs=1e-9)
 
 

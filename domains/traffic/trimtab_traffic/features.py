@@ -54,7 +54,7 @@ class StageFeatures:
         minor = [[[c == "g" for c in state] for state in s.stage_states] for s in signals]
         self._green = _block_diagonal([np.array(g, dtype=np.float64) for g in green])
         self._minor = _block_diagonal([np.array(g, dtype=np.float64) for g in minor])
-        self._abandons = _block_diagonal([_abandons(s) for s in signals])
+        self._abandons = _block_diagonal([abandoned_links(s) for s in signals])
         self._rollouts = Rollouts(network, state, profile, interval_s)
         self._signal_of_link = np.repeat(np.arange(len(signals)), [s.n_links for s in signals])
         self._signal_of_stage = np.repeat(
@@ -199,8 +199,8 @@ class StageFeatures:
         return out
 
 
-def _abandons(signal: Signal) -> FloatArray:
-    """[stages, links] 1 where a stage stops a link and lets traffic go that crosses its path."""
+def abandoned_links(signal: Signal) -> FloatArray:
+    """[stages, links]: 1 where a stage stops a link and lets traffic go that crosses its path."""
     green = signal.stage_green
     crossed = green.astype(np.int64) @ signal.foes.astype(np.int64) > 0
     return np.asarray(~green & crossed, dtype=np.float64)

@@ -149,7 +149,7 @@ def _centres(problem: SignalsProblem) -> dict[str, Entry]:
 
 def _stage_choices(problem: SignalsProblem) -> dict[str, Entry]:
     """Controllers that choose the next stage, each with a state or a model of its own."""
-    from trimtab_traffic.controllers import max_pressure, mpc, sotl, stage_score
+    from trimtab_traffic.controllers import box_hold, max_pressure, mpc, sotl, stage_score
 
     return {
         "sotl": Entry(
@@ -163,7 +163,7 @@ def _stage_choices(problem: SignalsProblem) -> dict[str, Entry]:
         ),
         "mpc": Entry(
             role="classical",
-            factory=partial(mpc.Mpc, profile=problem.profile),
+            factory=partial(box_hold.held, mpc.Mpc, profile=problem.profile),
             help="rollout MPC: cheapest stage sequence on point queues; knows each next link",
             needs=OBSERVES,
             interface="stage",
@@ -181,7 +181,7 @@ def _stage_choices(problem: SignalsProblem) -> dict[str, Entry]:
         ),
         "stage_score": Entry(
             role="classical",
-            factory=stage_score.StageScore,
+            factory=partial(box_hold.held, stage_score.StageScore),
             help="weighted sum of stage features, the rollout of mpc among them; weights tuned",
             needs=OBSERVES,
             interface="graph",
@@ -232,12 +232,12 @@ def _scores() -> dict[str, Entry]:
 
 
 def _learned(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import learned, regional
+    from trimtab_traffic.controllers import box_hold, learned, regional
 
     return {
         "graph": Entry(
             role="learned",
-            factory=learned.graph,
+            factory=partial(box_hold.held, learned.graph),
             help="graph policy trained on generated networks only; plays any network unseen",
             needs=OBSERVES,
             interface="graph",
