@@ -35,7 +35,7 @@ def test_all_conditions_of_plant_a_hold_with_the_published_slack(plant_a):
 def test_plant_a_without_load_to_shed_is_refused_with_170_kw_missing():
     plant = load_plant("plant-a").model_copy(update={"shed_kw": 0.0})
     with pytest.raises(InputFileError, match=r"after the worst trip: 170\.0 kW missing") as caught:
-        require_adequate(built(plant), "plant-a")
+        require_adequate(built(plant))
     assert "170.0 kW of load that may be shed" in str(caught.value)
 
 
@@ -43,14 +43,14 @@ def test_too_high_a_load_names_the_capacity_that_mends_it():
     plant = load_plant("plant-a")
     limits = plant.disturbances.model_copy(update={"load_max_kw": 900.0})
     with pytest.raises(InputFileError, match=r"highest load: 100\.0 kW missing"):
-        require_adequate(built(plant.model_copy(update={"disturbances": limits})), "plant-a")
+        require_adequate(built(plant.model_copy(update={"disturbances": limits})))
 
 
 def test_a_plant_without_grid_forming_battery_needs_room_for_what_must_run():
     plant = load_plant("plant-a")
     battery = plant.battery.model_copy(update={"grid_forming": False})
     with pytest.raises(InputFileError, match=r"must run: 240\.0 kW missing"):
-        require_adequate(built(plant.model_copy(update={"battery": battery})), "plant-a")
+        require_adequate(built(plant.model_copy(update={"battery": battery})))
 
 
 def test_a_small_battery_misses_energy_and_the_programme_says_how_much():

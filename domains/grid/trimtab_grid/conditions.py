@@ -125,7 +125,7 @@ def both_fallbacks_fit(built: BuiltTables) -> bool:
     return built.up.free_kwh + built.down.free_kwh <= float(window_kwh(built.plant))
 
 
-def require_adequate(built: BuiltTables, name: str) -> None:
+def require_adequate(built: BuiltTables) -> None:
     """Refuse a plant without enough capacity, naming what is missing.
 
     Raises:
@@ -134,7 +134,7 @@ def require_adequate(built: BuiltTables, name: str) -> None:
     missing = [c for c in adequacy(built) if not c.holds]
     if missing:
         told = "; ".join(f"{c} ({c.remedy})" for c in missing)
-        msg = f"plant {name} cannot be kept safe: {told}. {cheapest_repair(built)}"
+        msg = f"the plant cannot be kept safe: {told}. {cheapest_repair(built)}"
         raise InputFileError(msg)
 
 

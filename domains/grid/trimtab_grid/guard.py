@@ -79,9 +79,9 @@ def guard_of(plant: PlantArrays, shield: bool) -> Guard:
     normal = max(low, float(plant.soc_min)), min(high, float(plant.soc_max))
     if not shield:
         return Guard(blank_tables(), on=False, soc_window=normal)
-    from trimtab_grid.shield_tables import build_tables
+    from trimtab_grid.safety import safe_tables
 
-    tables = build_tables(plant).tables
+    tables = safe_tables(plant).tables
     safe = [soc for soc in np.linspace(*normal, 81) if _safe_start(plant, tables, float(soc))]
     if not safe:
         msg = (

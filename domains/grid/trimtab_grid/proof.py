@@ -35,7 +35,8 @@ from trimtab_grid import shield_rules
 from trimtab_grid.arrays import RUN, TRIPPED, PlantArrays
 from trimtab_grid.automaton import cap_kw, commanded, floor_kw, ticked, tripped
 from trimtab_grid.exact import LoadGrid
-from trimtab_grid.shield_tables import BuiltTables, build_tables
+from trimtab_grid.safety import safe_tables
+from trimtab_grid.shield_tables import BuiltTables
 from trimtab_grid.tubes import (
     Units,
     legal_commands,
@@ -378,7 +379,7 @@ def unit_states(built: BuiltTables) -> list[Units]:
 
 def _share(job: tuple[PlantArrays, int, int]) -> ProofResult:
     record, part, parts = job
-    built = build_tables(record)
+    built = safe_tables(record)
     return Theorem(built).check(itertools.islice(unit_states(built), part, None, parts))
 
 

@@ -23,7 +23,8 @@ from trimtab_grid.certificate import (
 )
 from trimtab_grid.plant import load_plant
 from trimtab_grid.proof import ProofResult, prove, solver_version
-from trimtab_grid.shield_tables import BuiltTables, build_tables
+from trimtab_grid.safety import safe_tables
+from trimtab_grid.shield_tables import BuiltTables
 
 PLANTS = (("plant-b", 60.0), ("plant-a", 1.0))
 """Shipped plants and the step lengths they are shipped with."""
@@ -57,7 +58,7 @@ def check_plant(name: str, step_min: float, *, write: bool) -> bool:
     """Prove one plant, say what came out, and write or compare its certificate."""
     begin = time.perf_counter()
     record = plant_arrays(load_plant(name), step_min)
-    built = build_tables(record)
+    built = safe_tables(record)
     result = prove(record, PROCESSES)
     path = shipped_path(name, step_min)
     shipped = read_certificate(path)
