@@ -113,11 +113,11 @@ def healthy(units: Any) -> bool:
 
 def need_low(p: Any, units: Any, load: Fraction) -> Fraction:
     """Worst drawn energy over no trip and every (unit, step)."""
-    cases = [(None, 0)] + [(j, m) for j in (0, 1) for m in range(14) if healthy(units)]
+    cases = [(None, 0)] + [(j, m) for j in (0, 1) for m in range(9) if healthy(units)]
     worst = Fraction(0)
     for j, m in cases:
         sim, drawn, demand = Sim(p, units), Fraction(0), load
-        for k in range(16):
+        for k in range(12):
             sim.start_next()
             if j is not None and k == m:
                 sim.trip(j)
@@ -130,11 +130,11 @@ def need_low(p: Any, units: Any, load: Fraction) -> Fraction:
 
 def need_high(p: Any, units: Any, load: Fraction) -> Fraction:
     """Worst stored energy over no trip and every (unit, step)."""
-    cases = [(None, 0)] + [(j, m) for j in (0, 1) for m in range(14) if healthy(units)]
+    cases = [(None, 0)] + [(j, m) for j in (0, 1) for m in range(9) if healthy(units)]
     worst = Fraction(0)
     for j, m in cases:
         sim, stored, demand = Sim(p, units), Fraction(0), load
-        for k in range(16):
+        for k in range(12):
             sim.stop_last()
             if j is not None and k == m:
                 sim.trip(j)
@@ -164,7 +164,7 @@ class Reference:
         self.low, self.high, self.cells = {}, {}, built.grids[0].count
         self.grid = built.grids[0]
         rng = random.Random(5)  # noqa: S311
-        self.samples = [self._sample(rng) for _ in range(1500)]
+        self.samples = [self._sample(rng) for _ in range(500)]
 
     def needs(self, units: Any, load: Fraction) -> tuple[Fraction, Fraction]:
         """Both needs of a state, remembered."""
