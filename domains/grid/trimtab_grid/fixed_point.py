@@ -158,10 +158,8 @@ def longest(
     """
     best, run = (math.inf, -math.inf), (math.inf, -math.inf)
     for begin, end in parts:
-        if begin <= run[1] - overlap + 1e-12:
-            run = (run[0], max(run[1], end))
-        else:
-            run = (begin, end)
+        joined = begin <= run[1] - overlap
+        run = (run[0], max(run[1], end)) if joined else (begin, end)
         cut = max(run[0], inside[0]), min(run[1], inside[1])
         if cut[1] - cut[0] > best[1] - best[0] and cut[1] >= cut[0]:
             best = cut
