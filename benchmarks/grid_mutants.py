@@ -27,7 +27,8 @@ from trimtab_grid.tubes import Units, legal_commands
 CELLS = 3
 QUANTA = Fraction(1, 10_000)
 MARGIN = Fraction(1, 1000)
-PATIENCE_S = 60
+PATIENCE_S = 12.0
+"""CPU seconds after which a mutant counts as endless."""
 Legal = dict[Units, list[tuple[int, ...]]]
 
 
@@ -290,7 +291,7 @@ def judge(
     mutant: Mutant, record: Any, states: list[Units], reference: Reference, legal: Legal
 ) -> str:
     """What notices a mutant first."""
-    signal.alarm(PATIENCE_S)
+    signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE_S)
     try:
         if refuted(mutant, record, states, CELLS):
             return "proof"
@@ -303,7 +304,7 @@ def judge(
     except (TimeoutError, RecursionError, MemoryError):
         return "endless"
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
 
 
 def main() -> None:
@@ -313,7 +314,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=240)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    signal.signal(signal.SIGALRM, too_slow)
+    signal.signal(signal.SIGVTALRM, too_slow)
     record = plant_arrays(small_plant(), 1.0)
     built = build_tables(record, CELLS)
     states = unit_states(built)

@@ -69,13 +69,20 @@ def _z3() -> Any:
     return z3
 
 
-def symbolic(rules: Mapping[str, Any], built: BuiltTables) -> Any:
-    """The shield's rules with arithmetic and look-ups bound to symbols, the code unchanged."""
-    names: dict[str, Any] = dict(rules)
+def rebound(rules: Mapping[str, Any], **names: Any) -> Any:
+    """The shield's rules with some names bound to something else, their code unchanged."""
+    space: dict[str, Any] = dict(rules)
     for name, value in rules.items():
         if isinstance(value, FunctionType) and value.__module__ == rules["__name__"]:
-            names[name] = FunctionType(value.__code__, names, name)
-    names.update(
+            space[name] = FunctionType(value.__code__, space, name)
+    space.update(names)
+    return SimpleNamespace(**space)
+
+
+def symbolic(rules: Mapping[str, Any]) -> Any:
+    """The shield's rules with arithmetic and look-ups bound to symbols."""
+    return rebound(
+        rules,
         _max=_larger,
         _min=_smaller,
         _both=_and,
@@ -83,7 +90,6 @@ def symbolic(rules: Mapping[str, Any], built: BuiltTables) -> Any:
         need_low_kwh=lambda tables, key, load: _need(tables, 0, key, load),
         need_high_kwh=lambda tables, key, load: _need(tables, 1, key, load),
     )
-    return SimpleNamespace(**names)
 
 
 def _symbols(*values: Any) -> bool:
@@ -198,7 +204,7 @@ class Theorem:
 
     def __init__(self, built: BuiltTables, rules: Mapping[str, Any] | None = None) -> None:
         self.plant = built.plant
-        self.rules = symbolic(vars(shield_rules) if rules is None else rules, built)
+        self.rules = symbolic(vars(shield_rules) if rules is None else rules)
         self.tables = SimpleNamespace(
             key=built.exact.key,
             low_kwh=built.tables.low_kwh,
