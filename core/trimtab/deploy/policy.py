@@ -26,6 +26,7 @@ from trimtab.contracts.streams import Stream
 from trimtab.deploy.arrays import Array, NumpyOps
 from trimtab.deploy.network import ActorOutput, NetSpec, actor
 
+_POINT = 1e-5  # share of its size below which a legal interval is a point in float32
 OBS_CLIP = 10.0  # standard deviations; outliers beyond say no more than "far"
 BLOCK = 16  # agents computed together, so that BLAS rounds alike for any number of copies
 _NUMPY = NumpyOps()
@@ -126,13 +127,17 @@ class Interface:
         return Action(discrete=discrete, box=np.clip(scaled, low, high).astype(np.float32))
 
     def to_raw(self, action: Action, obs: Obs) -> Float32Array | None:
-        """Inverse of `to_action` for the box part; squashed limits map to ±3.8."""
+        """Inverse of `to_action` for the box part; squashed limits map to ±3.8.
+
+        Where the legal interval is a point, any value is as good as 0, which is given.
+        """
         if action.box is None or not self.net.box:
             return None
         low, high = self._limits(action.discrete, obs)
         with np.errstate(invalid="ignore", divide="ignore"):
             unit = 2.0 * (action.box - low) / (high - low) - 1.0
-        unit = np.where(high > low, unit, 0.0)
+            wide = high - low > _POINT * np.maximum(np.abs(low), np.abs(high))
+        unit = np.where(wide, np.clip(unit, -1.0, 1.0), 0.0)
         if self.net.squash:
             unit = np.arctanh(np.clip(unit, -0.999, 0.999))
         bounded = np.isfinite(low) & np.isfinite(high)

@@ -59,7 +59,7 @@ def load_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         CheckpointError: a file is missing, truncated, altered, or a pickle.
     """
     payload, manifest = _read(path), _manifest(path.with_suffix(".json"))
-    if payload[:1] == b"\x80" or payload[:2] == b"PK":
+    if _is_pickle(payload):
         msg = f"{path}: this is a pickle, which could run code when loaded; export to safetensors"
         raise CheckpointError(msg)
     if hashlib.sha256(payload).hexdigest() != manifest.get("sha256"):
@@ -157,6 +157,11 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     for key, inner in items:
         found |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
     return found
+
+
+def _is_pickle(payload: bytes) -> bool:
+    """A pickle or a torch archive; a safetensors file may begin alike, but holds { in byte 8."""
+    return payload[8:9] != b"{" and (payload[:1] == b"\x80" or payload[:2] == b"PK")
 
 
 def _replace(path: Path, payload: bytes) -> None:

@@ -114,3 +114,14 @@ def test_a_policy_without_normaliser_survives(tmp_path: Path, cases: Callable[[s
     bare = Policy(case.net, policy_of(case).params, Normaliser({}, {}))
     save_policy(tmp_path / "p.safetensors", bare, case.spec)
     assert load_policy(tmp_path / "p.safetensors").normaliser.mean == {}
+
+
+@pytest.mark.parametrize("names", range(40))
+def test_no_length_of_the_header_makes_weights_look_like_a_pickle(
+    tmp_path: Path, names: int
+) -> None:
+    """A header of 128 bytes, modulo 256, begins with the byte that pickles begin with."""
+    arrays = {"x" * (1 + 8 * names): np.arange(3.0)}
+    save_arrays(tmp_path / "w.safetensors", arrays, {"kind": "test"})
+    found, _ = load_arrays(tmp_path / "w.safetensors")
+    assert np.array_equal(next(iter(found.values())), np.arange(3.0))
