@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gymnasium
 import numpy as np
 
 if TYPE_CHECKING:
@@ -64,13 +65,20 @@ def own(seeds: int, steps: int, width: int, copies: int, compiled: bool) -> dict
 
 
 def score(policy: Policy, episodes: int = 50) -> float:
-    """Mean return of the greedy policy over unseen episodes."""
+    """Mean return of the greedy policy over the unseen episodes that the peer plays too."""
     from trimtab.deploy.policy import PolicyController
     from trimtab.testing.classics.pendulum import Pendulum
 
     problem = Pendulum(episodes, autoreset=False)
-    seeds = np.arange(episodes) + 10**9
-    obs = problem.reset(seeds)
+    seeds, rows = np.arange(episodes) + 10**9, np.arange(episodes)
+    problem.reset(seeds)
+    peer_environment = gymnasium.make("Pendulum-v1")
+    starts = []
+    for episode in range(episodes):
+        peer_environment.reset(seed=10**6 + episode)
+        starts.append(peer_environment.unwrapped.state)  # type: ignore[attr-defined]
+    problem.restore({**problem.snapshot(rows), "state": np.array(starts)}, rows)
+    obs = problem._observe()
     controller = PolicyController(problem, policy)
     controller.reset(seeds)
     for _ in range(problem.spec.horizon):
