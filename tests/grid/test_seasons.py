@@ -1,0 +1,186 @@
+"""Training batches over all seasons, and learned controllers in small."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from trimtab.contracts.controller import Controller
+from trimtab.contracts.errors import SpecMismatchError, UnknownNameError
+from trimtab.contracts.spec import Action, Obs
+from trimtab.deploy.network import NetSpec
+from trimtab.deploy.policy import Normaliser, Policy
+from trimtab.deploy.weights import save_policy
+from trimtab.learn.nets import init_params
+from trimtab.learn.risk import StockProblem
+from trimtab_grid import training
+from trimtab_grid.controllers.learned import (
+    LearnedController,
+    StockPlayer,
+    entries,
+    last_cost_l,
+    weights_name,
+)
+from trimtab_grid.domain import DOMAIN
+from trimtab_grid.scenario import GridScenario
+from trimtab_grid.seasons import Seasons, season_scenarios
+
+HOUR = GridScenario(plant="plant-a", step_min=1, horizon_h=1)
+WEEKS = GridScenario(plant="plant-b", step_min=60, horizon_h=8760)
+
+
+def held(obs: Obs, units: int = 1) -> Action:
+    """Hold every unit; the battery at rest."""
+    rows = obs.copies
+    return Action(np.ones((rows, 1, units), np.int64), np.zeros((rows, 1, 1), np.float32))
+
+
+def random_policy(problem: Any) -> Policy:
+    net = NetSpec.for_problem(problem.spec, hidden=(8,))
+    return Policy(net, init_params(net, [np.random.default_rng(0)]), Normaliser({}, {}))
+
+
+class Hold(Controller):
+    """A teacher that holds, within the limits of the battery."""
+
+    def act(self, obs: Obs) -> Action:
+        return held(obs)
+
+
+def test_seasons_begin_on_days_spread_over_the_year() -> None:
+    parts = season_scenarios(WEEKS, 4, 336.0)
+    assert [part.data.first_day for part in parts] == [1, 92, 183, 275]
+    assert {part.horizon for part in parts} == {336}
+    (day,) = season_scenarios(HOUR, 1, 24.0)
+    assert (day.data.first_day, day.horizon) == (1, 60)
+
+
+def test_each_season_plays_as_it_would_alone() -> None:
+    parts = season_scenarios(WEEKS, 2, 24.0)
+    both = Seasons([DOMAIN.build(p, 3, autoreset=True) for p in parts], ends=False)
+    seeds, context = np.arange(6), np.tile(both.spec.default_context, (6, 1))
+    seen = both.reset(seeds, context)
+    alone = [DOMAIN.build(p, 3, autoreset=True) for p in parts]
+    own = [a.reset(seeds[3 * k : 3 * k + 3], context[:3]) for k, a in enumerate(alone)]
+    assert np.array_equal(seen.obs, np.concatenate([o.obs for o in own]))
+    for _ in range(30):
+        step = both.step(held(seen, 3))
+        steps = [a.step(held(o, 3)) for a, o in zip(alone, own, strict=True)]
+        seen, own = step.obs, [s.obs for s in steps]
+        assert np.array_equal(step.reward, np.concatenate([s.reward for s in steps]))
+        assert np.array_equal(seen.action_mask, np.concatenate([o.action_mask for o in own]))
+        if step.final_rows is not None:
+            assert step.final_rows.tolist() == list(range(6))
+            finals = [s.final_obs.obs for s in steps if s.final_obs is not None]
+            assert np.array_equal(step.final_obs.obs, np.concatenate(finals))
+    assert not np.array_equal(seen.obs[:3], seen.obs[3:])
+
+
+def test_ends_are_cuts_or_ends_as_asked_and_charge_begins_at_random() -> None:
+    for ends in (True, False):
+        problem = Seasons([DOMAIN.build(HOUR, 4, "order", autoreset=True)], ends=ends)
+        obs = problem.reset(np.arange(4))
+        charge = problem.parts[0].resource("state").states["soc_first"]
+        assert len(set(charge.tolist())) == 4
+        for _ in range(60):
+            step = problem.step(held(obs))
+            obs = step.obs
+        assert step.terminated.all() == ends
+        assert step.truncated.all() == (not ends)
+
+
+def test_a_snapshot_of_seasons_goes_on_alike() -> None:
+    problem = Seasons([DOMAIN.build(HOUR, 2, "order", autoreset=True) for _ in range(2)], ends=True)
+    obs = problem.reset(np.arange(4))
+    kept = problem.snapshot(np.arange(4))
+    first = [problem.step(held(obs)).reward for _ in range(5)]
+    problem.restore(kept, np.arange(4))
+    again = [problem.step(held(obs)).reward for _ in range(5)]
+    assert np.array_equal(first, again)
+
+
+def test_the_terminal_charge_counts_only_where_episodes_end() -> None:
+    problem = DOMAIN.build(HOUR, 1, "order")
+    at = problem.spec.reward_index("terminal")
+    assert training.reward_weights(problem, ends=True)[at] == 1.0
+    assert training.reward_weights(problem, ends=False)[at] == 0.0
+
+
+def test_weights_are_offered_on_their_own_plant_and_step_alone(tmp_path: Path) -> None:
+    problem = DOMAIN.build(HOUR, 1, "order")
+    notes = {"interface": "order", "env_steps": 10, "cpu_s": 1.0}
+    path = tmp_path / weights_name("ppo", HOUR)
+    save_policy(path, random_policy(problem), problem.spec, notes)
+    assert list(entries(HOUR, tmp_path)) == ["ppo"]
+    entry = entries(HOUR, tmp_path)["ppo"]
+    assert (entry.role, entry.trained.env_steps) == ("learned", 10)
+    longer = DOMAIN.build(HOUR.model_copy(update={"horizon_h": 2.0}), 2, "order")
+    controller = entry.factory(longer, **entry.defaults)
+    assert isinstance(controller, LearnedController)
+    controller.reset(np.arange(2))
+    assert controller.act(longer.reset(np.arange(2))).discrete.shape == (2, 1, 1)
+    assert entries(WEEKS, tmp_path) == {}
+    with pytest.raises(SpecMismatchError, match=r"trained on grid.plant-a-order-1.*train anew"):
+        LearnedController(DOMAIN.build(WEEKS, 1), str(path))
+
+
+def test_the_account_of_the_stock_player_is_the_days_cost(tmp_path: Path) -> None:
+    problem = DOMAIN.build(HOUR, 3, "order")
+    obs = problem.reset(np.arange(3))
+    cost, seen = np.zeros(3), np.zeros(3)
+    model = problem.resource("model")
+    while obs.alive.any():
+        step = problem.step(Action(np.full((3, 1, 1), 2), np.zeros((3, 1, 1), np.float32)))
+        cost += step.reward[:, 0, :4] @ np.array([1.0, 1.0, 0.01, 3.0])
+        if step.obs.alive.any():
+            seen += last_cost_l(model, step.obs)
+            upto = cost.copy()
+        obs = step.obs
+    assert seen == pytest.approx(upto, rel=0.02)
+    assert cost.min() > 1.0
+
+
+def test_a_stock_player_plays_from_the_stock_that_is_left(tmp_path: Path) -> None:
+    problem = DOMAIN.build(HOUR, 2, "order")
+    widened = StockProblem(problem, 10.0, 50.0)
+    path = tmp_path / "cvar.safetensors"
+    save_policy(path, random_policy(widened), widened.spec)
+    player = StockPlayer(problem, str(path), 40.0, 10.0, 50.0)
+    obs = problem.reset(np.arange(2))
+    player.reset(np.arange(2))
+    player.act(obs)
+    step = problem.step(held(obs))
+    player.act(step.obs)
+    left = player.state_dict()["stock_l"]
+    assert left == pytest.approx(40.0 - last_cost_l(problem.resource("model"), step.obs))
+
+
+def test_an_unknown_learned_controller_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="learned controller 'pp'.*Did you mean 'ppo'"):
+        training.train(HOUR, "pp", 0, tmp_path, lambda problem: Hold())
+
+
+@pytest.mark.parametrize("name", training.LEARNED)
+def test_every_learned_controller_trains_saves_and_plays(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(training.Recipe.of(HOUR), copies=8, rollout=60, discount=0.99)
+    monkeypatch.setattr(training.Recipe, "of", classmethod(lambda cls, scenario: small))
+    monkeypatch.setattr(training, "PLAYED", 8)
+    monkeypatch.setattr(training, "STOCK_DAYS", 4)
+    lines: list[str] = []
+    parameters = training.train(HOUR, name, 3, tmp_path, lambda problem: Hold(), 0.5, lines.append)
+    entry = entries(HOUR, tmp_path)[name]
+    assert lines
+    assert entry.trained.env_steps > 0
+    assert parameters.items() <= {**entry.defaults, **parameters}.items()
+    problem = DOMAIN.build(HOUR, 2, entry.interface)
+    controller = entry.factory(problem, **parameters)
+    obs = problem.reset(np.arange(2))
+    controller.reset(np.arange(2))
+    while obs.alive.any():
+        step = problem.step(controller.act(obs))
+        obs = step.obs
+    assert np.isfinite(step.metrics["cost_l"]).all()
+    assert step.metrics["unserved_kwh"].max() == 0.0
