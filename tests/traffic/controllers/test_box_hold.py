@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.spec import Action
-from trimtab_traffic.controllers.box_hold import BoxHold, held
+from trimtab_traffic.controllers.box_hold import HOLD_S, BoxHold, held
 from trimtab_traffic.features import STANDING_MPS, abandoned_links
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
@@ -70,4 +70,4 @@ def test_no_stage_is_held_longer_than_asked(hold_s):
 def test_a_hold_of_nothing_is_the_controller_itself():
     with SignalControl(BUSY) as problem:
         assert isinstance(held(Restless, problem, 0.0), Restless)
-        assert isinstance(held(Restless, problem), BoxHold)
+        assert isinstance(held(Restless, problem, HOLD_S), BoxHold)
