@@ -51,7 +51,7 @@ PLAYED = 240
 """Plants side by side where learning is off-policy."""
 STOCK_DAYS = 240
 """Days on which each stock is tried: twelve lie in the tail."""
-STEPS_PER_CPU_S = 25_000
+STEPS_PER_CPU_S = 18_000
 """Decisions of one whole PPO iteration per CPU second, for planning the learning rate's fall."""
 _DAY_H = 48.0  # scenarios up to this length are settled at their end
 
@@ -248,17 +248,18 @@ def by_ppo(
 
 
 def ppo_config(recipe: Recipe, budget: Budget, weights: tuple[float, ...] | None) -> PPOConfig:
-    """The leash is gone after 70 % of the run; the critic alone learns at first."""
+    """The leash is gone after 40 % of the run; the critic alone learns at first."""
     return PPOConfig(
         steps=int(STEPS_PER_CPU_S * max(10.0, budget.left(0.9))),
         rollout=recipe.rollout,
         minibatches=24,
         discount=recipe.discount,
-        trace=0.98,
+        trace=0.98 if recipe.ends else 0.95,
+        learning_rate=1e-3,
         normalise_reward=True,
         reward_weights=weights,
-        leash=0.05,
-        leash_until=0.7,
+        leash=0.03,
+        leash_until=0.4,
         critic_warmup=2,
         compiled=False,
     )
