@@ -63,6 +63,7 @@ def _cases() -> dict[str, Case]:
             agent_type=(0, 1, 0),
             actions=(Composite(discrete=(4,)), Composite(discrete=(2, 3), box=boxes)),
         ),
+        "off_policy": _spec(actions=(Composite(discrete=(3,), box=boxes),)),
         "set": _spec(2, entity_blocks=blocks),
         "set_only": _spec(2, obs_dim=0, entity_blocks=blocks),
         "graph": _spec(4, entity_blocks=blocks, edges=9),
@@ -70,6 +71,7 @@ def _cases() -> dict[str, Case]:
     shapes = {
         "multi_discrete": {"central": True},
         "box": {"squash": True},
+        "off_policy": {"squash": True, "state_std": True, "activation": "relu"},
         "set": {"action_block": "stages"},
         "graph": {"action_block": "stages", "rounds": 2},
     }

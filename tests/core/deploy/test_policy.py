@@ -310,3 +310,15 @@ def test_an_empty_normaliser_is_the_identity(cases: Callable[[str], Any]) -> Non
     interface = Interface(case.net, case.spec)
     inputs = interface.inputs(case.obs(np.random.default_rng(0), 2))
     assert np.array_equal(Normaliser({}, {}).apply(inputs, interface)["obs"], inputs["obs"])
+
+
+def test_a_legal_interval_that_is_a_point_has_the_label_zero(cases: Callable[[str], Any]) -> None:
+    case = cases("box")
+    interface = Interface(case.net, case.spec)
+    obs = case.obs(np.random.default_rng(0), 2)
+    obs.box_low = np.float32([[[228.0, 0.0]], [[1.0, -1.0]]])
+    obs.box_high = np.float32([[[228.00002, 1.0]], [[3.0, 1.0]]])
+    raw = interface.to_raw(Action(box=np.float32([[[228.00002, 0.5]], [[2.0, 2.0]]])), obs)
+    assert raw[0, 0].tolist() == [0.0, 0.0]
+    assert raw[1, 0, 0] == pytest.approx(0.0)
+    assert raw[1, 0, 1] == pytest.approx(np.arctanh(0.999), rel=1e-3)
