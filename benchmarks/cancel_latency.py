@@ -29,6 +29,7 @@ LONG = {
     "traffic/cologne8": ("controllers=[fixed]",),
     "hardware/dram-cloud-1": ("controllers=[random]",),
     "hardware/cache-gemm": ("controllers=[random]",),
+    "grid/plant-b-year": (),
 }
 
 

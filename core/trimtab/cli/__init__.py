@@ -3,6 +3,9 @@
 
 def main() -> None:
     """Run the command line; the console script and `python -m trimtab.cli` call this."""
+    import gc
+
+    gc.set_threshold(50_000, 20, 50)  # imports make many objects and no garbage
     from trimtab.cli.app import app
 
     app(prog_name="trimtab")
