@@ -109,7 +109,7 @@ def test_a_point_does_not_depend_on_the_batch_it_is_solved_in():
     many = LV_FLOW.solve(power)
     for k in (0, 33, 69):
         alone = LV_FLOW.solve(power[k : k + 1])
-        np.testing.assert_allclose(alone.voltage[0], many.voltage[k], atol=1e-9)
+        np.testing.assert_array_equal(alone.voltage[0], many.voltage[k])
 
 
 def test_starting_from_the_solution_takes_one_iteration():

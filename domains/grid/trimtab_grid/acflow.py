@@ -16,7 +16,7 @@ import numpy as np
 from trimtab.contracts.errors import TrimtabError
 from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 
-from trimtab_grid.acflow_kernel import Batch, Factors, fixed_point
+from trimtab_grid.acflow_kernel import Batch, Factors, Ports, fixed_point, loadings
 from trimtab_grid.acnetwork import AcNetwork, ComplexArray
 from trimtab_grid.sparse_lu import factorise
 
@@ -54,22 +54,33 @@ class Flow:
 
         Branches without a rating count as 0.
         """
-        first, last = self.network.ends()
-        ports = np.array([branch.two_port for branch in self.network.branches])
-        rated = np.array([(b.rated_from, b.rated_to) for b in self.network.branches])
-        v_from, v_to = self.voltage[:, first], self.voltage[:, last]
-        i_from = np.abs(v_from * ports[:, 0] + v_to * ports[:, 1])
-        i_to = np.abs(v_from * ports[:, 2] + v_to * ports[:, 3])
-        shares = [
-            np.divide(i, r, out=np.zeros_like(i), where=r > 0)
-            for i, r in ((i_from, rated[:, 0]), (i_to, rated[:, 1]))
-        ]
-        return np.asarray(100.0 * np.maximum(*shares))
+        voltage = self.voltage.T
+        percent = np.empty((len(self.network.branches), voltage.shape[1]))
+        re, im = np.ascontiguousarray(voltage.real), np.ascontiguousarray(voltage.imag)
+        loadings(ports_of(self.network), re, im, percent)
+        return percent.T
 
     def losses(self, power: ComplexArray) -> FloatArray:
         """Active losses [M], per unit, given the powers fed in [M, B] (slack's own excluded)."""
-        own = np.delete(power, self.network.slack, axis=1).sum(axis=1)
-        return np.asarray((self.slack_power + own).real)
+        total = self.slack_power.real.copy()
+        for bus in range(self.network.buses):  # in order: sums must not depend on the batch
+            if bus != self.network.slack:
+                total += power.real[:, bus]
+        return total
+
+
+def ports_of(network: AcNetwork) -> Ports:
+    """Two-ports of a network's branches as the kernel reads them."""
+    ends = [(branch.from_bus, branch.to_bus) for branch in network.branches]
+    admittances = np.array([branch.two_port for branch in network.branches]).reshape(-1, 4).T
+    rated = np.array([(b.rated_from, b.rated_to) for b in network.branches]).reshape(-1, 2).T
+    percent = np.divide(100.0, rated, out=np.zeros_like(rated), where=rated > 0.0)
+    return Ports(
+        np.ascontiguousarray(np.array(ends, dtype=np.int32).reshape(-1, 2).T),
+        np.ascontiguousarray(admittances.real),
+        np.ascontiguousarray(admittances.imag),
+        np.ascontiguousarray(percent),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +159,26 @@ class AcFlow:
         voltage = np.empty((self.network.buses, len(power)), dtype=np.complex128)
         voltage[self.network.slack] = self.network.slack_voltage
         voltage.real[self._order], voltage.imag[self._order] = re, im
-        current = self._slack_row @ voltage
         return Flow(
             self.network,
             voltage.T,
             iterations <= self.limit,
             iterations.astype(np.int64),
-            np.asarray(self.network.slack_voltage * np.conj(current)),
+            self._slack_power(voltage),
         )
+
+    def _slack_power(self, voltage: ComplexArray) -> ComplexArray:
+        """v₀·conj(Σ y·v) [M] from voltages [B, M], in real arithmetic and a fixed order."""
+        re, im = np.zeros(voltage.shape[1]), np.zeros(voltage.shape[1])
+        for bus in np.flatnonzero(self._slack_row):
+            y, v_re, v_im = self._slack_row[bus], voltage.real[bus], voltage.imag[bus]
+            re += y.real * v_re - y.imag * v_im
+            im += y.real * v_im + y.imag * v_re
+        held = self.network.slack_voltage
+        power = np.empty(voltage.shape[1], dtype=np.complex128)
+        power.real = held.real * re + held.imag * im
+        power.imag = held.imag * re - held.real * im
+        return power
 
     def _outer(self, power: ComplexArray, start: ComplexArray | None, droop: Droop | None) -> Flow:
         """Adjust reactive power of held buses, then the shared surplus, until both fit."""

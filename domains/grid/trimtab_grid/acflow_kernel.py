@@ -105,17 +105,25 @@ def _solve(factors: Factors, re: FloatArray, im: FloatArray) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _move(w_re: float, w_im: float, step: Batch, row: int, first: int, moved: FloatArray) -> None:
-    """New voltages of one bus (currents in p, q of `step` hold Z·i); square of each step."""
+def _move(
+    w_re: float,
+    w_im: float,
+    step: Batch,
+    row: int,
+    first: int,
+    moved: FloatArray,
+    open_points: FloatArray,
+) -> None:
+    """New voltages of one bus (p, q of `step` hold Z·i) of open points; square of each step."""
     size = moved.shape[0]
     re, im = step.re[row, first : first + size], step.im[row, first : first + size]
     for k in range(size):
-        new_re, new_im = w_re + step.p[row, k], w_im + step.q[row, k]
-        d_re, d_im = new_re - re[k], new_im - im[k]
+        d_re = open_points[k] * (w_re + step.p[row, k] - re[k])
+        d_im = open_points[k] * (w_im + step.q[row, k] - im[k])
         square = d_re * d_re + d_im * d_im
         moved[k] = square if square > moved[k] else moved[k]
-        re[k] = new_re
-        im[k] = new_im
+        re[k] += d_re
+        im[k] += d_im
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -123,6 +131,8 @@ def fixed_point(
     factors: Factors, batch: Batch, tolerance: float, limit: int, iterations: Int32Array
 ) -> None:
     """Iterate every point until no voltage moves by more than `tolerance` per unit.
+
+    A point that has settled is left as it is, so that its result is the same in any batch.
 
     Args:
         factors: of the network.
@@ -133,13 +143,20 @@ def fixed_point(
     """
     buses, points = batch.p.shape
     re, im = np.empty((buses, LANES)), np.empty((buses, LANES))
-    moved = np.empty(LANES)
+    moved, open_points = np.empty(LANES), np.empty(LANES)
+    busy = np.empty(buses, np.bool_)
+    for row in range(buses):
+        busy[row] = batch.p[row].any() or batch.q[row].any()
     for first in range(0, points, LANES):
         size = min(LANES, points - first)
         last = first + size
         iterations[first:last] = limit + 1
+        open_points[:] = 1.0
         for iteration in range(1, limit + 1):
             for row in range(buses):
+                if not busy[row]:
+                    re[row, :size], im[row, :size] = 0.0, 0.0
+                    continue
                 _currents(
                     batch.p[row, first:last],
                     batch.q[row, first:last],
@@ -152,12 +169,61 @@ def fixed_point(
             moved[:] = 0.0
             step = Batch(re, im, batch.re, batch.im)
             for row in range(buses):
-                _move(factors.open_re[row], factors.open_im[row], step, row, first, moved[:size])
-            settled = 0
+                _move(
+                    factors.open_re[row],
+                    factors.open_im[row],
+                    step,
+                    row,
+                    first,
+                    moved[:size],
+                    open_points[:size],
+                )
+            still = 0
             for k in range(size):
-                if moved[k] <= tolerance * tolerance:
-                    settled += 1
-                    if iterations[first + k] > limit:
-                        iterations[first + k] = iteration
-            if settled == size:
+                if open_points[k] > 0.0 and moved[k] <= tolerance * tolerance:
+                    open_points[k] = 0.0
+                    iterations[first + k] = iteration
+                still += open_points[k] > 0.0
+            if not still:
                 break
+
+
+class Ports(NamedTuple):
+    """Branches as two-ports.
+
+    Attributes:
+        ends: [2, K] from and to bus.
+        re: [4, K] real part of y_ff, y_ft, y_tf, y_tt, per unit.
+        im: [4, K] imaginary part.
+        percent: [2, K] 100 over the current that is full load at each end; 0 without rating.
+    """
+
+    ends: Int32Array
+    re: FloatArray
+    im: FloatArray
+    percent: FloatArray
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def loadings(ports: Ports, re: FloatArray, im: FloatArray, out: FloatArray) -> None:
+    """Larger end current of every branch over its rating, %, into `out` [K, M].
+
+    Args:
+        ports: of the network.
+        re: [B, M] real part of voltages.
+        im: [B, M] imaginary part.
+        out: [K, M].
+    """
+    for branch in range(out.shape[0]):
+        first, last = ports.ends[0, branch], ports.ends[1, branch]
+        f_re, f_im, t_re, t_im = re[first], im[first], re[last], im[last]
+        target = out[branch]
+        for end in range(2):
+            a_re, a_im = ports.re[2 * end, branch], ports.im[2 * end, branch]
+            b_re, b_im = ports.re[2 * end + 1, branch], ports.im[2 * end + 1, branch]
+            scale = ports.percent[end, branch]
+            for k in range(out.shape[1]):
+                i_re = a_re * f_re[k] - a_im * f_im[k] + b_re * t_re[k] - b_im * t_im[k]
+                i_im = a_re * f_im[k] + a_im * f_re[k] + b_re * t_im[k] + b_im * t_re[k]
+                load = scale * np.sqrt(i_re * i_re + i_im * i_im)
+                target[k] = load if end == 0 or load > target[k] else target[k]

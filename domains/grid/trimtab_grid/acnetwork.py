@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.errors import InputFileError
-from trimtab.contracts.spec import FloatArray, IntArray
+from trimtab.contracts.spec import FloatArray
 
 ComplexArray = NDArray[np.complex128]
 
@@ -143,12 +143,6 @@ class AcNetwork:
             msg = f"{self.name}: {how} named {name!r}; buses: {', '.join(self.bus_names[:20])}"
             raise InputFileError(msg)
         return found[0]
-
-    def ends(self) -> tuple[IntArray, IntArray]:
-        """From and to bus of every branch."""
-        pairs = np.array([(b.from_bus, b.to_bus) for b in self.branches], dtype=np.int64)
-        pairs = pairs.reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
 
     def _reached(self) -> set[int]:
         neighbours = adjacency(

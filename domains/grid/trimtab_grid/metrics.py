@@ -39,5 +39,10 @@ METRICS = (
     Metric("overload_relaxed_min", "min", "min", "overload beyond its time"),
     Metric("soc_relaxed_min", "min", "min", "charge used beyond its reserve window"),
     Metric("min_load_min", "min", "min", "units below their least load"),
+    Metric("v_min_pu", "pu", "max", "lowest voltage of the network; 1 where none is given"),
+    Metric("v_max_pu", "pu", "min", "highest voltage of the network; 1 where none is given"),
+    Metric("loading_max_pct", "%", "min", "largest load of a line or transformer"),
+    Metric("losses_kwh", "kWh", "min", "of the network, carried by its slack"),
+    Metric("network_out_min", "min", "min", "time with a voltage or load outside its limits"),
     Metric("overhaul_share_pct", "%", "min", "of the time to overhaul, most worn unit"),
 )

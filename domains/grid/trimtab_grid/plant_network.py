@@ -76,7 +76,7 @@ class PlantNetwork:
             InputFileError: the file is wrong, has no load, or lacks a named bus.
             UnknownNameError: a genset that the plant does not have is placed.
         """
-        self.settings = settings
+        self.settings, self.plant = settings, plant
         self.network = read_network(settings.file) if network is None else network
         self._flow = AcFlow(self.network)
         names = [unit.name for unit in plant.gensets]
@@ -119,14 +119,17 @@ class PlantNetwork:
 
     def injected(self, powers: PlantPowers) -> ComplexArray:
         """Power fed in at every bus [N, B], per unit."""
-        total = powers.load_kw[:, None] * self._load_share[None, :]
+        scale = 1.0 / (1e3 * self.network.base_mva)
+        total = np.empty((len(powers.load_kw), self.network.buses), dtype=np.complex128)
+        total.real = powers.load_kw[:, None] * (scale * self._load_share.real)
+        total.imag = powers.load_kw[:, None] * (scale * self._load_share.imag)
         sources = [
             *zip(self._gensets, powers.genset_kw.T, strict=True),
             *zip(self._others, powers[2:], strict=True),
         ]
         for bus, power_kw in sources:
-            total[:, bus] += power_kw
-        return np.asarray(total / (1e3 * self.network.base_mva))
+            total.real[:, bus] += scale * power_kw
+        return total
 
     def _bus(self, name: str | None) -> int:
         return self.network.slack if name is None else self.network.bus(name)

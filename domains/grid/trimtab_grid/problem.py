@@ -38,7 +38,10 @@ from trimtab_grid.forecasts import forecaster
 from trimtab_grid.guard import REASON_TEXTS, guard_of
 from trimtab_grid.metrics import METRICS
 from trimtab_grid.model import CO2_KG_PER_L
+from trimtab_grid.network_watch import fresh, network_metrics, watch
 from trimtab_grid.objective import stored_energy_price_l_per_kwh, terminal_l
+from trimtab_grid.plant import Plant
+from trimtab_grid.plant_network import PlantNetwork
 from trimtab_grid.resources import Forecasts, GridModel, GridState
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import Series
@@ -75,6 +78,7 @@ class GridControl(ControlProblem):
         )
         self._read = read
         self._episodes = Episodes(scenario, self.plant, read)
+        self._network = _network_of(scenario, self.plant)
         self._price = stored_energy_price_l_per_kwh(self.plant)
         self._plan = fault_plan(scenario, self.plant)
         self._calendar = self._episodes.calendar()
@@ -94,6 +98,7 @@ class GridControl(ControlProblem):
         horizon = self.spec.horizon
         self._states = np.zeros(copies, STATE).view(np.recarray)
         self._moments = np.zeros(copies, MOMENT).view(np.recarray)
+        self._flows = fresh(copies)
         self._live = np.zeros(copies, bool)
         self._seed, self._episode = np.zeros(copies, np.int64), np.zeros(copies, np.int64)
         self._context = np.zeros((copies, len(self.spec.context)))
@@ -133,6 +138,7 @@ class GridControl(ControlProblem):
             self._foretold[rows] = source
         self._states[rows] = np.zeros((), STATE)
         self._moments[rows] = np.zeros((), MOMENT)
+        self._flows[rows] = fresh(len(rows))
         self._daily[rows] = 0.0
         soc = np.clip(self._context[rows, 2], *self.guard.soc_window)
         for row, charge in zip(rows, soc, strict=True):
@@ -150,6 +156,9 @@ class GridControl(ControlProblem):
         asked = self._take(action)
         live = self._live.copy()
         self._advance()
+        if self._network is not None:
+            hours = float(self.arrays.step_h)
+            watch(self._network, self._flows, self._moments, np.flatnonzero(live), hours)
         ended = live & (self._states["step"] >= self.spec.horizon)
         if len(self._log):
             rows = np.flatnonzero(live)
@@ -282,6 +291,7 @@ class GridControl(ControlProblem):
             values = episode_metrics(
                 self.arrays, self._price, self.scenario.fuel_price, states, self._daily[rows]
             )
+            values |= network_metrics(self._flows[rows])
             for name, value in values.items():
                 found[name][rows] = value
         return found
@@ -397,9 +407,15 @@ class GridControl(ControlProblem):
 
 _SCRATCH = frozenset(("pinned", "scratch", "scratch_mode", "scratch_timer"))
 _KEPT = (
-    *("_states", "_moments", "_live", "_seed", "_episode", "_context", "_bank", "_daily"),
+    *("_flows", "_states", "_moments", "_live", "_seed", "_episode", "_context", "_bank", "_daily"),
     *("_out", "_mask", "_low", "_high"),
 )
+
+
+def _network_of(scenario: GridScenario, plant: Plant) -> PlantNetwork | None:
+    if scenario.network is None:
+        return None
+    return PlantNetwork(scenario.network, plant)
 
 
 def _no_reader(path: Path) -> Series:
