@@ -11,12 +11,12 @@ SHIPPED = ("remote-village", "plant-b-year")
 
 
 def test_the_domain_is_offered_by_an_entry_point():
-    assert manifests()["grid"][0].title == DOMAIN.title
+    assert manifests()["grid.microgrid"][0].title == DOMAIN.title
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_scenarios_load_and_build(name):
-    folder = manifests()["grid"][1]
+    folder = manifests()["grid.microgrid"][1]
     scenario = load_scenario(folder / "scenarios" / f"{name}.yaml").scenario
     assert isinstance(scenario, Scenario)
     with DOMAIN.build(scenario.problem, 1, "order") as problem:
