@@ -2,7 +2,9 @@
 
 Discrete values and orders: pheromone in the hyper-cube framework (Blum and Dorigo, IEEE TSMC-B
 34(2), 2004) with limits (Stützle and Hoos, MAX-MIN ant system, 2000). An order is built item by
-item from the pheromone of (position, item) times that of (predecessor, item). Continuous values:
+item from the pheromone of (position, item) times that of (predecessor, item), or is one of the
+archive with a stretch reversed or shifted: the local search that MAX-MIN ants need to be good,
+paid for call by call. Continuous values:
 the solution archive of Socha and Dorigo, "Ant colony optimization for continuous domains", EJOR
 185(3), 2008.
 """
@@ -14,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray
+from trimtab.search.moves import reordered
 from trimtab.search.vectorised import Vectorised, rows_of
 
 
@@ -30,6 +33,7 @@ class AntColony(Vectorised):
         archive: solutions remembered for continuous columns, and source of deposits.
         locality: [R] q: weight of archive ranks, small follows the best alone.
         spread: [R] ξ: step of continuous columns, in mean distances of the archive.
+        local: [R] share of the ants that change an order of the archive instead of building one.
     """
 
     def __init__(
@@ -44,11 +48,13 @@ class AntColony(Vectorised):
         archive: int = 12,
         locality: ArrayLike = 0.2,
         spread: ArrayLike = 0.85,
+        local: ArrayLike = 0.5,
     ) -> None:
         super().__init__(space, seeds)
         self._ants, self._k = ants, archive
         self._rho, self._alpha = self.per_run(evaporation), self.per_run(alpha)
         self._floor, self._spread = self.per_run(floor), self.per_run(spread)
+        self._local = self.per_run(local)
         rank = np.arange(archive)[None, :] / (self.per_run(locality)[:, None] * archive)
         weights = np.exp(-(rank**2) / 2)
         self._weights = weights / weights.sum(axis=1, keepdims=True)
@@ -71,8 +77,22 @@ class AntColony(Vectorised):
         if continuous.any() and np.isfinite(self.state["told"]).any():
             points = np.where(continuous, self._gaussians(), points)
         for i, s in enumerate(self.grid.permutations):
-            points[..., s] = self._orders(i, u[..., s])
+            built = self._orders(i, u[..., s])
+            points[..., s] = np.where(self._walks(), self._rearranged(s), built)
         return self.grid.snap(points)
+
+    def _walks(self) -> NDArray[np.bool_]:
+        """[R, ants, 1] bool: ants that change an order of the archive, once there is one."""
+        known = np.isfinite(self.state["told"]).any(axis=1)[:, None, None]
+        return np.asarray((self.uniform(self._ants, 1) < self._local[:, None, None]) & known)
+
+    def _rearranged(self, columns: slice) -> FloatArray:
+        """[R, ants, size] keys of archived orders, chosen by rank, a stretch of each turned."""
+        ladder = np.cumsum(self._weights, axis=1)
+        chosen = (self.uniform(self._ants)[..., None] > ladder[:, None, :-1]).sum(axis=-1)
+        chosen = np.minimum(chosen, np.isfinite(self.state["told"]).sum(axis=1)[:, None] - 1)
+        guide = rows_of(self.state["members"][..., columns], np.maximum(chosen, 0))
+        return reordered(guide, self.uniform(self._ants, 3))
 
     def _values(self, u: FloatArray) -> NDArray[np.int64]:
         """One value per ant and discrete column, by pheromone."""

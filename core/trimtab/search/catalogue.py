@@ -198,7 +198,7 @@ _GENETIC = Space(
 _GENETIC_DEFAULTS = {
     "population": 24,
     "crossover": 0.9,
-    "mutation": 1.0,
+    "mutation": 0.7,
     "reach": 0.05,
     "tournament": 2,
 }
@@ -301,6 +301,7 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
                 Ordinal("archive", (4, 12, 24)),
                 Float("locality", 0.05, 1.0, log=True),
                 Float("spread", 0.3, 1.5),
+                Float("local", 0.0, 1.0),
             )
         ),
         {
@@ -311,6 +312,7 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
             "archive": 12,
             "locality": 0.2,
             "spread": 0.85,
+            "local": 0.5,
         },
     ),
     "tpe": OptimizerEntry(

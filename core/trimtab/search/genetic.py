@@ -37,7 +37,7 @@ class Genetic(Vectorised):
         *,
         population: int = 24,
         crossover: ArrayLike = 0.9,
-        mutation: ArrayLike = 1.0,
+        mutation: ArrayLike = 0.7,
         reach: ArrayLike = 0.05,
         tournament: int = 2,
     ) -> None:

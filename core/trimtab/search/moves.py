@@ -38,7 +38,7 @@ def moved(
     for s in grid.permutations:
         out[..., s] = np.where(
             chosen[..., s].any(axis=-1, keepdims=True),
-            _reordered(points[..., s], extra),
+            reordered(points[..., s], extra),
             out[..., s],
         )
     return np.asarray(out)
@@ -65,8 +65,13 @@ def _polynomial(x: FloatArray, u: FloatArray, reach: FloatArray) -> FloatArray:
     return np.asarray(np.clip(x + np.where(u < 0.5, low, high), 0.0, 1.0))
 
 
-def _reordered(keys: FloatArray, extra: FloatArray) -> FloatArray:
-    """Reverse, or rotate by one, the stretch between two positions of an order."""
+def reordered(keys: FloatArray, extra: FloatArray) -> FloatArray:
+    """Reverse, or rotate by one, the stretch between two positions of an order.
+
+    Args:
+        keys: [..., size] canonical keys of orders.
+        extra: [..., 3] uniforms.
+    """
     size = keys.shape[-1]
     rank = np.floor(keys * size)
     ends = np.sort(np.floor(extra[..., :2] * size), axis=-1)

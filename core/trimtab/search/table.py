@@ -132,23 +132,24 @@ def search_table(
         calls: unique calls of each run.
         to_optimum: stop as soon as every run has met its optimum.
 
-    Runs also end after 20 asked designs per call of the budget, or `IDLE_BATCHES` rounds in a row
-    that bring nothing new to any of them.
+    Every run also ends after 20 asked designs per call of the budget, or as many known designs in
+    a row as a search by batches of one may ask for (`IDLE_BATCHES`).
     """
     ledger = _Ledger(table, workload, calls)
     goal = table.optima[workload]
     best = np.full(len(workload), np.inf)
-    idle = asked = 0
-    while idle < IDLE_BATCHES and asked < _ASKS_PER_CALL * calls and (ledger.calls < calls).any():
+    idle, asked = np.zeros(len(workload), np.int64), 0
+    open_runs = np.ones(len(workload), bool)
+    while open_runs.any() and asked < _ASKS_PER_CALL * calls:
         points, before = algorithm.propose(), ledger.calls.copy()
         asked += points.shape[1]
         score = ledger.tell(points)
         algorithm.absorb(points, score, score[:, :, None])
         best = np.minimum(best, score.min(axis=1))
-        open_runs = best > goal if to_optimum else np.ones(len(goal), bool)
-        if not open_runs.any():
-            break
-        idle = idle + 1 if (ledger.calls == before)[open_runs].all() else 0
+        idle = np.where(ledger.calls == before, idle + points.shape[1], 0)
+        open_runs &= (ledger.calls < calls) & (idle < IDLE_BATCHES)
+        if to_optimum:
+            open_runs &= best > goal
     return ledger.result()
 
 

@@ -77,6 +77,32 @@ def test_genetic_search_is_not_behind_the_reference_on_a_sphere() -> None:
     assert mannwhitneyu(own, reference, alternative="greater").pvalue > 0.01
 
 
+def test_ant_colony_tours_are_not_longer_than_those_of_the_reference() -> None:
+    ga = pytest.importorskip("pymoo.algorithms.soo.nonconvex.ga")
+    ox = pytest.importorskip("pymoo.operators.crossover.ox")
+    inversion = pytest.importorskip("pymoo.operators.mutation.inversion")
+    sampling = pytest.importorskip("pymoo.operators.sampling.rnd")
+    space = Space((Permutation("order", len(CITIES)),))
+    own = [best_of("ant_colony", space, tour, seed, 30) for seed in range(7)]
+    reference = [
+        pymoo_best(
+            ga.GA(
+                pop_size=24,
+                sampling=sampling.PermutationRandomSampling(),
+                crossover=ox.OrderCrossover(),
+                mutation=inversion.InversionMutation(),
+                eliminate_duplicates=True,
+            ),
+            tour,
+            len(CITIES),
+            seed + 1,
+            30,
+        )
+        for seed in range(7)
+    ]
+    assert np.median(own) <= 1.005 * np.median(reference)
+
+
 @pytest.mark.parametrize("name", ["ant_colony", "genetic"])
 def test_orders_are_as_short_as_those_of_exhaustive_search(name: str) -> None:
     from itertools import permutations

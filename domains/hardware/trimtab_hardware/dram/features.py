@@ -1,4 +1,4 @@
-"""What a policy may know of a trace before any simulation: ten features of order one."""
+"""What a policy may know of a trace before any simulation: features of order one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ FEATURES = (
     "burstiness",
     "idle_share",
     "reuse_distance",
+    "write_row_hit_windowed",
+    "read_row_hit_windowed",
 )
 """Names, in order: share of requests whose row is that of the bank's previous request, and of one
 of its previous eight; share of reads; share of direction changes; entropy of banks over its
 maximum; share of successive lines; bus cycles needed per cycle (capped at 2, halved); share of
 gaps of at most one cycle; share of time in gaps over 32 bursts; log of the median reuse distance
-over the log of the length (1 where lines do not return)."""
+over the log of the length (1 where lines do not return); the windowed row hits of writes alone and
+of reads alone (those of all where there are none)."""
 
 WINDOW = 8
 IDLE_BURSTS = 32
@@ -36,7 +39,7 @@ def features(
     banks: int,
     burst_cycles: int = 4,
 ) -> NDArray[np.float64]:
-    """Features of a trace on a part, [10] float64, each in [0, 1].
+    """Features of a trace on a part, [12] float64, each in [0, 1].
 
     Args:
         trace: the requests.
@@ -62,8 +65,18 @@ def features(
             float(np.mean(gaps <= 1)) if n > 1 else 0.0,
             float(gaps[gaps > IDLE_BURSTS * burst_cycles].sum()) / span,
             _reuse(lines),
+            _windowed_hits(bank, row, trace.is_write),
+            _windowed_hits(bank, row, ~trace.is_write),
         ]
     )
+
+
+def _windowed_hits(
+    bank: NDArray[np.int64], row: NDArray[np.int64], which: NDArray[np.bool_]
+) -> float:
+    """Windowed row hits among some of the requests; among all where those are none."""
+    chosen = which if which.any() else np.ones(len(which), dtype=bool)
+    return _row_hits(bank[chosen], row[chosen])[1]
 
 
 def _row_hits(bank: NDArray[np.int64], row: NDArray[np.int64]) -> tuple[float, float]:

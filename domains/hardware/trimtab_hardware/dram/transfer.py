@@ -10,7 +10,7 @@ simulator call. Further calls go to the next arms, then to neighbours of the bes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ from trimtab_hardware.dram.workloads import mixed_load
 
 Score = Callable[[FloatArray], FloatArray]
 ARMS_PER_WORKLOAD = 3
+WIDTHS = (0.15, 0.25, 0.4, 0.6, 1.0)
+RIDGES = (1e-3, 1e-2, 1e-1)
+"""Shapes of the kernel that are tried."""
 BATCH = 8
 
 
@@ -59,15 +62,15 @@ def observed(trace: Trace, part: Part) -> FloatArray:
 
 
 def training_traces(count: int, part: Part, seed: int, requests: int = 2000) -> list[Trace]:
-    """Generated workloads of all loads (idle to four times the bus), every other one of each kind.
+    """Generated workloads of all loads (idle to four times the bus), the kinds in turn.
 
     The kinds: runs of sequential and uniform lines; several walks that take turns, as loops over
-    arrays do, among uniform lines.
+    arrays do, among uniform lines; fills and late write-backs of a cache before a random program.
     """
     rng = np.random.default_rng(seed)
     traces = []
     for k in range(count):
-        drawn = (_runs if k % 2 else _walks)(rng, part, requests)
+        drawn = (_walks, _runs, _misses)[k % 3](rng, part, requests)
         load = float(np.exp(rng.uniform(np.log(0.15), np.log(4.0))))
         arrival = np.floor(drawn.arrival * (0.8 / load)).astype(np.int64)
         traces.append(Trace.of(arrival, drawn.address, drawn.is_write))
@@ -102,6 +105,28 @@ def _walks(rng: np.random.Generator, part: Part, requests: int) -> Trace:
     writing = rng.random(walks) < rng.choice([0.0, 0.4])
     gaps = rng.geometric(0.8 / part.burst_ck, requests)
     return Trace.of(np.cumsum(gaps) - gaps[0], line * LINE_BYTES, writing[walk])
+
+
+def _misses(rng: np.random.Generator, part: Part, requests: int) -> Trace:
+    """Fills of streams and of uniform lines at 80 % load, dirty ones written back much later."""
+    depth, streams = int(rng.integers(64, 4096)), int(rng.integers(1, 5))
+    total = requests + depth
+    lines = part.capacity_bytes // LINE_BYTES
+    uniform = rng.random(total) < rng.random()
+    region = 1 << int(rng.integers(12, lines.bit_length()))
+    base = rng.integers(0, lines // 2, streams)
+    number = np.cumsum(~uniform)
+    walk = base[number % streams] + number // streams
+    line = np.where(uniform, rng.integers(0, region, total), walk) % lines
+    dirty_share = rng.choice([0.0, 1.0, rng.random()], 2)
+    dirty = rng.random(total) < dirty_share[uniform.astype(np.int64)]
+    back = dirty[:-depth]
+    paired = np.stack([line[:-depth], line[depth:]], axis=1)
+    kept = np.stack([back, np.ones_like(back)], axis=1).ravel()
+    writes = np.tile([True, False], len(back))[kept][:requests]
+    gaps = rng.geometric(0.8 / part.burst_ck, len(back))
+    arrival = np.repeat(np.cumsum(gaps) - gaps[0], 2)[kept][:requests]
+    return Trace.of(arrival, paired.ravel()[kept][:requests] * LINE_BYTES, writes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,12 +254,30 @@ def train(
             progress(k + 1)
     arms = np.unique(np.concatenate(found), axis=0)
     outcome = np.array([scorer(trace, part)(arms) for trace in traces])
-    return TransferPolicy(arms, np.array([observed(t, part) for t in traces]), outcome)
+    return fitted(TransferPolicy(arms, np.array([observed(t, part) for t in traces]), outcome))
+
+
+def fitted(policy: TransferPolicy) -> TransferPolicy:
+    """The policy with the width and ridge of least regret where each workload is left out once."""
+    choices = [replace(policy, width=w, ridge=r) for w in WIDTHS for r in RIDGES]
+    return min(choices, key=_left_out_regret)
+
+
+def _left_out_regret(policy: TransferPolicy) -> float:
+    """Mean regret of the proposals for each training workload by a policy trained on the others."""
+    everyone = np.arange(len(policy.seen))
+    total = 0.0
+    for k in everyone:
+        others = everyone != k
+        rest = replace(policy, seen=policy.seen[others], outcome=policy.outcome[others])
+        chosen = int(np.argmin(rest.predict(policy.seen[k])))
+        total += float(policy.outcome[k, chosen] - policy.outcome[k].min())
+    return total / len(everyone)
 
 
 def _best_designs(score: Score, space: Space, evaluations: int, seed: int) -> FloatArray:
     """The best designs of one search, each once."""
-    optimizer = make("genetic", space, seed)
+    optimizer = make("screening", space, seed)
     rows, scores = np.empty((0, space.width)), np.empty(0)
     while len(rows) < evaluations:
         points = optimizer.ask(BATCH)
