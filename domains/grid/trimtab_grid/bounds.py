@@ -1,8 +1,9 @@
 """Proven lower bound and schedule of one episode, with a certificate that is checked anew.
 
 The bound is the cost-to-go of the relaxed plant (see `stage`) from the episode's first state, by
-the one-sided DP of `dp`. It holds for every controller that keeps the reserve rule and has no
-fault to its help: trips, failed starts, ramps and mean-power limits only cost more.
+the one-sided DP of `dp`. It holds for every controller, whether it keeps the reserve rule or not
+(which the simulator counts and does not enforce): trips, failed starts, ramps and mean-power limits
+only cost more. Schedules keep the rule.
 """
 
 from __future__ import annotations
@@ -58,9 +59,18 @@ class Year:
         """The plant at this step length."""
         return plant_arrays(self.plant, self.step_min)
 
-    def planner(self, relaxed: bool | None = None) -> Planner:
-        """The DP of this episode; by itself it relaxes timers where there are many states."""
+    def planner(self, relaxed: bool | None = None, reserve: bool = True) -> Planner:
+        """The DP of this episode; by itself it relaxes timers where there are many states.
+
+        Args:
+            relaxed: leave out minimum run and down times; None: where there are many states.
+            reserve: keep the spinning reserve rule.
+        """
         record = self.record
+        if not reserve:
+            record = record.copy()
+            record.reserve_load_share = 0.0
+            record.reserve_wind_share = record.reserve_pv_share = 0.0
         graph = unit_graph(record, (all_off(record),), relaxed=bool(relaxed))
         if relaxed is None and len(graph.states) > MANY_STATES:
             graph = unit_graph(record, (all_off(record),), relaxed=True)
@@ -88,7 +98,8 @@ class Solved:
     """Bound and schedule of one episode.
 
     Attributes:
-        bound_l: proven lower bound of C, L.
+        bound_l: proven lower bound of C, among controllers that keep the reserve rule if
+            it was asked for, L.
         schedule: a path of the relaxed plant; feasible as it stands for linear batteries.
         costs: the functions that prove the bound.
         planner: what they were computed with.
@@ -112,10 +123,13 @@ def default_tolerance_l(steps: int) -> float:
     return 0.03 if steps > 2000 else 0.003  # noqa: PLR2004
 
 
-def solve(year: Year, tolerance_l: float, relaxed: bool | None = None) -> Solved:
-    """Lower bound and schedule of an episode that begins with all units off."""
+def solve(year: Year, tolerance_l: float, reserve: bool = True) -> Solved:
+    """Lower bound and schedule of an episode that begins with all units off.
+
+    Both with or both without the reserve rule.
+    """
     began = time.process_time()
-    planner = year.planner(relaxed)
+    planner = year.planner(reserve=reserve)
     costs = planner.cost_to_go(tolerance_l)
     first = year.first_kwh
     value = value_at(costs, 0, 0, first)
@@ -128,7 +142,7 @@ def lower_bound(year: Year, tolerance_l: float | None = None) -> Bound:
     """The proven bound of C of an episode, with its certificate."""
     steps = year.load_kw.size
     tolerance = default_tolerance_l(steps) if tolerance_l is None else tolerance_l
-    solved = solve(year, tolerance)
+    solved = solve(year, tolerance, reserve=False)
     relaxed = solved.planner.graph.relaxed
     return Bound(
         solved.bound_l,
@@ -142,7 +156,6 @@ def lower_bound(year: Year, tolerance_l: float | None = None) -> Bound:
             "relaxed": relaxed,
             "steps": steps,
             "knots": int(solved.costs.x.size),
-            "schedule_l": solved.schedule.total_l,
             "genset_kwh_floor": genset_kwh_floor(year),
             "no_diesel_floor_l": fuel_floor_l(year),
         },
@@ -163,7 +176,7 @@ def verify_bound(year: Year, bound: Bound) -> None:
     if certificate.get("fingerprint") != year.fingerprint:
         msg = "the certificate belongs to another plant or series: compute the bound again"
         raise BoundError(msg)
-    planner = year.planner(bool(certificate["relaxed"]))
+    planner = year.planner(bool(certificate["relaxed"]), reserve=False)
     costs = planner.cost_to_go(float(certificate["tolerance_l"]))
     record, price = year.record, stored_energy_price_l_per_kwh(year.plant)
     for what, excess in (

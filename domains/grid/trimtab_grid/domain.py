@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from trimtab.contracts.controller import Entry
 from trimtab.contracts.domain import Domain, Imported
 from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.figure import Figure
-from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.problem import Bound, ControlProblem
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
 
@@ -55,6 +56,36 @@ class GridDomain(Domain):
             autoreset=autoreset,
             read=lambda path: read_series(path, reading),
         )
+
+    def controllers(self, problem: GridScenario) -> Mapping[str, Entry]:
+        """See `controllers.entries`."""
+        from trimtab_grid.controllers import entries
+
+        return entries(problem)
+
+    def reference(self, problem: GridScenario) -> tuple[str, ...]:
+        """Load following."""
+        from trimtab_grid.controllers import REFERENCE
+
+        return (REFERENCE,)
+
+    def bound(self, problem: GridScenario, seed: int) -> Bound | None:
+        """Proven lower bound of C; None where faults or an outer grid are in play."""
+        from trimtab_grid.bound_episode import boundable, episode_of
+        from trimtab_grid.bounds import lower_bound
+
+        if not boundable(problem):
+            return None
+        with self.build(problem) as control:
+            return lower_bound(episode_of(control, seed))
+
+    def verify(self, problem: GridScenario, seed: int, bound: Bound) -> None:
+        """See `bounds.verify_bound`."""
+        from trimtab_grid.bound_episode import episode_of
+        from trimtab_grid.bounds import verify_bound
+
+        with self.build(problem) as control:
+            verify_bound(episode_of(control, seed), bound)
 
     def shield(self, problem: GridScenario, control: ControlProblem) -> Shield | None:
         """The proven shield, which stands inside the step."""

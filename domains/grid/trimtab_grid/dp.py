@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from trimtab.contracts.spec import FloatArray, IntArray
+from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 
 from trimtab_grid.pwl import CAPACITY, clip, jitted, least, minorant, value, window
 from trimtab_grid.stage import MAX_SEGMENTS, Outputs, Stage, Store, step_cost
 from trimtab_grid.unit_graph import Links, UnitGraph
 
-_HELD_CAPACITY = 512
+HELD_CAPACITY = 512
 
 
 class CostToGo(NamedTuple):
@@ -102,7 +102,7 @@ def value_at(costs: CostToGo, t: int, node: int, stored_kwh: float) -> float:
 
 
 @jitted
-def _held_cost(
+def held_cost(
     knots: tuple[FloatArray, FloatArray],
     after: tuple[FloatArray, FloatArray],
     limits: tuple[float, float],
@@ -145,7 +145,7 @@ def _grown(values: FloatArray, need: int) -> FloatArray:
 
 
 @jitted
-def _node_cost(
+def node_cost(
     links: Links,
     node: int,
     hx: FloatArray,
@@ -187,7 +187,7 @@ def backward(
     first = np.empty((steps + 1, nodes), np.int64)
     last = np.empty((steps + 1, nodes), np.int64)
     x, y = np.empty(1 << 16), np.empty(1 << 16)
-    hx, hy = np.empty((helds, _HELD_CAPACITY)), np.empty((helds, _HELD_CAPACITY))
+    hx, hy = np.empty((helds, HELD_CAPACITY)), np.empty((helds, HELD_CAPACITY))
     hn = np.empty(helds, np.int64)
     cx, cy = np.empty((classes, MAX_SEGMENTS)), np.empty((classes, MAX_SEGMENTS))
     cn = np.empty(classes, np.int64)
@@ -202,9 +202,9 @@ def backward(
             c, node = links.held_class[h], links.held_node[h]
             a, b = first[t + 1, node], last[t + 1, node]
             knots = (cx[c, : cn[c]], cy[c, : cn[c]])
-            hn[h] = _held_cost(knots, (x[a:b], y[a:b]), limits, buffers, queue, hx[h], hy[h])
+            hn[h] = held_cost(knots, (x[a:b], y[a:b]), limits, buffers, queue, hx[h], hy[h])
         for node in range(nodes):
-            here, n = _node_cost(links, node, hx, hy, hn, buffers)
+            here, n = node_cost(links, node, hx, hy, hn, buffers)
             x, y = _grown(x, used + n), _grown(y, used + n)
             first[t, node] = used
             used += minorant(buffers[here, 0], buffers[here, 1], n, tolerance_l, x[used:], y[used:])
@@ -223,15 +223,19 @@ def best_step(
     t_after: int,
     node: int,
     stored_kwh: float,
+    allowed: BoolArray,
 ) -> Decision:
     """The command and energy change with least cost of step t plus `after` at row `t_after`.
 
     The sum is piecewise linear in the change: the least is at a knot of the one or the other.
+    Only edges that are `allowed` count, [E]; edge -1 if there is none.
     """
     best = Decision(-1, 0.0, np.inf, np.inf)
     sx, sy = np.empty(MAX_SEGMENTS), np.empty(MAX_SEGMENTS)
     low, high = store.low_kwh - stored_kwh, store.high_kwh - stored_kwh
     for e in range(links.first_edge[node], links.first_edge[node + 1]):
+        if not allowed[e]:
+            continue
         h = links.edge_held[e]
         n = step_cost(outputs, links.held_class[h], store, stage, t, sx, sy)
         a = after.first[t_after, links.held_node[h]]
@@ -268,8 +272,11 @@ def forward(
     nodes, edges = np.empty(steps + 1, np.int64), np.empty(steps, np.int64)
     stored, step_l = np.empty(steps + 1), np.empty(steps)
     nodes[0], stored[0] = node, stored_kwh
+    allowed = np.ones(links.edge_held.size, np.bool_)
     for t in range(steps):
-        best = best_step(links, outputs, store, stage, t, costs, t + 1, nodes[t], stored[t])
+        best = best_step(
+            links, outputs, store, stage, t, costs, t + 1, nodes[t], stored[t], allowed
+        )
         edges[t], step_l[t] = best.edge, best.step_l
         nodes[t + 1] = links.held_node[links.edge_held[best.edge]]
         stored[t + 1] = min(max(stored[t] + best.change_kwh, store.low_kwh), store.high_kwh)

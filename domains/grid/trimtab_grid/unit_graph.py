@@ -8,6 +8,7 @@ during the step sets their output and the next node.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import numpy as np
 from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.spec import FloatArray, IntArray
 
-from trimtab_grid.arrays import HOLD, OFF, RUN, START, STOP, PlantArrays
+from trimtab_grid.arrays import HOLD, OFF, RUN, START, STOP, TRIPPED, PlantArrays
 from trimtab_grid.automaton import commanded, commands_legal, ticked
 from trimtab_grid.stage import Outputs, outputs
 
@@ -65,13 +66,9 @@ class UnitGraph:
     modes: tuple[tuple[int, ...], ...]
     relaxed: bool
 
-    def node_of(self, state: State) -> int:
-        """Index of an observed state.
-
-        Raises:
-            KeyError: the state cannot be reached.
-        """
-        return self.states.index(state)
+    def nodes(self) -> dict[State, int]:
+        """Index of every observed state."""
+        return {state: k for k, state in enumerate(self.states)}
 
 
 def all_off(plant: PlantArrays) -> State:
@@ -100,6 +97,15 @@ def unit_graph(plant: PlantArrays, firsts: tuple[State, ...], relaxed: bool = Fa
     return explorer.graph()
 
 
+def settled(state: State, min_run: Sequence[int], min_down: Sequence[int]) -> State:
+    """The state with timers no longer than these; a tripped unit counts as off."""
+    out = []
+    for (mode, timer), run, down in zip(state, min_run, min_down, strict=False):
+        limit = {RUN: run, OFF: down, TRIPPED: 0}.get(mode, timer)
+        out.append((OFF if mode == TRIPPED else mode, min(timer, limit)))
+    return tuple(out)
+
+
 class _Explorer:
     """Breadth-first search over joint states."""
 
@@ -125,10 +131,7 @@ class _Explorer:
             self.edges[self.nodes[state]] = out
 
     def _settled(self, state: State) -> State:
-        """The state with timers no longer than this plant's own."""
-        run, down = self.min_run, self.min_down
-        cap = [{RUN: run[i], OFF: down[i]} for i in range(self.n)]
-        return tuple((m, min(t, cap[i].get(m, t))) for i, (m, t) in enumerate(state))
+        return settled(state, self.min_run, self.min_down)
 
     def _node(self, state: State, queue: deque[State]) -> int:
         if state not in self.nodes:

@@ -1,0 +1,111 @@
+"""Classical and clairvoyant controllers on short episodes of both plants."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+from trimtab_grid.controllers import REFERENCE, entries
+from trimtab_grid.domain import DOMAIN
+from trimtab_grid.scenario import GridScenario
+
+SEEDS = np.array([1, 2])
+
+
+def scenario(plant: str, shield: bool = True) -> GridScenario:
+    """Sixty hours of plant B, ninety minutes of plant A."""
+    if plant == "plant-b":
+        data = {"load": {"mean_kw": 350}, "climate": {"drop_per_min": None}}
+        return GridScenario.model_validate(
+            {"plant": plant, "data": data, "step_min": 60, "horizon_h": 60, "shield": shield}
+        )
+    return GridScenario(plant=plant, horizon_h=1.5, shield=shield)
+
+
+@lru_cache(maxsize=64)
+def played(plant: str, name: str, shield: bool = True) -> dict[str, Any]:
+    """Metrics of one controller, and the share of steps in which the shield intervened."""
+    scene = scenario(plant, shield)
+    entry = entries(scene)[name]
+    with DOMAIN.build(scene, len(SEEDS), entry.interface) as problem:
+        controller = entry.factory(problem)
+        obs = problem.reset(SEEDS)
+        controller.reset(SEEDS)
+        intervened = 0
+        for _ in range(scene.horizon):
+            step = problem.step(controller.act(obs))
+            obs = step.obs
+            intervened += int(step.intervened.sum())
+        assert step.metrics is not None
+        return {**step.metrics, "intervened": intervened / scene.horizon / len(SEEDS)}
+
+
+@lru_cache(maxsize=8)
+def bounds(plant: str) -> tuple[float, ...]:
+    found = [DOMAIN.bound(scenario(plant), int(seed)) for seed in SEEDS]
+    return tuple(b.value for b in found if b is not None)
+
+
+NAMES = tuple(entries(scenario("plant-a")))
+SOME = (
+    *(name for name in NAMES if not name.startswith("always_")),
+    "always_start_charge",
+    "always_stop_discharge",
+)
+
+
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("plant", ["plant-a", "plant-b"])
+def test_no_controller_harms_the_plant_behind_the_shield_or_beats_the_bound(
+    plant: str, name: str
+) -> None:
+    metrics = played(plant, name)
+    assert np.all(metrics["unserved_kwh"] < 1e-6)
+    assert np.all(metrics["surplus_kwh"] < 1e-6)
+    assert np.all(metrics["cost_l"] >= np.array(bounds(plant)) * (1 - 1e-9))
+
+
+def test_perfect_foresight_without_a_shield_meets_the_bound_of_plant_b() -> None:
+    cost = played("plant-b", "dp_perfect", shield=False)["cost_l"]
+    np.testing.assert_allclose(cost, bounds("plant-b"), rtol=3e-3)  # the reserve rule costs 0.17 %
+
+
+def test_rules_of_plant_b_stand_in_the_order_of_practice() -> None:
+    names = ("dp_perfect", REFERENCE, "diesel_wind", "diesel_only")
+    costs = [played("plant-b", name)["cost_l"].sum() for name in names]
+    assert costs == sorted(costs)
+
+
+def test_load_following_is_seldom_corrected() -> None:
+    assert played("plant-b", REFERENCE)["intervened"] <= 0.03
+
+
+def test_the_stochastic_program_without_foresight_beats_load_following_on_plant_b() -> None:
+    costs = [played("plant-b", name)["cost_l"].sum() for name in ("stochastic_dp", REFERENCE)]
+    assert costs[0] < costs[1]
+
+
+def test_entries_play_the_plant_s_own_interface() -> None:
+    for plant, interface in (("plant-a", "order"), ("plant-b", "default")):
+        offered = entries(scenario(plant))
+        assert {entry.interface for entry in offered.values()} == {interface}
+        assert offered[REFERENCE].role == "reference"
+        assert sum(name.startswith("always_") for name in offered) == 9
+
+
+def test_a_rule_s_setpoint_changes_what_it_does() -> None:
+    scene = scenario("plant-b")
+    entry = entries(scene)["cycle_charging"]
+    costs = []
+    for setpoint in (0.3, 0.9):
+        with DOMAIN.build(scene, 1, entry.interface) as problem:
+            controller = entry.factory(problem, setpoint=setpoint)
+            obs = problem.reset(SEEDS[:1])
+            for _ in range(scene.horizon):
+                step = problem.step(controller.act(obs))
+                obs = step.obs
+            assert step.metrics is not None
+            costs.append(float(step.metrics["throughput_kwh"][0]))
+    assert costs[0] < costs[1]
