@@ -58,10 +58,10 @@ class GridDomain(Domain):
         )
 
     def controllers(self, problem: GridScenario) -> Mapping[str, Entry]:
-        """See `controllers.entries`."""
-        from trimtab_grid.controllers import entries
+        """See `controllers.entries`; learned ones where their weights ship."""
+        from trimtab_grid.controllers import entries, learned
 
-        return entries(problem)
+        return {**entries(problem), **learned.entries(problem)}
 
     def reference(self, problem: GridScenario) -> tuple[str, ...]:
         """Load following."""

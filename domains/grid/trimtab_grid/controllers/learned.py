@@ -20,6 +20,7 @@ from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, O
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import load_arrays, load_policy
 from trimtab.learn.risk import StockProblem
+
 from trimtab_grid.engine.observe import PLANT_COLUMNS, UNIT_COLUMNS
 from trimtab_grid.model import fuel_l_h
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH
