@@ -190,6 +190,12 @@ def standing(
     return True, f"proven: {queries} queries over {certificate.unit_states} unit states, all unsat"
 
 
+def standing_of(plant: str, record: PlantArrays, built: BuiltTables) -> tuple[bool, str]:
+    """Whether the package holds a certificate that proves this plant, and the line to show."""
+    path = shipped_path(plant, float(record.step_min))
+    return standing(read_certificate(path), record, built)
+
+
 def as_plain(certificate: Certificate) -> Mapping[str, Any]:
     """A certificate as plain data, for files and reports."""
     plain: Mapping[str, Any] = certificate.model_dump(mode="json")

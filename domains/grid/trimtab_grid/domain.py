@@ -160,8 +160,19 @@ class GridDomain(Domain):
             "weather": "load is synthetic; wind is that of a typical year",
             "file": "load, wind and PV are the user's",
         }
-        shield = "the shield is on" if problem.shield else "the shield is off"
-        return (made[problem.data.kind], shield)
+        return (made[problem.data.kind], self._shield_note(problem))
+
+    @staticmethod
+    def _shield_note(problem: GridScenario) -> str:
+        if not problem.shield:
+            return "the shield is off"
+        from trimtab_grid.arrays import plant_arrays
+        from trimtab_grid.certificate import standing_of
+        from trimtab_grid.safety import safe_tables
+
+        plant = problem.resolved_plant()
+        record = plant_arrays(plant, problem.step_min)
+        return f"the shield is on; {standing_of(plant.name, record, safe_tables(record))[1]}"
 
 
 DOMAIN = GridDomain()

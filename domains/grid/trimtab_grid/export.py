@@ -26,8 +26,8 @@ from trimtab_grid.arrays import OFF, TRIPPED, PlantArrays
 from trimtab_grid.certificate import as_plain, facts, read_certificate, shipped_path, standing
 from trimtab_grid.plant import Plant
 from trimtab_grid.problem import GridControl
+from trimtab_grid.safety import safe_tables
 from trimtab_grid.series import Series, load_series
-from trimtab_grid.shield_tables import build_tables
 from trimtab_grid.writers import with_parquet, write_schedule, write_table, write_text
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -99,7 +99,7 @@ def safety(plant: Plant, arrays: PlantArrays, shielded: bool) -> dict[str, Any]:
     """Standing of the shield on this plant: what is proven, under which conditions."""
     if not shielded:
         return {"proven": False, "standing": "not proven: the shield is off"}
-    built = build_tables(arrays)
+    built = safe_tables(arrays)
     certificate = read_certificate(shipped_path(plant.name, float(arrays.step_min)))
     proven, words = standing(certificate, arrays, built)
     stated = facts(arrays, built)
