@@ -1,4 +1,4 @@
-"""Address maps of space C against published ones on nine program kernels, with certified gaps.
+"""Address maps of space C against published ones on program kernels, with certified gaps.
 
 Run: python benchmarks/dram_space_c.py [EVALUATIONS] [REQUESTS] [RESULTS.jsonl]
 DDR4-2400, one channel, FR-FCFS over one shared queue of 32 (Ramulator's size), open rows with
@@ -18,6 +18,7 @@ from typing import Any
 from trimtab.search.loop import Search
 from trimtab_hardware.dram.certificates import dram_bound, verify_dram_bound
 from trimtab_hardware.dram.domain import DOMAIN
+from trimtab_hardware.dram.free_maps import varying_bits
 from trimtab_hardware.dram.map_search import MapSearch
 from trimtab_hardware.dram.problem import DramProblem
 from trimtab_hardware.dram.programs import KERNELS
@@ -46,7 +47,9 @@ def measured(kernel: str, evaluations: int, requests: int) -> dict[str, Any]:
     problem = DramProblem(scenario)
     references = DOMAIN.reference_designs(scenario)
     starts = problem.spec.space.code(list(references.values()))
-    search = Search(problem, MapSearch(problem.spec.space, problem.part, starts, 1), evaluations)
+    varying = varying_bits(problem.traces[0], problem.part)
+    optimizer = MapSearch(problem.spec.space, problem.part, starts, 1, varying)
+    search = Search(problem, optimizer, evaluations)
     while not search.done:
         search.advance()
     bound = dram_bound(scenario)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trimtab_hardware.dram.bounds import Machine, floor
+from trimtab_hardware.dram.bounds import floor
 from trimtab_hardware.dram.bounds_check import slow_floor
 from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.machine import Machine
 from trimtab_hardware.dram.part import load_part, part_ids
 from trimtab_hardware.dram.simulation import Engine
 from trimtab_hardware.dram.spaces import (
@@ -114,3 +115,37 @@ def test_no_module_of_several_channels_and_ranks_goes_below_its_bound(channels, 
         found = Engine(trace, DDR3, chosen).run(Configuration(channels=channels, ranks=ranks))
         assert below.cycles <= found.total_ck
         assert below.energy_pj <= found.energy_pj * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("part_id", ["ddr3-1600-1gb-x8", "ddr4-2400-4gb-x8"])
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_no_map_goes_below_the_bound_of_its_controller(part_id, seed):
+    part, rng = load_part(part_id), np.random.default_rng(seed)
+    trace = random_trace(rng, part, 1500)
+    size = int(rng.choice([1, 4, 32]))
+    postponed, pulled = int(rng.choice([0, 1, 8])), int(rng.choice([0, 0, 4]))
+    chosen = Configuration(
+        page_policy=str(rng.choice(["Open", "OpenAdaptive", "Closed", "ClosedAdaptive"])),
+        scheduler=str(rng.choice(["Fifo", "FrFcfs", "FrFcfsGrp"])),
+        scheduler_buffer="Shared",
+        request_buffer_size=size,
+        refresh_max_postponed=postponed,
+        refresh_max_pulled_in=pulled,
+    )
+    below = floor(trace, Machine(part, None, window=size, postponed=postponed, pulled_in=pulled))
+    space = address_maps(part)
+    for design in space.designs(space.sample(3, rng)):
+        found = Engine(trace, part, address_map_of(part, design)).run(chosen)
+        assert below.cycles <= found.total_ck
+        assert below.energy_pj <= found.energy_pj * (1 + 1e-12)
+
+
+def test_turning_the_bus_and_refreshing_raise_the_bound_of_mixed_traffic():
+    drawn = mixed_load(0.97, 16 * DDR3.timing.refi, sequential_share=1.0, write_share=0.5)
+    trace = Trace.of(np.arange(len(drawn)), drawn.address, drawn.is_write)
+    loose = floor(trace, Machine(DDR3, None, all_bank_refresh=False))
+    turning = floor(trace, Machine(DDR3, None, all_bank_refresh=False, window=32))
+    forced = floor(trace, Machine(DDR3, None, window=32, postponed=0, pulled_in=0))
+    assert loose.cycles < turning.cycles < forced.cycles
+    assert forced.cycles - turning.cycles >= 14 * DDR3.timing.rfc

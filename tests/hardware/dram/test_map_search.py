@@ -52,3 +52,20 @@ def test_it_finds_a_better_map_than_every_published_one():
     while not search.done:
         search.advance()
     assert search.score.min() < 0.95 * search.score[: len(STARTS)].min()
+
+
+def test_steps_move_only_bits_that_differ_between_requests():
+    varying = (0, 1, 2, 9, 14)
+    search = MapSearch(SPACE, DDR3, STARTS[:1], 4, varying)
+    points = search.ask(1)
+    search.tell(points, np.zeros(1))
+    bits = len(spaces.map_bits(DDR3))
+    start = spaces.canonical_maps(DDR3, STARTS[:1])[0]
+    rows = SPACE.decode(search.ask(60))
+    for row in rows:
+        for field in spaces.segments(DDR3).values():
+            arrived = set(row[field]) - set(start[field])
+            assert len(arrived - set(varying)) <= len(set(start[field]) - set(row[field]))
+        tapped = row[bits:][row[bits:] > 0].astype(int) - 1
+        row_bits = np.sort(row[spaces.segments(DDR3)["row"]]).astype(int)
+        assert set(row_bits[tapped]) <= set(varying)

@@ -14,68 +14,28 @@ term's own start, ⌊arrival/REFI⌋ + 8; the least consistent T is taken. Energ
 activations and columns that must happen, the refreshes that must, and the least background
 current for T − 1 cycles. The product of both bounds is a bound on energy × time.
 
-If the map is free, A is the least over all maps of space C, see `free_maps`, and the bank term is
-dropped.
+If the map is free, see `free_floor`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab_hardware.dram.address_map import AddressMap
-from trimtab_hardware.dram.part import Part
+from trimtab_hardware.dram.machine import POSTPONED_OR_PULLED, Floor, Machine, charge_pj
 from trimtab_hardware.dram.traces import Trace
 
 IntArray = NDArray[np.int64]
-POSTPONED_OR_PULLED = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What is common to all designs that a bound covers.
-
-    Attributes:
-        part: memory of a channel.
-        address_map: the map of all designs, or None if it is free (one channel, one rank).
-        channels: independent channels.
-        ranks: ranks per channel.
-        all_bank_refresh: every design refreshes all banks at once.
-        power_down: some design powers down.
-        window: requests that the controller of a free map holds at most.
-    """
-
-    part: Part
-    address_map: AddressMap | None
-    channels: int = 1
-    ranks: int = 1
-    all_bank_refresh: bool = True
-    power_down: bool = False
-    window: int = 1 << 40
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """Lower bounds of one machine; `bus`, `bank`, `activate` before refresh, cycles."""
-
-    cycles: int
-    energy_pj: float
-    bus: int
-    bank: int
-    activate: int
-    activations: int
-
-    @property
-    def energy_delay(self) -> float:
-        """Bound on energy × time, pJ·cycles."""
-        return self.energy_pj * self.cycles
 
 
 def floor(trace: Trace, machine: Machine) -> Floor:
     """Lower bounds on total cycles and energy of `trace` on `machine`."""
+    if machine.address_map is None:
+        from trimtab_hardware.dram.free_floor import free_floor
+
+        return free_floor(trace, machine)
     part, t = machine.part, machine.part.timing
     writes = bool(trace.is_write.any())
     reads = not bool(trace.is_write.all())
@@ -93,18 +53,16 @@ def floor(trace: Trace, machine: Machine) -> Floor:
         terms.append((first, activate))
     cycles = _with_refresh(terms, fixed, machine)
     total = int(distinct.sum())
-    energy = _energy_pj(trace, machine, total, cycles)
+    counted = machine.all_bank_refresh and t.refi
+    refreshes = _refreshes(cycles, 0, t.refi) * machine.ranks if counted else 0
+    energy = charge_pj(trace, machine, total, refreshes, cycles)
     return Floor(cycles, energy, max(int(b) for _, b in bus), bank, activate, total)
 
 
 def _activations(trace: Trace, machine: Machine) -> tuple[IntArray, IntArray]:
-    """Activations that each rank needs, and distinct rows of each bank (none if map is free)."""
+    """Activations that each rank needs, and distinct rows of each bank."""
     part = machine.part
-    if machine.address_map is None:
-        from trimtab_hardware.dram.free_maps import least_activations
-
-        count, _ = least_activations(trace, part, machine.window)
-        return np.array([count]), np.empty(0, dtype=np.int64)
+    assert machine.address_map is not None  # noqa: S101 - free maps have a floor of their own
     at = machine.address_map.decode(trace.address)
     rank = at.channel * machine.ranks + at.rank
     pages = np.unique((rank * part.banks + at.bank) * part.rows + at.row)
@@ -116,9 +74,10 @@ def _bus_terms(trace: Trace, machine: Machine, kappa: int) -> IntArray:
     """[k, 2] (arrival, term) that can be the greatest for some number of refreshes."""
     part = machine.part
     step = max(part.burst_ck, part.timing.ccd_s)
-    if machine.address_map is None or machine.channels == 1:
+    if machine.channels == 1:
         shares: Sequence[IntArray] = [trace.arrival]
     else:
+        assert machine.address_map is not None  # noqa: S101 - see `_activations`
         channel = machine.address_map.decode(trace.address).channel
         shares = [trace.arrival[channel == c] for c in range(machine.channels)]
     found = [
@@ -157,28 +116,3 @@ def _with_refresh(terms: list[tuple[int, int]], fixed: list[int], machine: Machi
         if needed <= cycles:
             return cycles
         cycles = needed
-
-
-def _energy_pj(trace: Trace, machine: Machine, activations: int, cycles: int) -> float:
-    part, t = machine.part, machine.part.timing
-    ranks = machine.ranks  # of the channel that lasts longest; the others may end at once
-    writes = int(trace.is_write.sum())
-    reads = len(trace) - writes
-    closed = max(0, activations - part.banks * ranks * machine.channels)
-    counted = machine.all_bank_refresh and t.refi
-    refreshes = _refreshes(cycles, 0, t.refi) * ranks if counted else 0
-    total = 0.0
-    for rail in part.rails:
-        background = min(rail.idd2n, rail.idd3n)
-        if machine.power_down:
-            background = min(background, rail.idd2p0, rail.idd2p1, rail.idd3p0, rail.idd3p1)
-        charge = (
-            activations * t.ras * (rail.idd0 - rail.idd3n)
-            + closed * (t.rc - t.ras) * (rail.idd0 - rail.idd2n)
-            + reads * part.burst_ck * (rail.idd4r - rail.idd3n if rail.idd4r else 0.0)
-            + writes * part.burst_ck * (rail.idd4w - rail.idd3n if rail.idd4w else 0.0)
-            + refreshes * t.rfc * (rail.idd5 - rail.idd3n if rail.idd5 else 0.0)
-            + (cycles - 1) * ranks * background
-        )
-        total += charge * rail.volt * part.tck_ns * part.devices
-    return total

@@ -11,7 +11,7 @@ import numpy as np
 from trimtab.contracts.errors import BoundError
 from trimtab.contracts.problem import Bound
 
-from trimtab_hardware.dram.bounds import Floor, Machine, floor
+from trimtab_hardware.dram.bounds import floor
 from trimtab_hardware.dram.bounds_check import slow_floor
 from trimtab_hardware.dram.enumerate import (
     COST,
@@ -23,6 +23,7 @@ from trimtab_hardware.dram.enumerate import (
     load_table,
     true_front,
 )
+from trimtab_hardware.dram.machine import Floor, Machine
 from trimtab_hardware.dram.metrics import FRONT
 from trimtab_hardware.dram.part import Part, load_part
 from trimtab_hardware.dram.problem import DramProblem, engine_hash
@@ -41,6 +42,8 @@ def dram_bound(scenario: DramScenario) -> Bound:
     value, floors = closed_form(problem)
     certificate = {"floors": [_plain(one) for one in floors], "identity": problem.identity}
     how = "bus, bank, activation and refresh limits on time; activations and columns on energy"
+    if scenario.space == "address-map":
+        how = "as for any map: bus with turning, activation and refresh limits, least activations"
     return Bound(value, "proven", how, certificate, cpu_s=time.process_time() - start)
 
 
@@ -120,7 +123,7 @@ def machines(problem: DramProblem) -> list[Machine]:
     """Every combination of part, channels and ranks that designs of the space may have."""
     space = {p.name: p for p in problem.spec.space.parameters}
     if problem.scenario.space == "address-map":
-        return [Machine(problem.part, None, window=_window(problem))]
+        return [_map_machine(problem)]
     if problem.scenario.space != "controller+":
         refreshes = problem.scenario.space == "seed10"
         return [Machine(problem.part, problem.fixed_map, all_bank_refresh=refreshes)]
@@ -128,6 +131,19 @@ def machines(problem: DramProblem) -> list[Machine]:
     whole = list(getattr(space["refresh_policy"], "values", ())) == ["AllBank"]
     counts = [getattr(space[name], "values", (1,)) for name in ("channels", "ranks")]
     return [_machine(problem, part, c, r, whole=whole) for part, c, r in product(parts, *counts)]
+
+
+def _map_machine(problem: DramProblem) -> Machine:
+    """The controller of all maps is the base's: its memory and its refresh limits are known."""
+    base = problem.base
+    return Machine(
+        problem.part,
+        None,
+        all_bank_refresh=base.refresh_policy == "AllBank",
+        window=_window(problem),
+        postponed=base.refresh_max_postponed,
+        pulled_in=base.refresh_max_pulled_in,
+    )
 
 
 def _window(problem: DramProblem) -> int:

@@ -182,3 +182,42 @@ def stencil(out: Filter, size: int) -> None:
                 if not reference(out, target + centre * DOUBLE, True):
                     return
         sweep += 1
+
+
+@njit(cache=True, nogil=True)
+def fft(out: Filter, size: int) -> None:
+    """Radix-2 transform in place by decimation in frequency, complex doubles, repeated.
+
+    Butterflies join elements size/2 apart in the first stage, neighbours in the last (Gentleman
+    and Sande 1966).
+    """
+    while True:
+        half = size // 2
+        while half:
+            for first in range(0, size, 2 * half):
+                for k in range(first, first + half):
+                    reference(out, k * 2 * DOUBLE, False)
+                    reference(out, (k + half) * 2 * DOUBLE, False)
+                    reference(out, k * 2 * DOUBLE, True)
+                    if not reference(out, (k + half) * 2 * DOUBLE, True):
+                        return
+            half //= 2
+
+
+@njit(cache=True, nogil=True)
+def stencil_3d(out: Filter, size: int) -> None:
+    """Jacobi sweeps of the seven-point stencil on doubles, two arrays that change places."""
+    plane = size * size
+    arrays = np.array([0, _after(0, plane * size * DOUBLE)])
+    sweep = 0
+    while True:
+        source, target = arrays[sweep % 2], arrays[1 - sweep % 2]
+        for i in range(1, size - 1):
+            for j in range(1, size - 1):
+                for k in range(1, size - 1):
+                    centre = i * plane + j * size + k
+                    for off in (-plane, -size, -1, 0, 1, size, plane):
+                        reference(out, source + (centre + off) * DOUBLE, False)
+                    if not reference(out, target + centre * DOUBLE, True):
+                        return
+        sweep += 1

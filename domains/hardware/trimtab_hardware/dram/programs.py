@@ -36,6 +36,8 @@ def _kernels() -> Mapping[str, Callable[[Filter, int], None]]:
         "histogram": lambda out, seed: kernels.histogram(out, 1 << 20, seed),
         "transpose": lambda out, _: kernels.transpose(out, 2048),
         "stencil": lambda out, _: kernels.stencil(out, 2048),
+        "stencil-3d": lambda out, _: kernels.stencil_3d(out, 256),
+        "fft": lambda out, _: kernels.fft(out, 1 << 20),
     }
 
 
@@ -49,6 +51,8 @@ KERNELS = (
     "histogram",
     "transpose",
     "stencil",
+    "stencil-3d",
+    "fft",
 )
 
 

@@ -15,7 +15,7 @@ from trimtab_hardware.dram.traces import Trace, merge
 SeedWorkload = Literal["stream", "random", "cloud-1", "cloud-2"]
 Kernel = Literal[
     "triad", "gemm", "spmv", "pointer-chase", "gups", "attention", "histogram", "transpose",
-    "stencil",
+    "stencil", "stencil-3d", "fft",
 ]  # fmt: skip
 SpaceName = Literal["seed10", "seed10-ideal", "controller+", "address-map"]
 PublishedMap = Literal["row-bank-column", "RoBaRaCoCh", "MOP4CLXOR", "bank-row-column"]
