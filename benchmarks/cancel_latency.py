@@ -21,6 +21,7 @@ from trimtab.run.store import Store
 from trimtab.run.worker import Duty
 from trimtab.run.workspace import Workspace
 
+PATIENCE_S = 20.0
 LONG = {
     "toy/tank-day": ("problem.horizon_h=8760", "controllers=[tariff]"),
     "toy/queue-hour": ("problem.horizon_min=1440", "controllers=[threshold]"),
@@ -38,7 +39,10 @@ def latency(scenario: str, overrides: tuple[str, ...], folder: Path) -> tuple[fl
     space = Workspace(folder)
     run = space.enqueue(scenario, RunOptions(), overrides=[*overrides, "seeds=[1]"])
     with Store(folder) as store, Crew(store, Duty(str(folder), run), 1) as crew:
+        until = time.monotonic() + PATIENCE_S
         while not any(d.kind in {"episode", "search"} and d.step > 0 for d in crew.doing):
+            if crew.doing and time.monotonic() > until:
+                break  # a long bound comes first: cancel that
             crew.tick()
             if not Scope(run).open_jobs(store.db):
                 return None

@@ -172,8 +172,8 @@ def main() -> None:
         print(json.dumps({"targets": len(chosen), "faults": faults}, indent=1))
         raise SystemExit(1 if faults else 0)
     if find_spec("atheris") is None:
-        print("fuzzing skipped: atheris has no wheel for this Python or system")
-        return
+        print("fuzzing skipped: atheris is not installed (it has wheels for Python 3.11 to 3.13)")
+        raise SystemExit(1 if os.environ.get("TRIMTAB_REQUIRE_FUZZ") else 0)
     corpus = args.corpus or Path(tempfile.mkdtemp(prefix="fuzz-corpus-"))
     if args.alone:
         fuzz(target_of(args.alone), corpus / args.alone, args.seconds)

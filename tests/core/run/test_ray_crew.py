@@ -77,8 +77,18 @@ def stored(workspace: Path) -> tuple[dict[str, Any], list[Any]]:
     return results, rows
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed (extra ray)")
-def test_a_run_on_ray_survives_the_loss_of_a_node_with_the_same_bits(tmp_path: Path) -> None:
+@pytest.fixture
+def with_ray() -> None:
+    """Skip, by name, where there is no Ray; where it is required its absence is a failure."""
+    if find_spec("ray") is None:
+        if os.environ.get("TRIMTAB_REQUIRE_RAY"):
+            pytest.fail("ray is not installed: pip install trimtab[ray]")
+        pytest.skip("ray is not installed (extra ray)")
+
+
+def test_a_run_on_ray_survives_the_loss_of_a_node_with_the_same_bits(
+    with_ray: None, tmp_path: Path
+) -> None:
     execute(load_scenario("toy/tank-day", SETTINGS), RunOptions(workspace=tmp_path / "local"))
     done = subprocess.run(
         [sys.executable, "-c", NODE_LOSS, str(tmp_path / "ray"), json.dumps(SETTINGS)],
@@ -97,8 +107,8 @@ def test_a_run_on_ray_survives_the_loss_of_a_node_with_the_same_bits(tmp_path: P
         assert max(job.attempt for job in store.jobs(run.id)) >= 2
 
 
-@pytest.mark.skipif(find_spec("ray") is not None, reason="ray is installed")
-def test_without_ray_the_extra_is_named(tmp_path: Path) -> None:
+def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
     options = RunOptions(workspace=tmp_path, engine="ray")
     with pytest.raises(MissingDependencyError, match=r"trimtab\[ray\]"):
         execute(load_scenario("toy/tank-day", ["seeds=[1]"]), options)
