@@ -22,5 +22,9 @@ def compiled(function: _F) -> _F:
 
 def inner(function: _F) -> _F:
     """A part of compiled functions; it is compiled with them and not callable from Python."""
-    options = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = {
+        **_OPTIONS,
+        "no_cpython_wrapper": True,
+        "no_cfunc_wrapper": True,
+    }
     return cast("_F", njit(**options)(function))

@@ -126,6 +126,10 @@ class Episodes:
             source="episode",
         )
 
+    def hours(self) -> FloatArray:
+        """[steps + 1] local time of day."""
+        return clock(self.start, self._scenario.step_min, self._steps)[0]
+
     def calendar(self) -> FloatArray:
         """[steps + 1, 4] sine and cosine of the time of day and of the year."""
         hour, day = clock(self.start, self._scenario.step_min, self._steps)

@@ -40,6 +40,7 @@ from trimtab_grid.metrics import METRICS
 from trimtab_grid.model import CO2_KG_PER_L
 from trimtab_grid.network_watch import fresh, network_metrics, watch
 from trimtab_grid.objective import stored_energy_price_l_per_kwh, terminal_l
+from trimtab_grid.outer_grid import EXTRA_COLUMNS, OuterPlan
 from trimtab_grid.plant import Plant
 from trimtab_grid.plant_network import PlantNetwork
 from trimtab_grid.resources import Forecasts, GridModel, GridState
@@ -50,7 +51,6 @@ from trimtab_grid.specification import INTERFACES, REWARDS, grid_spec, observed_
 FAILURES, SENSORS = Stream("failures"), Stream("sensors")
 LOG_ENTRIES = 3_000_000
 """Steps times copies up to which whole episodes are kept for monitors."""
-_ISLAND = np.zeros((1, 5))
 _MOVED = len(REASON_TEXTS) - 1
 
 
@@ -73,8 +73,14 @@ class GridControl(ControlProblem):
         self.arrays = plant_arrays(self.plant, scenario.step_min)
         self.guard = guard_of(self.arrays, scenario.shield)
         self._by_order = INTERFACES[interface]
+        self._extra = () if scenario.outer_grid is None else EXTRA_COLUMNS
         self.spec = grid_spec(
-            self.arrays, self.plant.name, self._by_order, scenario.horizon, self.guard.soc_window
+            self.arrays,
+            self.plant.name,
+            self._by_order,
+            scenario.horizon,
+            self.guard.soc_window,
+            self._extra,
         )
         self._read = read
         self._episodes = Episodes(scenario, self.plant, read)
@@ -91,6 +97,13 @@ class GridControl(ControlProblem):
         )
         self._random = bool((self.arrays.trip_probability > 0).any()) or bool(
             (self.arrays.start_failure > 0).any()
+        )
+        self._outer = OuterPlan(
+            scenario.outer_grid,
+            scenario.fuel_price,
+            self._episodes.hours(),
+            float(self.arrays.step_h),
+            copies,
         )
         self._allocate(copies)
 
@@ -136,6 +149,7 @@ class GridControl(ControlProblem):
         source = foretold(self.scenario.forecast, bank, self._seed[rows])
         if source is not None:
             self._foretold[rows] = source
+        self._outer.draw(rows, self._seed[rows], self._episode[rows])
         self._states[rows] = np.zeros((), STATE)
         self._moments[rows] = np.zeros((), MOMENT)
         self._flows[rows] = fresh(len(rows))
@@ -237,7 +251,7 @@ class GridControl(ControlProblem):
             self._plan,
             draws,
             noise,
-            _ISLAND,
+            self._outer.now(step),
             self._daily,
         )
 
@@ -316,6 +330,9 @@ class GridControl(ControlProblem):
             self._low,
             self._high,
         )
+        extra = self._outer.seen(self._states["step"])
+        if extra.shape[1]:
+            self._out[:, -extra.shape[1] :] = extra
         return self._seen(np.arange(self.copies), self._live)
 
     def _seen(self, rows: IntArray, alive: BoolArray) -> Obs:
@@ -337,12 +354,17 @@ class GridControl(ControlProblem):
 
     def snapshot(self, rows: IntArray) -> Mapping[str, NDArray[Any]]:
         """See `ControlProblem.snapshot`."""
-        return {name: np.array(getattr(self, name)[rows]) for name in _KEPT}
+        kept = {name: np.array(getattr(self, name)[rows]) for name in _KEPT}
+        if self._extra:
+            kept["outer_grid"] = self._outer.there[rows].copy()
+        return kept
 
     def restore(self, snapshot: Mapping[str, NDArray[Any]], rows: IntArray) -> None:
         """See `ControlProblem.restore`."""
         for name in _KEPT:
             getattr(self, name)[rows] = snapshot[name]
+        if self._extra:
+            self._outer.there[rows] = snapshot["outer_grid"]
 
     def resource(self, need: Need) -> Any:
         """`model`, `state`, `forecast` (see `resources`); `future`: [N, steps, 3] of the bank."""
@@ -352,7 +374,7 @@ class GridControl(ControlProblem):
                 self.plant,
                 self.arrays,
                 self._by_order,
-                observed_columns(self.arrays),
+                (*observed_columns(self.arrays), *self._extra),
                 self._scale,
                 self.guard.tables,
                 self.guard.on,

@@ -10,6 +10,7 @@ from trimtab.contracts.scenario import DataFile, StrictModel
 from trimtab_grid.forecasts import ForecastSettings
 from trimtab_grid.generators import CommunityLoad, WindClimate
 from trimtab_grid.network_settings import NetworkSettings
+from trimtab_grid.outer_grid import OuterGrid
 from trimtab_grid.plant import Plant, load_plant
 from trimtab_grid.series import MIN_STEP_MIN, Refinement
 from trimtab_grid.series_files import Reading
@@ -81,6 +82,7 @@ class GridScenario(StrictModel):
     shield: bool = Field(True, description="the proven shield stands before the plant")
     faults: tuple[Fault, ...] = ()
     fuel_price: float = Field(1.5, gt=0, description="price of a litre, any currency")
+    outer_grid: OuterGrid | None = Field(None, description="connection to a public grid")
 
     @model_validator(mode="after")
     def _whole_steps(self) -> GridScenario:

@@ -51,7 +51,12 @@ def observed_columns(plant: PlantArrays) -> tuple[str, ...]:
 
 
 def grid_spec(
-    plant: PlantArrays, name: str, by_order: bool, horizon: int, soc_window: tuple[float, float]
+    plant: PlantArrays,
+    name: str,
+    by_order: bool,
+    horizon: int,
+    soc_window: tuple[float, float],
+    extra: tuple[str, ...] = (),
 ) -> Spec:
     """The spec of one microgrid.
 
@@ -61,6 +66,7 @@ def grid_spec(
         by_order: the "order" interface.
         horizon: steps.
         soc_window: charge states an episode may begin with.
+        extra: observed columns besides those of an island.
     """
     power = float(plant.power_kw) or 1.0
     box = Box("battery", "kW", -float(plant.charge_kw), float(plant.discharge_kw) or power)
@@ -70,7 +76,7 @@ def grid_spec(
         name=f"grid.{name}-{'order' if by_order else 'units'}-1",
         agent_type=(0,),
         actions=(Composite(commands, (box,)),),
-        obs_dim=len(observed_columns(plant)),
+        obs_dim=len(observed_columns(plant)) + len(extra),
         rewards=REWARDS,
         costs=COSTS,
         context=(

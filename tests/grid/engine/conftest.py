@@ -23,7 +23,7 @@ class Fleet:
         self.states = np.zeros(n, STATE).view(np.recarray)
         self.moments = np.zeros(n, MOMENT).view(np.recarray)
         self.daily = np.zeros((n, int(self.bank.shape[1] * step_min / 1440) + 1))
-        self.outer = np.zeros((1, 5))
+        self.outer = np.zeros((1, 4))
         self.log: list[Any] = []
         for row in range(n):
             charge = soc if np.isscalar(soc) else soc[row]

@@ -126,6 +126,18 @@ def _net_kw(m: Moment) -> float:
 
 
 @inner
+def bought_kw(plant: PlantArrays, m: Moment, import_kw: float, price_l: float) -> float:
+    """Import that is cheaper than the cheapest running unit's marginal fuel, beyond floors."""
+    cheapest = math.inf
+    for i in range(plant.n):
+        if m.mode[i] == RUN:
+            cheapest = min(cheapest, plant.part_slope[i, 0])
+    if price_l >= cheapest:
+        return 0.0
+    return min(import_kw, max(0.0, _net_kw(m) - floors_kw(plant, m)))
+
+
+@inner
 def _absorb(plant: PlantArrays, s: State, m: Moment, export_kw: float, relax: bool) -> None:
     """Bring what units must give up to their floors."""
     excess = floors_kw(plant, m) - _net_kw(m)

@@ -37,8 +37,8 @@ from trimtab_grid.shield_kernel import DEGRADED, battery_interval, commit, retur
 FAULT_COLUMNS = 2 + 2 * MAX_UNITS
 """Of the fault plan [steps, columns]: bias of the charge reading, battery unavailable (0 or 1),
 trip of each unit (0 or 1), failed start of each unit (0 or 1)."""
-IMPORT_KW, EXPORT_KW, IMPORT_L, EXPORT_L, GRID_WISH = range(5)
-"""Columns of the outer grid per copy: limits (export not positive), prices L/kWh, wish kW."""
+IMPORT_KW, EXPORT_KW, IMPORT_L, EXPORT_L = range(4)
+"""Columns of the outer grid per copy: limits (export not positive), prices L/kWh."""
 NOT_LEGAL, CLIPPED = 1, 1
 """Reason without a shield: a command that units cannot take; a setpoint moved to its limits."""
 
@@ -310,7 +310,8 @@ def advance(
     set_interval(plant, tables, shielded, s, m, battery, outer[IMPORT_KW])
     shed_ready(plant, s, m)
     set_battery(plant, m, outer)
-    m.exchange_kw = min(max(outer[GRID_WISH], outer[EXPORT_KW]), outer[IMPORT_KW])
+    m.exchange_kw = 0.0
+    m.exchange_kw = dispatch.bought_kw(plant, m, outer[IMPORT_KW], outer[IMPORT_L])
     if dispatch.forms_grid(plant, m, battery, outer[IMPORT_KW] > outer[EXPORT_KW]):
         relax = m.alarm != CALM
         dispatch.balance(plant, s, m, outer[EXPORT_KW], outer[IMPORT_KW], relax)
@@ -360,7 +361,7 @@ def advance_all(
         faults: [steps, FAULT_COLUMNS] plan of faults, or no rows.
         draws: [N, 2·MAX_UNITS] uniform draws for trips and failed starts, or no columns.
         noise: [N] error of the charge reading in -1..1, or none.
-        outer: [N, 5] limits, prices and wish of the outer grid, or one row for all.
+        outer: [N, 4] limits and prices of the outer grid, or one row for all.
         daily_l: [N, days] fuel per day, added to.
     """
     for row in range(len(states)):
