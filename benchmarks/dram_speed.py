@@ -50,8 +50,8 @@ def main() -> None:
     for part in map(load_part, PARTS):
         for name, trace in workloads(requests).items():
             engine = Engine(trace, part)
-            records = engine.split(1, 1)[0][1]
-            inner = median_s(lambda: run_channel(part, design, records.copy()))  # noqa: B023
+            records = engine.split(1, 1)[0][1].copy()
+            inner = median_s(lambda: run_channel(part, design, records))  # noqa: B023
             outer = median_s(lambda: engine.run(design))  # noqa: B023
             millions = requests / 1e6
             print(f"{part.id:20} {name:8} {millions / inner:10.2f} {millions / outer:10.2f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,19 @@ from trimtab_hardware.dram.configuration import Configuration
 from trimtab_hardware.dram.engine import state as layout
 from trimtab_hardware.dram.engine.loop import run
 from trimtab_hardware.dram.part import Part
+from trimtab_hardware.dram.result import COMMANDS
 from trimtab_hardware.dram.traces import Trace
 
 Array = np.ndarray[Any, Any]
 IntArray = NDArray[np.int64]
+
+_LANES = {
+    "ACT": layout.ACTS,
+    "RD": layout.READS,
+    "RDA": layout.READS,
+    "WR": layout.WRITES,
+    "WRA": layout.WRITES,
+}
 
 
 def request_records(trace: Trace, place: Coordinates, part: Part, index: IntArray) -> Array:
@@ -49,6 +59,8 @@ def parameter_record(part: Part, design: Configuration, requests: int) -> Array:
     record["ranks"] = design.ranks
     record["banks_per_group"] = part.banks // part.groups
     record["banks_per_rank"] = part.banks
+    record["groups_per_rank"] = part.groups
+    record["lane_of"] = [_LANES.get(name, layout.FREE) for name in COMMANDS]
     same = design.refresh_policy == "SameBank"
     record["units"] = part.banks // part.groups if same else part.banks
     banks = np.arange(part.banks * design.ranks)
@@ -78,6 +90,8 @@ def _choose(record: Array, design: Configuration) -> None:
     record["page_timeout"] = design.page_timeout_ck
     record["row_hit_cap"] = design.row_hit_cap
     record["starvation_cap"] = design.starvation_cap_ck
+    record["gated"] = design.power_down != "NoPowerDown" or design.command_mux == "Strict"
+    record["timed"] = design.power_down != "NoPowerDown" or design.starvation_cap_ck > 0
     record["capped"] = design.row_hit_cap > 0 or design.starvation_cap_ck > 0
 
 
@@ -88,9 +102,11 @@ def initial_state(part: Part, design: Configuration) -> Array:
         state[name] = -1
     for name in ("register", "stalled", "end_time", "accepted_at", "done_at"):
         state[name] = -1
-    for name in ("visible", "best_time", "due"):
+    for name in ("visible", "best_time", "due", "own", "begin_at", "resp_at", "response_at"):
         state[name] = layout.NEVER
-    state["slot"] = layout.IDLE
+    for name in ("act_at", "pre_at", "read_at", "rda_at", "write_at", "wra_at"):
+        state[name] = layout.LONG_AGO
+    _start(state)
     interval = part.timing.refi if design.refresh_policy == "AllBank" else part.timing.refi_pb
     if design.refresh_policy != "NoRefresh":
         for rank in range(design.ranks):
@@ -98,20 +114,122 @@ def initial_state(part: Part, design: Configuration) -> Array:
     return state
 
 
+def _start(state: Array) -> None:
+    """Ask for a pass of the controller, and then for the first request."""
+    state["slot"] = layout.IDLE
+    for slot in (layout.SOURCE, layout.WAKE):
+        state["slot"][0, slot] = layout.NEXT_ROUND
+        state["round_list"] = state["round_list"] << 3 | slot + 1
+    state["source_posted"] = layout.ACCEPT
+
+
 def first_refresh(refi: int, rank: int, ranks: int) -> int:
     """Cycle of a rank's first refresh: ranks take turns (at most two ranks)."""
     return refi - (rank * refi) // ranks
 
 
-def run_channel(part: Part, design: Configuration, requests: Array) -> tuple[Array, Array, Array]:
-    """Simulate one channel; `requests` is filled in.
+class ChannelRun:
+    """One channel under way: it serves requests, pauses, and may go on under other policies.
 
-    Returns:
-        State at the end, shape [1]; parameters, shape [1]; command log, shape [commands].
+    Args:
+        part: The memory.
+        design: The controller.
+        requests: Records of the channel's requests; they are filled in.
+
+    Attributes:
+        state: State of the engine, shape [1].
+        parameters: Part and configuration as the engine's parameters, shape [1].
+        requests: As given.
 
     Raises:
-        InputFileError: More banks or groups than the engine has room for.
-        SimulatorError: The controller came to a stop with requests left.
+        InputFileError: Part and configuration do not fit.
+    """
+
+    def __init__(self, part: Part, design: Configuration, requests: Array) -> None:
+        check_fit(part, design)
+        n = len(requests)
+        self.requests = requests
+        self.state = initial_state(part, design)
+        self.parameters = parameter_record(part, design, n)
+        self._design = design
+        self._log = np.empty(4 * n + 1024, dtype=layout.COMMAND)
+        self._heap = np.zeros(4096, dtype=layout.HEAP)
+        self._responses = np.empty(n, dtype=np.int32)
+        self._returns = np.empty(n, dtype=np.int32)
+
+    @property
+    def log(self) -> Array:
+        """Commands so far, shape [commands]."""
+        return self._log[: int(self.state["log_size"][0])]
+
+    def serve(self, completed: int) -> None:
+        """Go on until so many requests have had their response.
+
+        Raises:
+            SimulatorError: The controller came to a stop with requests left.
+        """
+        self.state["pause_at"] = completed
+        while True:
+            ended = run(
+                self.state[0], self.parameters[0], self.requests, self._heap,
+                self._responses, self._returns, self._log,
+            )  # fmt: skip
+            if ended == layout.PAUSED:
+                return
+            if ended == layout.LOG_FULL:
+                self._log = np.concatenate([self._log, np.empty_like(self._log)])
+            elif ended == layout.HEAP_FULL:
+                self._heap = np.concatenate([self._heap, np.zeros_like(self._heap)])
+            else:
+                self._stuck()
+
+    def _stuck(self) -> None:
+        done, n = int(self.state["completed"][0]), len(self.requests)
+        msg = (
+            f"DRAM controller: stuck at cycle {int(self.state['now'][0])} with {n - done} of {n} "
+            f"requests open under {self._design}: please report this configuration"
+        )
+        raise SimulatorError(msg)
+
+    def switch(self, page: int, scheduler: int) -> None:
+        """Serve what follows by another page policy and scheduler, by their positions.
+
+        Nothing changes if both are as before; open rows, queues and times stay.
+        """
+        c = self.parameters
+        if int(c["page"][0]) == page and int(c["scheduler"][0]) == scheduler:
+            return
+        c["page"], c["scheduler"] = page, scheduler
+        self.state["switched"] = 1
+
+    def snapshot(self) -> dict[str, Array]:
+        """Copies of all that changes, by name; each of shape [entries]."""
+        return {
+            "state": self.state.copy(),
+            "parameters": self.parameters.copy(),
+            "requests": self.requests.copy(),
+            "commands": self.log.copy(),
+            "heap": self._heap.copy(),
+            "responses": self._responses.copy(),
+            "returns": self._returns.copy(),
+        }
+
+    def restore(self, taken: Mapping[str, Array]) -> None:
+        """Go back to a snapshot; arrays may be longer than they were."""
+        self.state, self.parameters = taken["state"].copy(), taken["parameters"].copy()
+        self.requests, self._heap = taken["requests"].copy(), taken["heap"].copy()
+        self._responses, self._returns = taken["responses"].copy(), taken["returns"].copy()
+        size = int(self.state["log_size"][0])
+        self._log = np.empty(size + 4 * len(self.requests) + 1024, dtype=layout.COMMAND)
+        self._log[:size] = taken["commands"][:size]
+
+
+def check_fit(part: Part, design: Configuration) -> None:
+    """Refuse configurations that the part or the engine cannot have.
+
+    Raises:
+        InputFileError: More banks or groups than the engine has room for, or a refresh that the
+            standard lacks.
     """
     if part.banks * design.ranks > layout.BANKS or part.groups * design.ranks > layout.GROUPS:
         msg = (
@@ -124,23 +242,18 @@ def run_channel(part: Part, design: Configuration, requests: Array) -> tuple[Arr
         kind = design.refresh_policy
         msg = f"part {part.id} has no {kind} refresh (standards: {', '.join(allowed)}; rfc_pb > 0)"
         raise InputFileError(msg)
-    n = len(requests)
-    state, parameters = initial_state(part, design), parameter_record(part, design, n)
-    log = np.empty(4 * n + 1024, dtype=layout.COMMAND)
-    heap = np.zeros((4096, 2), dtype=np.int64)
-    responses, returns = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
-    while True:
-        ended = run(state[0], parameters[0], requests, heap, responses, returns, log)
-        if ended == layout.FINISHED:
-            return state, parameters, log[: int(state["log_size"][0])]
-        if ended == layout.LOG_FULL:
-            log = np.concatenate([log, np.empty(len(log), dtype=layout.COMMAND)])
-        elif ended == layout.HEAP_FULL:
-            heap = np.concatenate([heap, np.zeros_like(heap)])
-        else:
-            done = int(state["completed"][0])
-            msg = (
-                f"DRAM controller: stuck at cycle {int(state['now'][0])} with {n - done} of {n} "
-                f"requests open under {design}: please report this configuration"
-            )
-            raise SimulatorError(msg)
+
+
+def run_channel(part: Part, design: Configuration, requests: Array) -> tuple[Array, Array, Array]:
+    """Simulate one channel; `requests` is filled in.
+
+    Returns:
+        State at the end, shape [1]; parameters, shape [1]; command log, shape [commands].
+
+    Raises:
+        InputFileError: Part and configuration do not fit.
+        SimulatorError: The controller came to a stop with requests left.
+    """
+    channel = ChannelRun(part, design, requests)
+    channel.serve(len(requests))
+    return channel.state, channel.parameters, channel.log

@@ -33,8 +33,8 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Run:
-    """What one channel left behind."""
+class ChannelResult:
+    """What one channel left behind: its requests, by index in the trace, and its commands."""
 
     index: IntArray
     requests: Array
@@ -58,6 +58,7 @@ class Engine:
         self.part = part
         self._map = address_map
         self._shares: dict[tuple[int, int], list[tuple[IntArray, Array]]] = {}
+        self._spare: dict[tuple[int, int], list[list[Array]]] = {}
 
     def run(self, configuration: Configuration, *, commands: bool = False) -> Result:
         """Simulate under one configuration; `commands` asks for the command trace.
@@ -68,12 +69,19 @@ class Engine:
         """
         from trimtab_hardware.dram.channel import run_channel
 
+        shares = self.split(configuration.channels, configuration.ranks)
+        spare = self._spare.setdefault((configuration.channels, configuration.ranks), [])
+        try:  # records of an earlier run, unless another thread works with them
+            records = spare.pop()
+        except IndexError:
+            records = [first.copy() for _, first in shares]
         runs = []
-        for index, records in self.split(configuration.channels, configuration.ranks):
-            requests = records.copy()
+        for (index, _), requests in zip(shares, records, strict=True):
             state, parameters, log = run_channel(self.part, configuration, requests)
-            runs.append(_Run(index, requests, state, parameters, log))
-        return _collect(self.trace, self.part, runs, commands=commands)
+            runs.append(ChannelResult(index, requests, state, parameters, log))
+        result = collect(self.trace, self.part, runs, commands=commands)
+        spare.append(records)
+        return result
 
     def split(self, channels: int, ranks: int) -> list[tuple[IntArray, Array]]:
         """Indices and initial records of the requests of each channel that has any."""
@@ -150,7 +158,10 @@ def _read(path: Path, part: Part) -> Trace:
     return read_trace(path, part.clock_mhz)
 
 
-def _collect(trace: Trace, part: Part, runs: list[_Run], *, commands: bool) -> Result:
+def collect(
+    trace: Trace, part: Part, runs: list[ChannelResult], *, commands: bool = False
+) -> Result:
+    """Totals, energies and latencies of the channels of a finished run."""
     from trimtab_hardware.dram.energy import energies
 
     latency, arrival = np.empty(len(trace), np.int64), np.empty(len(trace), np.int64)
@@ -183,11 +194,11 @@ def _collect(trace: Trace, part: Part, runs: list[_Run], *, commands: bool) -> R
         limits_met=frozenset(
             name for name, mark in LIMITS.items() if any(run.state[mark][0] for run in runs)
         ),
-        commands=_command_trace(part, runs) if commands else None,
+        commands=command_trace(part, runs) if commands else None,
     )
 
 
-def _refresh_gap(run: _Run, total: int) -> int:
+def _refresh_gap(run: ChannelResult, total: int) -> int:
     """Longest time without a refresh of a rank (of a bank, if banks refresh alone), 0 to end."""
     log, ranks = run.log, int(run.parameters["ranks"][0])
     refreshes = log[(log["code"] >= REF) & (log["code"] <= REFSB)]
@@ -202,7 +213,8 @@ def _refresh_gap(run: _Run, total: int) -> int:
     return gap
 
 
-def _command_trace(part: Part, runs: list[_Run]) -> CommandTrace:
+def command_trace(part: Part, runs: list[ChannelResult]) -> CommandTrace:
+    """The commands of all channels, with rows and requests as the trace counts them."""
     log = np.concatenate([run.log for run in runs])
     channels = [np.full(len(run.log), k, dtype=np.int8) for k, run in enumerate(runs)]
     request, row = [], []

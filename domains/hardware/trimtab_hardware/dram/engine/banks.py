@@ -14,7 +14,10 @@ from trimtab_hardware.dram.engine.state import (
     FR_FCFS_GRP,
     GRP_FR_FCFS,
     GRP_FR_FCFS_WM,
+    NEVER,
+    NO_REQUEST,
     OPEN_ADAPTIVE,
+    index,
     inner,
     rare,
 )
@@ -27,15 +30,15 @@ Array = np.ndarray[Any, Any]
 def append(s: Any, c: Any, q: Array, b: int, r: int) -> None:
     """Store request `r` as the youngest of its bank."""
     last = s.tail[b]
-    q[r].older = last
-    q[r].younger = -1
+    q[index(r)].older = last
+    q[index(r)].younger = -1
     if last < 0:
         s.head[b] = r
     else:
-        q[last].younger = r
+        q[index(last)].younger = r
     s.tail[b] = r
     s.length[b] += 1
-    if c.scheduler != FIFO and q[r].row == s.row[b]:
+    if c.scheduler != FIFO and q[index(r)].row == s.row[b]:
         append_hit(s, q, b, r)
 
 
@@ -43,12 +46,12 @@ def append(s: Any, c: Any, q: Array, b: int, r: int) -> None:
 def append_hit(s: Any, q: Array, b: int, r: int) -> None:
     """Note that `r` goes to the open row, after all that do."""
     last = s.last_hit[b]
-    q[r].older_hit = last
-    q[r].younger_hit = -1
+    q[index(r)].older_hit = last
+    q[index(r)].younger_hit = -1
     if last < 0:
         s.first_hit[b] = r
     else:
-        q[last].younger_hit = r
+        q[index(last)].younger_hit = r
     s.last_hit[b] = r
     s.hits[b] += 1
 
@@ -61,7 +64,7 @@ def forget_hits(s: Any, b: int) -> None:
     s.last_hit[b] = -1
 
 
-@rare
+@inner
 def find_hits(s: Any, c: Any, q: Array, b: int) -> None:
     """Collect the requests to the row that has just been opened."""
     forget_hits(s, b)
@@ -70,35 +73,35 @@ def find_hits(s: Any, c: Any, q: Array, b: int) -> None:
     row = s.row[b]
     r = s.head[b]
     while r >= 0:
-        if q[r].row == row:
+        if q[index(r)].row == row:
             append_hit(s, q, b, r)
-        r = q[r].younger
+        r = q[index(r)].younger
 
 
 @inner
 def remove(s: Any, c: Any, q: Array, b: int, r: int) -> None:
     """Take request `r`, which goes to the open row, out of its bank's lists."""
-    older, younger = q[r].older, q[r].younger
+    older, younger = q[index(r)].older, q[index(r)].younger
     if older < 0:
         s.head[b] = younger
     else:
-        q[older].younger = younger
+        q[index(older)].younger = younger
     if younger < 0:
         s.tail[b] = older
     else:
-        q[younger].older = older
+        q[index(younger)].older = older
     s.length[b] -= 1
     if c.scheduler == FIFO:
         return
-    older, younger = q[r].older_hit, q[r].younger_hit
+    older, younger = q[index(r)].older_hit, q[index(r)].younger_hit
     if older < 0:
         s.first_hit[b] = younger
     else:
-        q[older].younger_hit = younger
+        q[index(older)].younger_hit = younger
     if younger < 0:
         s.last_hit[b] = older
     else:
-        q[younger].older_hit = older
+        q[index(younger)].older_hit = older
     s.hits[b] -= 1
 
 
@@ -107,13 +110,13 @@ def grouped_hit(s: Any, q: Array, b: int) -> int:
     """Oldest hit of the last direction that passes no older access to its line; else oldest."""
     r = s.first_hit[b]
     while r >= 0:
-        if q[r].write == s.last_write:
-            older = q[r].older_hit
-            while older >= 0 and q[older].line != q[r].line:
-                older = q[older].older_hit
+        if q[index(r)].write == s.last_write:
+            older = q[index(r)].older_hit
+            while older >= 0 and q[index(older)].line != q[index(r)].line:
+                older = q[index(older)].older_hit
             if older < 0:
                 return int(r)
-        r = q[r].younger_hit
+        r = q[index(r)].younger_hit
     return int(s.first_hit[b])
 
 
@@ -121,13 +124,13 @@ def grouped_hit(s: Any, q: Array, b: int) -> int:
 def oldest_of(s: Any, q: Array, b: int, write: int) -> int:
     """Oldest hit of a direction, else oldest request of it, else -1."""
     r = s.first_hit[b]
-    while r >= 0 and q[r].write != write:
-        r = q[r].younger_hit
+    while r >= 0 and q[index(r)].write != write:
+        r = q[index(r)].younger_hit
     if r >= 0:
         return int(r)
     r = s.head[b]
-    while r >= 0 and q[r].write != write:
-        r = q[r].younger
+    while r >= 0 and q[index(r)].write != write:
+        r = q[index(r)].younger
     return int(r)
 
 
@@ -172,19 +175,19 @@ def must_take_oldest(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether row hits have passed the oldest request often enough, or it has starved."""
     if c.row_hit_cap and s.passes[b] >= c.row_hit_cap:
         return True
-    return bool(c.starvation_cap and s.now - q[s.head[b]].stamp >= c.starvation_cap)
+    return bool(c.starvation_cap and s.now - q[index(s.head[b])].stamp >= c.starvation_cap)
 
 
 @rare
 def of_current_direction(s: Any, q: Array, b: int, hits: bool) -> int:
     """Requests (or hits) of the bank in the current request's direction."""
-    write = q[s.current[b]].write
+    write = q[index(s.current[b])].write
     found = 0
     r = s.head[b]
     while r >= 0:
-        if q[r].write == write and (not hits or q[r].row == s.row[b]):
+        if q[index(r)].write == write and (not hits or q[index(r)].row == s.row[b]):
             found += 1
-        r = q[r].younger
+        r = q[index(r)].younger
     return found
 
 
@@ -192,7 +195,7 @@ def of_current_direction(s: Any, q: Array, b: int, hits: bool) -> int:
 def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether another request than the current one goes to the open row."""
     if c.scheduler == FIFO:
-        return bool(s.length[b] >= 2 and q[q[s.head[b]].younger].row == s.row[b])
+        return bool(s.length[b] >= 2 and q[index(q[index(s.head[b])].younger)].row == s.row[b])
     if c.scheduler >= GRP_FR_FCFS:
         return bool(of_current_direction(s, q, b, True) >= 2)
     return bool(s.hits[b] >= 2)
@@ -211,10 +214,10 @@ def closes(s: Any, c: Any, q: Array, b: int) -> bool:
 @inner
 def next_command(s: Any, c: Any, q: Array, b: int) -> int:
     """What the bank needs for its current request."""
-    r = s.current[b]
+    r = index(s.current[b])
     if s.row[b] < 0:
         return ACT
-    if c.page != CLOSED and q[r].row != s.row[b]:
+    if q[r].row != s.row[b]:
         return PRE
     if c.page == CLOSED or closes(s, c, q, b):
         return WRA if q[r].write else RDA
@@ -222,29 +225,42 @@ def next_command(s: Any, c: Any, q: Array, b: int) -> int:
 
 
 @inner
-def set_current(s: Any, c: Any, b: int, r: int) -> None:
-    """Make `r` (-1: none) the current request of the bank."""
-    rank = c.rank_of[b]
-    s.busy_banks[rank] += (r >= 0) - (s.current[b] >= 0)
-    s.current[b] = r
+def hold(s: Any, b: int) -> None:
+    """Take the bank's next command away."""
+    if s.next[b]:
+        s.next[b] = NOP
+        s.own[b] = NEVER
+        s.stale = 1
+
+
+@rare
+def evaluate(s: Any, c: Any, q: Array, b: int) -> None:
+    """Choose the bank's current request and next command."""
+    if s.blocked[c.rank_of[b]] or s.blocked_bank[b]:
+        hold(s, b)
+    elif s.length[b]:
+        r = candidate(s, c, q, b)
+        if not s.keep[b] or (r >= 0 and q[index(r)].row == s.row[b]):
+            s.current[b] = r
+        if s.current[b] >= 0:
+            command = next_command(s, c, q, b)
+            plan(s, c, b, command, own_time(s, b, command), s.current[b])
+        else:
+            hold(s, b)
+    elif c.page_timeout and s.row[b] >= 0:
+        last = max(s.pre_bank[b], s.used[b] + c.page_timeout)
+        plan(s, c, b, PRE, last, NO_REQUEST | int(np.int64(b)))
+    else:
+        hold(s, b)
 
 
 @inner
-def evaluate(s: Any, c: Any, q: Array, b: int) -> None:
-    """Choose the bank's current request and next command."""
-    command, request, own = s.next[b], s.current[b], s.own[b]
-    s.next[b] = NOP
-    if s.blocked[c.rank_of[b]] or s.blocked_bank[b]:
-        pass
-    elif s.length[b]:
-        r = candidate(s, c, q, b)
-        if not s.keep[b] or (r >= 0 and q[r].row == s.row[b]):
-            set_current(s, c, b, r)
-        if s.current[b] >= 0:
-            s.next[b] = next_command(s, c, q, b)
-            s.own[b] = own_time(s, b, s.next[b])
-    elif c.page_timeout and s.row[b] >= 0:
-        s.next[b] = PRE
-        s.own[b] = max(s.pre_bank[b], s.used[b] + c.page_timeout)
-    if s.next[b] != command or s.current[b] != request or s.own[b] != own:
-        s.stale = 1
+def plan(s: Any, c: Any, b: int, command: int, own: int, order: int) -> None:
+    """Set the bank's next command; the choice among banks is stale if that changes it."""
+    if s.next[b] == command and s.own[b] == own and s.order[b] == order:
+        return
+    s.next[b] = command
+    s.own[b] = own
+    s.order[b] = order
+    s.lane[b] = c.lane_of[index(command)] + c.group_of[b]
+    s.stale = 1

@@ -12,7 +12,6 @@ from trimtab_hardware.dram.engine.banks import (
     find_hits,
     forget_hits,
     remove,
-    set_current,
     turn_mode,
 )
 from trimtab_hardware.dram.engine.bus import (
@@ -24,64 +23,87 @@ from trimtab_hardware.dram.engine.bus import (
     delay_after_ref,
     refresh_time,
 )
-from trimtab_hardware.dram.engine.events import notify, post
-from trimtab_hardware.dram.engine.frontend import TO_FRONT
+from trimtab_hardware.dram.engine.events import notify_at, notify_now, post_front
 from trimtab_hardware.dram.engine.power import evaluate_power, power_time, switch_power
-from trimtab_hardware.dram.engine.refresh import (
-    after_bank_refresh,
-    after_refresh,
-    evaluate_refresh,
-    first_due,
-)
+from trimtab_hardware.dram.engine.refresh import after_bank_refresh, after_refresh, evaluate_refresh
 from trimtab_hardware.dram.engine.state import (
     ACCEPTED,
     BANKWISE,
     DATA,
     FR_FCFS_GRP,
-    GROUPS,
+    FRONT,
     GRP_FR_FCFS,
     GRP_FR_FCFS_WM,
     ISSUED,
+    NEAR,
     NEVER,
+    NO_REQUEST,
     READ_WRITE,
     RESP,
     WAKE,
+    index,
     inner,
     rare,
+    spliced,
 )
 from trimtab_hardware.dram.result import ACT, NOP, PDX, PRE, PREAB, RDA, REF, WRA
 
 Array = np.ndarray[Any, Any]
-KIND = (0, GROUPS, 2 * GROUPS, GROUPS, 2 * GROUPS, 0)
-"""Where a command's shared times start, by code: ACT, reads, writes."""
 
 
-@inner
+@spliced
 def control(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
     """The controller's process."""
     respond(s, c, q, h, responses)
     if s.visible <= s.now:
-        admit(s, c, q, h)
+        admit(s, c, q)
+    if must_act(s, c):
+        act(s, c, q, h, responses, log)
+    noted = min(s.best_time, s.next_due)
+    if s.refreshing or c.power_down:
+        noted = min(noted, first_rank_time(s, c))
+    if noted == s.now:
+        notify_now(s, WAKE)
+    elif noted < NEVER:
+        notify_at(s, h, WAKE, noted)
+
+
+@inner
+def must_act(s: Any, c: Any) -> bool:
+    """Whether more than waiting is to be done now."""
+    waits = s.best_time > s.now and s.next_due > s.now
+    return bool(not waits or s.stale or s.all_dirty or s.refreshing or c.timed)
+
+
+@rare
+def first_rank_time(s: Any, c: Any) -> int:
+    """Earliest refresh or power command of a rank."""
+    time = int(NEVER)
+    for rank in range(c.ranks):
+        time = min(time, refresh_time(s, c, rank))
+        if c.power_down:
+            time = min(time, power_time(s, c, rank))
+    return time
+
+
+@spliced
+def act(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
+    """Refresh, issue a command, and look ahead."""
     evaluate_refresh(s, c)
     if s.all_dirty or c.starvation_cap:
         reevaluate_all(s, c, q)
     if c.power_down:
         evaluate_power(s, c)
     issue_one(s, c, q, h, responses, log)
-    reevaluate(s, c, q)
-    if s.stale:
-        select(s, c)
-    noted = max(s.best_time, s.now)
+    if s.all_dirty:
+        reevaluate_all(s, c, q)
+    elif s.issued_bank >= 0:
+        evaluate(s, c, q, index(s.issued_bank))
+    if s.stale or s.best_time < s.now:
+        select(s, c, q)
     evaluate_refresh(s, c)
-    for rank in range(c.ranks):
-        noted = min(noted, refresh_time(s, c, rank))
-    noted = min(noted, first_due(s, c))
     if c.power_down:
         evaluate_power(s, c)
-        for rank in range(c.ranks):
-            noted = min(noted, power_time(s, c, rank))
-    if noted < NEVER:
-        notify(s, h, WAKE, noted - s.now)
 
 
 @inner
@@ -89,9 +111,9 @@ def head_response(s: Any, c: Any, q: Array, responses: Array) -> int:
     """The request whose response goes out next; -1 if its column command is not issued."""
     if c.reorder_responses:
         r = s.next_response
-        return int(r) if r < c.requests and q[r].phase >= ISSUED else -1
+        return int(r) if r < s.issued and q[index(r)].phase >= ISSUED else -1
     if s.responses_head < s.responses_tail:
-        return int(responses[s.responses_head])
+        return int(responses[index(s.responses_head)])
     return -1
 
 
@@ -105,59 +127,54 @@ def respond(s: Any, c: Any, q: Array, h: Array, responses: Array) -> None:
     r = head_response(s, c, q, responses)
     if r < 0:
         return
-    if q[r].ready > s.now:
-        notify(s, h, DATA, q[r].ready - s.now)
+    ready = q[index(r)].ready
+    if ready > s.now:
+        notify_at(s, h, DATA, ready)
         return
     s.responses_head += 1
     s.next_response += 1
     s.outstanding = 1
-    delay = 1 if s.end_time == s.now else 0
-    post(s, h, TO_FRONT, RESP, r, delay)
+    s.responding = r
+    q[index(r)].ready = s.now
+    if s.end_time == s.now:
+        q[index(r)].ready += 1
+        s.resp_at = s.now + 1
+        s.resp_first = 0
+        notify_at(s, h, FRONT, s.now + 1)
+    else:
+        post_front(s, RESP)
     s.end_time = NEVER
-    q[r].ready = s.now + delay
 
 
 @inner
 def has_room(s: Any, c: Any) -> bool:
     """The admission test, whatever the request that wants in."""
     if c.buffer == BANKWISE:
-        return bool(s.length[s.last_stored] < c.size)
+        return bool(s.length[index(s.last_stored)] < c.size)
     if c.buffer == READ_WRITE:
         return bool(s.reads < c.size and s.writes < c.size)
     return bool(s.reads + s.writes < c.size)
 
 
 @rare
-def admit(s: Any, c: Any, q: Array, h: Array) -> None:
+def admit(s: Any, c: Any, q: Array) -> None:
     """Store the request in the input register, which is visible, if there is room."""
     if not has_room(s, c):
         s.size_met = 1
         return
     r = s.register
     s.visible = NEVER
-    b = q[r].bank
+    b = index(q[index(r)].bank)
     append(s, c, q, b, r)
-    if q[r].write:
+    if q[index(r)].write:
         s.writes += 1
     else:
         s.reads += 1
     s.last_stored = b
-    s.stored[c.rank_of[b]] += 1
     if c.scheduler == GRP_FR_FCFS_WM:
         turn_mode(s, c)
     evaluate(s, c, q, b)
-    post(s, h, TO_FRONT, ACCEPTED, r, 0)
-
-
-@inner
-def share_times(s: Any, c: Any) -> None:
-    """Earliest ACT, read and write by group, as far as group, rank and bus decide."""
-    floor = max(s.now, s.bus)
-    for group in range(c.groups):
-        rank = c.rank_of[group * c.banks_per_group]
-        s.shared[group] = max(floor, s.act_group[group], s.act_rank[rank])
-        s.shared[GROUPS + group] = max(floor, s.rd_group[group], s.rd_rank[rank])
-        s.shared[2 * GROUPS + group] = max(floor, s.wr_group[group], s.wr_rank[rank])
+    post_front(s, ACCEPTED)
 
 
 @rare
@@ -170,47 +187,73 @@ def is_held(s: Any, c: Any, b: int, command: int) -> bool:
 
 
 @inner
-def select(s: Any, c: Any) -> None:
-    """Find the bank command with the least (earliest issue, id)."""
-    share_times(s, c)
-    floor = max(s.now, s.bus)
-    gated = c.power_down != 0 or c.strict != 0
-    best_time, best_id, best_bank = NEVER, NEVER, -1
-    for b in range(c.banks):
-        command = s.next[b]
-        if command == NOP or (gated and is_held(s, c, b, command)):
-            continue
-        time = max(floor, s.own[b])
-        if command != PRE:
-            time = max(time, s.shared[KIND[command] + c.group_of[b]])
-        request = s.current[b] if s.current[b] >= 0 else NEVER - 1
-        if time < best_time or (time == best_time and request < best_id):
-            best_time, best_id, best_bank = time, request, b
-    s.best_time, s.best_id, s.best_bank = best_time, best_id, best_bank
+def select(s: Any, c: Any, q: Array) -> None:
+    """Find the bank command with the least (earliest issue, order)."""
+    now = s.now
+    floor = max(now, s.bus)
+    best = NEAR << 32
+    if c.gated:
+        best = first_ungated(s, c)
+    else:
+        for k in range(c.banks):
+            b = index(k)
+            wait = min(max(floor, s.own[b], s.shared[index(s.lane[b])]) - now, NEAR)
+            best = min(best, wait << 32 | s.order[b])
+    order = best & 0xFFFFFFFF
     s.stale = 0
+    s.best_time = NEVER
+    if best >> 32 < NEAR:
+        s.best_time = now + (best >> 32)
+        s.best_bank = order - NO_REQUEST if order >= NO_REQUEST else q[index(order)].bank
 
 
-@inner
+@rare
+def first_ungated(s: Any, c: Any) -> int:
+    """The same choice among the commands that neither sleep nor the multiplexer holds back."""
+    best = NEAR << 32
+    for k in range(c.banks):
+        b = index(k)
+        if s.next[b] != NOP and not is_held(s, c, b, s.next[b]):
+            time = max(s.now, s.bus, s.own[b], s.shared[index(s.lane[b])])
+            best = min(best, min(time - s.now, NEAR) << 32 | s.order[b])
+    return int(best)
+
+
+@spliced
 def issue_one(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
     """Issue the command whose time has come, refresh first."""
     s.issued_bank = -1
+    if (s.refreshing or c.power_down) and issue_for_rank(s, c, log):
+        return
+    if s.stale or s.best_time < s.now:
+        select(s, c, q)
+    if s.best_time == s.now:
+        issue_bank(s, c, q, h, responses, log)
+    elif c.power_down:
+        issue_last(s, c, log)
+
+
+@rare
+def issue_for_rank(s: Any, c: Any, log: Array) -> bool:
+    """Issue a refresh or a power-down exit whose time has come."""
     for rank in range(c.ranks):
         if refresh_time(s, c, rank) == s.now:
             issue_refresh(s, c, rank, log)
-            return
-        if c.power_down and s.power_cmd[rank] == PDX and power_time(s, c, rank) == s.now:
+            return True
+        wakes = c.power_down and s.power_cmd[rank] == PDX
+        if wakes and power_time(s, c, rank) == s.now:
+            issue_power(s, c, rank, log)
+            return True
+    return False
+
+
+@rare
+def issue_last(s: Any, c: Any, log: Array) -> None:
+    """Issue a power command whose time has come, where no bank has a command."""
+    for rank in range(c.ranks):
+        if power_time(s, c, rank) == s.now:
             issue_power(s, c, rank, log)
             return
-    if s.stale or s.best_time < s.now:
-        select(s, c)
-    if s.best_time == s.now:
-        issue_bank(s, c, q, h, responses, log)
-        return
-    if c.power_down:
-        for rank in range(c.ranks):
-            if power_time(s, c, rank) == s.now:
-                issue_power(s, c, rank, log)
-                return
 
 
 @rare
@@ -223,13 +266,13 @@ def issue_power(s: Any, c: Any, rank: int, log: Array) -> None:
 @inner
 def write_log(s: Any, log: Array, code: int, rank: int, bank: int, request: int) -> None:
     """Append a command to the log."""
-    k = s.log_size
+    k = index(s.log_size)
     log[k].time = s.now
     log[k].code = code
     log[k].rank = rank
     log[k].bank = bank
     log[k].request = request
-    s.log_size = k + 1
+    s.log_size += 1
 
 
 @rare
@@ -243,8 +286,8 @@ def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
         b = s.refresh_bank[rank]
         write_log(s, log, command, rank, b, -1)
         if command == PRE:
-            delay_after_pre(s, c, b, rank)
-            precharge(s, b, rank)
+            delay_after_pre(s, c, index(b), index(rank))
+            precharge(s, index(b))
         else:
             delay_after_bank_refresh(s, c, rank)
             after_bank_refresh(s, c, rank)
@@ -255,78 +298,72 @@ def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
         after_refresh(s, c, rank)
         return
     delay_after_preab(s, c, rank)
-    s.open_banks[rank] = 0
     for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
-        s.row[b] = -1
-        s.keep[b] = 0
-        forget_hits(s, b)
+        precharge(s, index(b))
 
 
-@inner
+@spliced
 def issue_bank(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
     """Issue the selected bank's next command."""
-    b = s.best_bank
+    b = index(s.best_bank)
     command, r = s.next[b], s.current[b]
     rank = c.rank_of[b]
     s.stale = 1
-    s.issued_bank = b
-    s.idle_since[rank] = s.now
+    s.issued_bank = s.best_bank
+    s.idle_since[index(rank)] = s.now
     s.used[b] = s.now
-    write_log(s, log, command, rank, b, r)
+    write_log(s, log, command, rank, s.best_bank, r)
     if command == ACT:
-        delay_after_act(s, c, b, c.group_of[b], rank)
-        s.row[b] = q[r].row
+        delay_after_act(s, c, b, index(rank))
+        s.row[b] = q[index(r)].row
         s.keep[b] = 1
         s.passes[b] = 0
-        s.open_banks[rank] += 1
         find_hits(s, c, q, b)
     elif command == PRE:
-        delay_after_pre(s, c, b, rank)
-        precharge(s, b, rank)
+        delay_after_pre(s, c, b, index(rank))
+        precharge(s, b)
     else:
-        delay_after_column(s, c, b, c.group_of[b], rank, command)
+        delay_after_column(s, c, b, index(rank), command)
         complete(s, c, q, h, responses, command)
 
 
 @inner
-def precharge(s: Any, b: int, rank: int) -> None:
+def precharge(s: Any, b: int) -> None:
     """The bank has no open row any more."""
     s.row[b] = -1
     s.keep[b] = 0
-    s.open_banks[rank] -= 1
     forget_hits(s, b)
 
 
-@inner
+@spliced
 def complete(s: Any, c: Any, q: Array, h: Array, responses: Array, command: int) -> None:
     """A column command has been issued: free its place, admit, and queue its response."""
-    b = s.best_bank
+    b = index(s.best_bank)
     r = s.current[b]
     s.passes[b] += r != s.head[b]
     remove(s, c, q, b, r)
-    write = q[r].write
+    write = q[index(r)].write
     s.reads -= 1 - write
     s.writes -= write
     s.next_strict += 1
-    s.stored[c.rank_of[b]] -= 1
     if c.scheduler == GRP_FR_FCFS_WM:
         turn_mode(s, c)
     if write != s.last_write:
         s.last_write = write
         s.all_dirty |= c.scheduler in (FR_FCFS_GRP, GRP_FR_FCFS)
-    set_current(s, c, b, -1)
+    s.current[b] = -1
     s.keep[b] = 0
     if command in (RDA, WRA):
-        precharge(s, b, c.rank_of[b])
+        precharge(s, b)
     if s.visible <= s.now:
-        admit(s, c, q, h)
-    q[r].ready = s.now + c.burst + (c.wl if write else c.rl)
-    q[r].phase = ISSUED
-    responses[s.responses_tail] = r
+        admit(s, c, q)
+    q[index(r)].ready = s.now + c.burst + (c.wl if write else c.rl)
+    q[index(r)].phase = ISSUED
+    responses[index(s.responses_tail)] = r
     s.responses_tail += 1
     first = head_response(s, c, q, responses)
-    if first >= 0 and q[first].ready > s.now:
-        notify(s, h, DATA, q[first].ready - s.now)
+    if first >= 0 and q[index(first)].ready > s.now:
+        notify_at(s, h, DATA, q[index(first)].ready)
 
 
 @rare
@@ -334,13 +371,13 @@ def reevaluate_all(s: Any, c: Any, q: Array) -> None:
     """Evaluate every bank."""
     s.all_dirty = 0
     for b in range(c.banks):
-        evaluate(s, c, q, b)
+        evaluate(s, c, q, index(b))
 
 
-@inner
-def reevaluate(s: Any, c: Any, q: Array) -> None:
-    """Evaluate the banks whose choice may have changed."""
-    if s.all_dirty:
-        reevaluate_all(s, c, q)
-    elif s.issued_bank >= 0:
-        evaluate(s, c, q, s.issued_bank)
+@rare
+def take_over(s: Any, c: Any, q: Array) -> None:
+    """Page policy or scheduler have been changed: go on from the same banks and requests."""
+    s.switched = 0
+    s.all_dirty = 1
+    for b in range(c.banks):
+        find_hits(s, c, q, index(b))

@@ -12,145 +12,143 @@ from trimtab_hardware.dram.engine.state import (
     FRONT,
     FRONT_PROCESS,
     IDLE,
-    MAIL,
     NEXT_ROUND,
-    SOURCE_PROCESS,
+    SOURCE,
+    index,
     inner,
+    spliced,
 )
 
 Array = np.ndarray[Any, Any]
-MAIL_MASK = MAIL - 1
 
 
 @inner
-def notify(s: Any, h: Array, slot: int, delay: int) -> None:
-    """Ask for `slot` to be triggered after `delay` cycles; an earlier notification wins."""
-    pending = s.slot[slot]
-    if pending == NEXT_ROUND:
-        return
-    if delay == 0:
+def notify_now(s: Any, slot: int) -> None:
+    """Ask for `slot` to be triggered in the next round."""
+    if s.slot[slot] != NEXT_ROUND:
         s.slot[slot] = NEXT_ROUND
-        s.round_list[s.round_size] = slot
-        s.round_size += 1
+        s.round_list = s.round_list << 3 | slot + 1
+
+
+@inner
+def notify_at(s: Any, h: Array, slot: int, time: int) -> None:
+    """Ask for `slot` to be triggered at a later time; an earlier notification wins."""
+    pending = s.slot[slot]
+    if pending == NEXT_ROUND or (pending != IDLE and s.slot_time[slot] <= time):
         return
-    time = s.now + delay
-    if pending != IDLE and s.slot_time[slot] <= time:
-        return
-    s.serial += 1
-    s.slot[slot] = s.serial
+    s.serial += 8
+    s.slot[slot] = s.serial + slot
     s.slot_time[slot] = time
-    heap_push(s, h, time, s.serial * 8 + slot)
+    heap_push(s, h, time, s.serial + slot)
 
 
 @inner
 def heap_push(s: Any, h: Array, time: int, entry: int) -> None:
     """Insert an entry; it rises above strictly later parents."""
-    s.heap_size += 1
-    k = s.heap_size
-    while k > 1 and h[k >> 1, 0] > time:
-        h[k, 0] = h[k >> 1, 0]
-        h[k, 1] = h[k >> 1, 1]
+    k = s.heap_size + 1
+    s.heap_size = k
+    while k > 1 and h[index(k >> 1)].time > time:
+        h[index(k)].time = h[index(k >> 1)].time
+        h[index(k)].entry = h[index(k >> 1)].entry
         k >>= 1
-    h[k, 0] = time
-    h[k, 1] = entry
+    h[index(k)].time = time
+    h[index(k)].entry = entry
 
 
 @inner
-def heap_pop(s: Any, h: Array) -> int:
+def heap_pop(s: Any, h: Array) -> None:
     """Remove the top: the last entry replaces it and sinks below strictly earlier children."""
-    top = h[1, 1]
-    size = s.heap_size - 1
-    s.heap_size = size
-    time, entry = h[size + 1, 0], h[size + 1, 1]
+    size = s.heap_size
+    s.heap_size = size - 1
+    time, entry = h[index(size)].time, h[index(size)].entry
     k = 1
-    while 2 * k <= size:
+    while 2 * k < size:
         pick, least = k, time
-        if h[2 * k, 0] < least:
-            pick, least = 2 * k, h[2 * k, 0]
-        if 2 * k + 1 <= size and h[2 * k + 1, 0] < least:
+        if h[index(2 * k)].time < least:
+            pick, least = 2 * k, h[index(2 * k)].time
+        if 2 * k + 1 < size and h[index(2 * k + 1)].time < least:
             pick = 2 * k + 1
         if pick == k:
             break
-        h[k, 0] = h[pick, 0]
-        h[k, 1] = h[pick, 1]
+        h[index(k)].time = h[index(pick)].time
+        h[index(k)].entry = h[index(pick)].entry
         k = pick
-    h[k, 0] = time
-    h[k, 1] = entry
-    return int(top)
+    h[index(k)].time = time
+    h[index(k)].entry = entry
 
 
 @inner
-def trigger(s: Any, slot: int) -> None:
-    """Empty the slot and append its process to the run list unless it is there."""
-    s.slot[slot] = IDLE
-    process = SOURCE_PROCESS
-    if slot <= END:
-        process = CONTROL_PROCESS
-    elif slot == FRONT:
-        process = FRONT_PROCESS
-    if not s.run_mask & (1 << process):
-        s.run_mask |= 1 << process
-        s.run_list[s.run_size] = process
-        s.run_size += 1
+def trigger(s: Any, runs: int, slot: int) -> int:
+    """Empty the slot and append its process to the run list `runs` unless it is there.
+
+    Bits of `runs`: two a process, oldest lowest; from bit 8 which are there; from bit 16 the
+    number of bits taken.
+    """
+    s.slot[index(slot)] = IDLE
+    process = process_of(slot)
+    if runs >> 7 + process & 1:
+        return runs
+    return runs + (1 << 7 + process) + (process << (runs >> 16)) + (2 << 16)
 
 
 @inner
-def next_round(s: Any, h: Array) -> bool:
-    """Fill the run list for the next round, or for the next time; False if nothing is left."""
-    s.run_size = 0
-    s.run_mask = 0
-    s.round += 1
-    size = s.round_size
-    s.round_size = 0
-    for k in range(size - 1, -1, -1):
-        trigger(s, s.round_list[k])
-    return bool(s.run_size > 0 or advance(s, h))
+def process_of(slot: int) -> int:
+    """The process that a slot runs."""
+    return CONTROL_PROCESS if slot <= END else slot - FRONT + FRONT_PROCESS
+
+
+@spliced
+def next_round(s: Any, h: Array) -> int:
+    """The run list of the next round, or of the next time; 0 if nothing is left."""
+    slots = s.round_list
+    if slots == 0:
+        return advance(s, h)
+    s.round_list = 0
+    if slots <= END + 1:
+        s.slot[index(slots - 1)] = IDLE
+        return CONTROL_PROCESS
+    s.front_mail = s.front_posted
+    s.source_mail = s.source_posted
+    s.front_posted = 0
+    s.source_posted = 0
+    runs = 0
+    while slots:
+        runs = trigger(s, runs, (slots & 7) - 1)
+        slots >>= 3
+    return runs & 63
 
 
 @inner
-def advance(s: Any, h: Array) -> bool:
+def advance(s: Any, h: Array) -> int:
     """Move to the time of the earliest entry that is not void and trigger all of that time."""
-    while s.heap_size > 0 and s.slot[h[1, 1] & 7] != h[1, 1] >> 3:
+    runs = 0
+    while s.heap_size > 0 and (runs == 0 or h[1].time == s.now):
+        time, entry = h[1].time, h[1].entry
+        slot = entry & 7
+        if s.slot[index(slot)] == entry:
+            s.now = time
+            runs = trigger(s, runs, slot)
         heap_pop(s, h)
-    if s.heap_size == 0:
-        return False
-    s.now = h[1, 0]
-    while s.heap_size > 0 and h[1, 0] == s.now:
-        entry = heap_pop(s, h)
-        if s.slot[entry & 7] == entry >> 3:
-            trigger(s, entry & 7)
-    return True
+    return runs & 63
 
 
 @inner
-def post(s: Any, h: Array, box: int, kind: int, request: int, delay: int) -> None:
-    """Send a message to the front end (box 0) or the source (box 1)."""
-    if delay == 0:
-        k = s.mail_tail[box] & MAIL_MASK
-        s.mail_round[box, k] = s.round
-        s.mail_kind[box, k] = kind
-        s.mail_request[box, k] = request
-        s.mail_tail[box] += 1
-    else:
-        time = s.now + delay
-        k = s.timed_size[box]
-        while k > 0 and s.timed_time[box, k - 1] > time:
-            s.timed_time[box, k] = s.timed_time[box, k - 1]
-            s.timed_kind[box, k] = s.timed_kind[box, k - 1]
-            s.timed_request[box, k] = s.timed_request[box, k - 1]
-            k -= 1
-        s.timed_time[box, k] = time
-        s.timed_kind[box, k] = kind
-        s.timed_request[box, k] = request
-        s.timed_size[box] += 1
-    notify(s, h, FRONT + box, delay)
+def posted(mail: int, message: int) -> int:
+    """A packed queue of messages, three bits each and oldest lowest, with one more at its end."""
+    if mail < 1 << 3:
+        return mail | message << 3 * (mail > 0)
+    return mail | message << (6 if mail < 1 << 6 else 9)
 
 
 @inner
-def receive_timed(s: Any, box: int) -> None:
-    """Remove the first timed message."""
-    s.timed_size[box] -= 1
-    for k in range(s.timed_size[box]):
-        s.timed_time[box, k] = s.timed_time[box, k + 1]
-        s.timed_kind[box, k] = s.timed_kind[box, k + 1]
-        s.timed_request[box, k] = s.timed_request[box, k + 1]
+def post_front(s: Any, message: int) -> None:
+    """Send a message to the front end, to be read in the next round."""
+    s.front_posted = posted(s.front_posted, message)
+    notify_now(s, FRONT)
+
+
+@inner
+def post_source(s: Any, message: int) -> None:
+    """Send a message to the source, to be read in the next round."""
+    s.source_posted = posted(s.source_posted, message)
+    notify_now(s, SOURCE)

@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from trimtab_hardware.dram.engine.events import MAIL_MASK, notify, post, receive_timed
+from trimtab_hardware.dram.engine.events import (
+    notify_at,
+    notify_now,
+    post_front,
+    post_source,
+    posted,
+)
 from trimtab_hardware.dram.engine.state import (
     ACCEPT,
     ACCEPTED,
@@ -16,145 +22,227 @@ from trimtab_hardware.dram.engine.state import (
     END,
     FRONT,
     HANDOVER,
+    IDLE,
+    NEVER,
     QUEUE,
     RESP,
     RESPONSE,
     RETURN,
     RETURNED,
     SIMPLE,
+    SOURCE,
+    WAITING,
+    index,
     inner,
     rare,
+    spliced,
 )
 
 Array = np.ndarray[Any, Any]
-TO_FRONT, TO_SOURCE = 0, 1
+
+
+@spliced
+def run_front(s: Any, c: Any, q: Array, h: Array, returns: Array) -> None:
+    """The front end's process: messages of the last round in order, then timed ones due now."""
+    mail = s.front_mail
+    s.front_mail = 0
+    if min(s.begin_at, s.resp_at) <= s.now:
+        mail = with_due(s, mail)
+    while mail:
+        if c.arbiter == SIMPLE:
+            simple_front(s, q, mail & 7)
+        else:
+            queued_front(s, c, q, h, returns, mail & 7)
+        mail >>= 3
+    await_timed(s, h)
 
 
 @inner
-def run_box(s: Any, c: Any, q: Array, h: Array, returns: Array, box: int) -> None:
-    """Messages of earlier rounds in order, then timed ones that are due."""
-    while s.mail_head[box] < s.mail_tail[box]:
-        k = s.mail_head[box] & MAIL_MASK
-        if s.mail_round[box, k] >= s.round:
-            break
-        s.mail_head[box] += 1
-        dispatch(s, c, q, h, returns, s.mail_kind[box, k], s.mail_request[box, k])
-    while s.timed_size[box] and s.timed_time[box, 0] <= s.now:
-        kind, r = s.timed_kind[box, 0], s.timed_request[box, 0]
-        receive_timed(s, box)
-        dispatch(s, c, q, h, returns, kind, r)
-    if s.timed_size[box]:
-        notify(s, h, FRONT + box, s.timed_time[box, 0] - s.now)
+def await_timed(s: Any, h: Array) -> None:
+    """Run the front end when its first timed message is due."""
+    first = min(s.begin_at, s.resp_at)
+    if first < NEVER:
+        notify_at(s, h, FRONT, first)
 
 
 @inner
-def dispatch(s: Any, c: Any, q: Array, h: Array, returns: Array, kind: int, r: int) -> None:
-    """Act on one message."""
-    if kind == ACCEPT:
+def with_due(s: Any, mail: int) -> int:
+    """`mail` and the timed messages to the front end that are due, in the order of posting."""
+    first, second = (RESP, BEGIN) if s.resp_first else (BEGIN, RESP)
+    begins, responds = s.begin_at <= s.now, s.resp_at <= s.now
+    if begins:
+        s.begin_at = NEVER
+    if responds:
+        s.resp_at = NEVER
+    if begins and responds:
+        return posted(posted(mail, first), second)
+    return posted(mail, BEGIN if begins else RESP)
+
+
+@inner
+def may_pass_on(s: Any, c: Any) -> bool:
+    """Whether only what the controller has just posted happens next, in a simple front end."""
+    if c.arbiter != SIMPLE or s.round_list != FRONT + 1:
+        return False
+    mail = s.front_posted
+    return mail in (RESP, ACCEPTED, RESP | ACCEPTED << 3)
+
+
+@spliced
+def pass_on(s: Any, c: Any, q: Array, h: Array) -> None:
+    """What a simple front end and the source do in rounds of their own after a controller's pass.
+
+    The same as those rounds one by one: the front end tells the source of a response and of an
+    accepted request, the source takes the one and issues the next, and the front end tells the
+    controller that its response has been taken.
+    """
+    mail = s.front_posted
+    s.front_posted = 0
+    s.round_list = 0
+    s.slot[FRONT] = IDLE
+    await_timed(s, h)
+    responds = mail & 7 == RESP
+    if responds:
+        s.given = s.responding
+        answered(s, q)
+    if mail != RESP:
         next_request(s, c, q, h)
-    elif kind == RESPONSE:
-        q[r].end = s.now
-        s.completed += 1
-        post(s, h, TO_FRONT, DONE, r, 0)
-    elif c.arbiter == SIMPLE:
-        simple_front(s, q, h, kind, r)
-    else:
-        queued_front(s, c, q, h, returns, kind, r)
+    if responds and s.completed < s.pause_at:
+        s.front_posted = 0
+        s.round_list = 0
+        s.slot[FRONT] = IDLE
+        finish(s)
+        await_timed(s, h)
+
+
+@spliced
+def run_source(s: Any, c: Any, q: Array, h: Array) -> None:
+    """The source's process: the next request where one was accepted, and what is answered."""
+    mail = s.source_mail
+    s.source_mail = 0
+    while mail:
+        if mail & 7 == ACCEPT:
+            next_request(s, c, q, h)
+        else:
+            answered(s, q)
+        mail >>= 3
+    if s.response_at <= s.now:
+        s.response_at = NEVER
+        answered(s, q)
+    elif s.response_at < NEVER:
+        notify_at(s, h, SOURCE, s.response_at)
+
+
+@inner
+def answered(s: Any, q: Array) -> None:
+    """The source has its response."""
+    q[index(s.given)].end = s.now
+    s.completed += 1
+    post_front(s, DONE)
 
 
 @inner
 def next_request(s: Any, c: Any, q: Array, h: Array) -> None:
     """The source issues its next request, at its arrival or in the next cycle."""
     r = s.issued
-    if r < c.requests:
-        s.issued += 1
-        post(s, h, TO_FRONT, BEGIN, r, max(q[r].arrival, s.now + 1) - s.now)
+    if r >= c.requests:
+        return
+    s.issued += 1
+    q[index(r)].phase = WAITING
+    time = max(q[index(r)].arrival, s.now + (r > 0))
+    if time == s.now:
+        post_front(s, BEGIN)
+        return
+    s.begin_at = time
+    s.resp_first = 1
+    notify_at(s, h, FRONT, time)
 
 
 @inner
-def simple_front(s: Any, q: Array, h: Array, kind: int, r: int) -> None:
+def simple_front(s: Any, q: Array, message: int) -> None:
     """A front end that passes everything on."""
-    if kind == BEGIN:
-        q[r].stamp = s.now
-        hand(s, h, r, 0)
-    elif kind == ACCEPTED:
-        post(s, h, TO_SOURCE, ACCEPT, r, 0)
-    elif kind == RESP:
-        post(s, h, TO_SOURCE, RESPONSE, r, 0)
+    if message == BEGIN:
+        r = s.issued - 1
+        q[index(r)].stamp = s.now
+        s.register = r
+        s.visible = s.now
+        notify_now(s, HANDOVER)
+    elif message == ACCEPTED:
+        post_source(s, ACCEPT)
+    elif message == RESP:
+        s.given = s.responding
+        post_source(s, RESPONSE)
     else:
-        finish(s, h)
+        finish(s)
 
 
 @inner
-def hand(s: Any, h: Array, r: int, delay: int) -> None:
-    """Put a request into the controller's input register."""
-    s.register = r
-    s.visible = s.now + delay
-    notify(s, h, HANDOVER, delay)
-
-
-@inner
-def finish(s: Any, h: Array) -> None:
+def finish(s: Any) -> None:
     """Tell the controller that its response has been taken."""
     s.end_time = s.now
-    notify(s, h, END, 0)
+    notify_now(s, END)
 
 
 @rare
-def queued_front(s: Any, c: Any, q: Array, h: Array, returns: Array, kind: int, r: int) -> None:
+def queued_front(s: Any, c: Any, q: Array, h: Array, returns: Array, message: int) -> None:
     """A front end with queues in both directions."""
-    if kind == BEGIN:
+    if message == BEGIN:
         if s.active < c.max_active:
             s.active += 1
-            enter(s, q, h, r)
+            enter(s, q, s.issued - 1)
         else:
             s.active_met = 1
-            s.stalled = r
-    elif kind == QUEUE:
+            s.stalled = s.issued - 1
+    elif message == QUEUE:
         s.queue_tail += 1
         if not s.channel_busy:
             s.channel_busy = 1
-            hand_first(s, h, 1 if s.accepted_at == s.now else 0)
-    elif kind == ACCEPTED:
+            hand_first(s, h, s.accepted_at == s.now)
+    elif message == ACCEPTED:
         s.accepted_at = s.now
         if s.queue_head < s.queue_tail:
-            hand_first(s, h, 1)
+            hand_first(s, h, True)
         else:
             s.channel_busy = 0
-    elif kind == RESP:
-        finish(s, h)
-        post(s, h, TO_FRONT, RETURN, r, 0)
-    elif kind == RETURN:
-        take_back(s, c, q, h, returns, r)
+    elif message == RESP:
+        finish(s)
+        s.returning = s.responding
+        post_front(s, RETURN)
+    elif message == RETURN:
+        take_back(s, c, q, h, returns)
     else:
         leave(s, c, q, h, returns)
 
 
 @inner
-def enter(s: Any, q: Array, h: Array, r: int) -> None:
+def enter(s: Any, q: Array, r: int) -> None:
     """A request becomes active."""
-    q[r].stamp = s.now
-    post(s, h, TO_SOURCE, ACCEPT, r, 0)
-    post(s, h, TO_FRONT, QUEUE, r, 0)
+    q[index(r)].stamp = s.now
+    post_source(s, ACCEPT)
+    post_front(s, QUEUE)
 
 
 @inner
-def hand_first(s: Any, h: Array, delay: int) -> None:
-    """Hand over the head of the queue: requests queue in order of the trace."""
-    r = s.queue_head
+def hand_first(s: Any, h: Array, later: bool) -> None:
+    """Hand over the head of the queue, now or in the next cycle: the queue is in trace order."""
+    s.register = s.queue_head
     s.queue_head += 1
-    hand(s, h, r, delay)
+    s.visible = s.now + later
+    if later:
+        notify_at(s, h, HANDOVER, s.visible)
+    else:
+        notify_now(s, HANDOVER)
 
 
 @inner
-def take_back(s: Any, c: Any, q: Array, h: Array, returns: Array, r: int) -> None:
+def take_back(s: Any, c: Any, q: Array, h: Array, returns: Array) -> None:
     """A response comes back; pass it on if the source is idle and its turn has come."""
-    q[r].phase = RETURNED
-    returns[s.returned_tail] = r
+    q[index(s.returning)].phase = RETURNED
+    returns[index(s.returned_tail)] = s.returning
     s.returned_tail += 1
     if not s.source_busy and eligible(s, c, q):
         s.source_busy = 1
-        give(s, c, h, returns, 1 if s.done_at == s.now else 0)
+        give(s, c, h, returns, s.done_at == s.now)
 
 
 @inner
@@ -163,17 +251,22 @@ def eligible(s: Any, c: Any, q: Array) -> bool:
     if c.arbiter == ARBITER_FIFO:
         return bool(s.returned_head < s.returned_tail)
     r = s.returned_head
-    return bool(r < c.requests and q[r].phase == RETURNED)
+    return bool(r < s.issued and q[index(r)].phase == RETURNED)
 
 
-@inner
-def give(s: Any, c: Any, h: Array, returns: Array, delay: int) -> None:
-    """Send the eligible response to the source."""
+@rare
+def give(s: Any, c: Any, h: Array, returns: Array, later: bool) -> None:
+    """Send the eligible response to the source, now or in the next cycle."""
     r = s.returned_head
     if c.arbiter == ARBITER_FIFO:
-        r = returns[r]
+        r = returns[index(r)]
+    s.given = r
     s.returned_head += 1
-    post(s, h, TO_SOURCE, RESPONSE, r, delay)
+    if later:
+        s.response_at = s.now + 1
+        notify_at(s, h, SOURCE, s.now + 1)
+    else:
+        post_source(s, RESPONSE)
 
 
 @inner
@@ -181,11 +274,11 @@ def leave(s: Any, c: Any, q: Array, h: Array, returns: Array) -> None:
     """A request is done: a stalled one takes its place, and the next response goes out."""
     s.done_at = s.now
     if s.stalled >= 0:
-        enter(s, q, h, s.stalled)
+        enter(s, q, s.stalled)
         s.stalled = -1
     else:
         s.active -= 1
     if eligible(s, c, q):
-        give(s, c, h, returns, 1)
+        give(s, c, h, returns, True)
     else:
         s.source_busy = 0

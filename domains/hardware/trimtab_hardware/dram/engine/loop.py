@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from trimtab_hardware.dram.engine.control import control
-from trimtab_hardware.dram.engine.events import next_round, post
-from trimtab_hardware.dram.engine.frontend import TO_FRONT, TO_SOURCE, run_box
+from trimtab_hardware.dram.engine.control import control, take_over
+from trimtab_hardware.dram.engine.events import next_round
+from trimtab_hardware.dram.engine.frontend import may_pass_on, pass_on, run_front, run_source
 from trimtab_hardware.dram.engine.state import (
-    BEGIN,
     CONTROL_PROCESS,
-    FINISHED,
     FRONT_PROCESS,
     HEAP_FULL,
     LOG_FULL,
+    PAUSED,
     STUCK,
     compiled,
 )
@@ -46,27 +45,28 @@ def _build(fingerprint: str) -> Callable[..., int]:
     def run(
         s: Any, c: Any, q: Array, h: Array, responses: Array, returns: Array, log: Array
     ) -> int:
-        """Simulate until the last response, or until the log or the heap must grow."""
-        if s.round == 0 and len(fingerprint) > 0:
-            s.round = 1
-            control(s, c, q, h, responses, log)
-            s.issued = 1
-            post(s, h, TO_FRONT, BEGIN, 0, q[0].arrival)
-        while next_round(s, h):
-            for k in range(s.run_size):
-                process = s.run_list[k]
-                if process == CONTROL_PROCESS:
+        """Simulate until the request at which to pause, or until log or heap must grow."""
+        if s.switched:
+            take_over(s, c, q)
+        processes = next_round(s, h)
+        while processes and len(fingerprint) > 0:
+            while processes:
+                if processes & 3 == CONTROL_PROCESS:
                     control(s, c, q, h, responses, log)
-                elif process == FRONT_PROCESS:
-                    run_box(s, c, q, h, returns, TO_FRONT)
+                elif processes & 3 == FRONT_PROCESS:
+                    run_front(s, c, q, h, returns)
                 else:
-                    run_box(s, c, q, h, returns, TO_SOURCE)
-            if s.completed == c.requests:
-                return FINISHED
+                    run_source(s, c, q, h)
+                processes >>= 2
+            if may_pass_on(s, c):
+                pass_on(s, c, q, h)
+            if s.completed >= s.pause_at:
+                return PAUSED
             if s.log_size >= len(log) - 2:
                 return LOG_FULL
             if s.heap_size >= len(h) - 32:
                 return HEAP_FULL
+            processes = next_round(s, h)
         return STUCK
 
     entry: Callable[..., int] = run

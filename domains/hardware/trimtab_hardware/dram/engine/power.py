@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from trimtab_hardware.dram.engine.state import NEVER, TIMEOUT, rare
+from trimtab_hardware.dram.engine.bus import delay_rank, sleep_time
+from trimtab_hardware.dram.engine.state import ACTS, NEVER, READS, TIMEOUT, WRITES, rare
 from trimtab_hardware.dram.result import NOP, PDE, PDX
+
+
+@rare
+def has_work(s: Any, c: Any, rank: int) -> bool:
+    """Whether a request is stored for the rank, or it must refresh."""
+    work = s.refresh_cmd[rank] != NOP
+    for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
+        work |= s.length[b] > 0
+    return bool(work)
 
 
 @rare
 def evaluate_power(s: Any, c: Any) -> None:
     """Decide each rank's power command: down when nothing is stored, up when there is work."""
     for rank in range(c.ranks):
-        work = s.stored[rank] > 0 or s.refresh_cmd[rank] != NOP
+        work = has_work(s, c, rank)
         s.power_cmd[rank] = NOP
         if s.asleep[rank]:
             if work:
@@ -30,7 +40,7 @@ def power_time(s: Any, c: Any, rank: int) -> int:
     if command == PDX:
         return int(max(s.now, s.bus, s.pdx_rank[rank]))
     wait = c.power_down_timeout if c.power_down == TIMEOUT else 0
-    return int(max(s.now, s.bus, s.pde_rank[rank], s.idle_since[rank] + wait))
+    return int(max(s.now, s.bus, sleep_time(s, c, rank), s.idle_since[rank] + wait))
 
 
 @rare
@@ -46,9 +56,8 @@ def switch_power(s: Any, c: Any, rank: int) -> None:
     awake = s.now + c.xp
     s.pde_rank[rank] = max(s.pde_rank[rank], s.now + c.cke)
     s.idle_since[rank] = s.now
-    s.act_rank[rank] = max(s.act_rank[rank], awake)
-    s.rd_rank[rank] = max(s.rd_rank[rank], awake)
-    s.wr_rank[rank] = max(s.wr_rank[rank], awake)
+    for lanes in (ACTS, READS, WRITES):
+        delay_rank(s, c, lanes, rank, awake)
     s.preab_rank[rank] = max(s.preab_rank[rank], awake)
     s.ref_rank[rank] = max(s.ref_rank[rank], awake)
     s.bank_refresh_rank[rank] = max(s.bank_refresh_rank[rank], awake)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from trimtab_hardware.dram.engine.state import ALL_BANK, NEVER, SAME_BANK, inner, rare
+from trimtab_hardware.dram.engine.banks import hold
+from trimtab_hardware.dram.engine.state import ALL_BANK, NEVER, SAME_BANK, index, inner, rare
 from trimtab_hardware.dram.result import NOP, PRE, PREAB, REF, REFPB, REFSB
 
 
 @inner
 def evaluate_refresh(s: Any, c: Any) -> None:
+    """Decide each rank's refresh command if any has one, or needs one."""
+    if s.refreshing or s.now >= s.next_due:
+        decide_refresh(s, c)
+
+
+@rare
+def decide_refresh(s: Any, c: Any) -> None:
     """Decide each rank's refresh command."""
     for rank in range(c.ranks):
         s.refresh_cmd[rank] = NOP
@@ -18,6 +26,13 @@ def evaluate_refresh(s: Any, c: Any) -> None:
                 due_refresh(s, c, rank)
             else:
                 due_bank_refresh(s, c, rank)
+    s.refreshing = 0
+    s.next_due = NEVER
+    for rank in range(c.ranks):
+        if s.refresh_cmd[rank] == NOP:
+            s.next_due = min(s.next_due, s.due[rank])
+        else:
+            s.refreshing = 1
 
 
 @rare
@@ -26,7 +41,7 @@ def due_refresh(s: Any, c: Any, rank: int) -> None:
     if s.now >= s.due[rank] + c.refi:
         s.due[rank] += c.refi
         s.pulled[rank] = 0
-    busy = s.busy_banks[rank] > 0
+    busy = is_busy(s, c, rank)
     if s.pulled[rank]:
         if busy:
             s.pulled[rank] = 0
@@ -41,7 +56,25 @@ def due_refresh(s: Any, c: Any, rank: int) -> None:
         s.flex[rank] += 1
         s.due[rank] += c.refi
         return
-    s.refresh_cmd[rank] = PREAB if s.open_banks[rank] else REF
+    s.refresh_cmd[rank] = PREAB if has_open(s, c, rank) else REF
+
+
+@rare
+def is_busy(s: Any, c: Any, rank: int) -> bool:
+    """Whether a bank of the rank works for a request."""
+    busy = False
+    for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
+        busy |= s.current[b] >= 0
+    return bool(busy)
+
+
+@rare
+def has_open(s: Any, c: Any, rank: int) -> bool:
+    """Whether a bank of the rank has an open row."""
+    found = False
+    for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
+        found |= s.row[b] >= 0
+    return bool(found)
 
 
 @rare
@@ -96,9 +129,7 @@ def hold_unit(s: Any, c: Any, rank: int, idle: int) -> int:
             unit += 1
     for b in range(first + unit, first + c.banks_per_rank, c.units):
         s.blocked_bank[b] = 1
-        if s.next[b]:
-            s.next[b] = NOP
-            s.stale = 1
+        hold(s, index(b))
     return int(unit)
 
 
@@ -143,9 +174,7 @@ def block(s: Any, c: Any, rank: int) -> None:
     """Hold every bank of the rank until its refresh."""
     s.blocked[rank] = 1
     for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
-        if s.next[b]:
-            s.next[b] = NOP
-            s.stale = 1
+        hold(s, index(b))
 
 
 @rare
@@ -160,13 +189,3 @@ def after_refresh(s: Any, c: Any, rank: int) -> None:
         s.pulled_in_met = 1
         s.pulled[rank] = 0
         s.due[rank] += c.refi
-
-
-@inner
-def first_due(s: Any, c: Any) -> int:
-    """Earliest time at which a rank without a refresh command needs one."""
-    time = NEVER
-    for rank in range(c.ranks):
-        if s.refresh_cmd[rank] == NOP:
-            time = min(time, s.due[rank])
-    return int(time)

@@ -8,15 +8,20 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
+from trimtab_hardware.dram.result import COMMANDS
+
 NEVER = np.int64(1) << 60
 """A time that does not come."""
+LONG_AGO = -NEVER
+"""A time before every trace."""
+NEAR = (1 << 31) - 1
+"""The longest wait that the comparison of commands tells apart, cycles."""
+NO_REQUEST = 1 << 31
+"""Place in the order of commands after every request; its bank is added."""
 BANKS = 64
 """Most banks of a channel, over its ranks."""
 GROUPS = 16
 RANKS = 2
-MAIL = 64
-"""Places of a mailbox's ring; at most about ten are ever used."""
-TIMED = 8
 
 # pages, schedulers, buffers, arbiters: positions in the tuples of `configuration`
 OPEN, OPEN_ADAPTIVE, CLOSED, CLOSED_ADAPTIVE = range(4)
@@ -26,16 +31,27 @@ NO_REFRESH, ALL_BANK, PER_BANK, SAME_BANK = range(4)
 SIMPLE, ARBITER_FIFO, ARBITER_REORDER = range(3)
 NO_POWER_DOWN, STAGGERED, TIMEOUT = range(3)
 
+
+def _codes(first: int, count: int) -> tuple[int, ...]:
+    """Numbers that are no literals to Numba, which compiles a callee anew for each of those."""
+    return cast("tuple[int, ...]", tuple(np.arange(first, first + count, dtype=np.int64)))
+
+
 # slots of the event kernel; the first four run the controller
-WAKE, DATA, HANDOVER, END, FRONT, SOURCE = range(6)
-CONTROL_PROCESS, FRONT_PROCESS, SOURCE_PROCESS = range(3)
+WAKE, DATA, HANDOVER, END, FRONT, SOURCE = _codes(0, 6)
+CONTROL_PROCESS, FRONT_PROCESS, SOURCE_PROCESS = 1, 2, 3
 IDLE, NEXT_ROUND = -1, -2
-"""States of a slot without a timed entry; else the serial number of its entry."""
+"""States of a slot without a timed entry; else its entry of the heap."""
 
-BEGIN, QUEUE, ACCEPTED, RESP, RETURN, DONE, ACCEPT, RESPONSE = range(8)
-"""Messages to the front end and (the last two) to the source."""
+BEGIN, QUEUE, ACCEPTED, RESP, RETURN, DONE = _codes(1, 6)
+"""Messages to the front end; three bits each in a packed queue, oldest lowest."""
+ACCEPT, RESPONSE = _codes(1, 2)
+"""Messages to the source."""
 
-RUNNING, FINISHED, LOG_FULL, HEAP_FULL, STUCK = range(5)
+ACTS, READS, WRITES, FREE = (GROUPS * lane for lane in _codes(0, 4))
+"""Lanes of earliest times that banks of a group share; the last one never delays."""
+
+RUNNING, PAUSED, LOG_FULL, HEAP_FULL, STUCK = range(5)
 """Why the loop returned."""
 
 
@@ -50,59 +66,56 @@ PARAMETERS = np.dtype(
             "wtr_s wtr_l "
             "rfc refi rfc_pb refi_pb rrefd rtrs burst rpre wpre cke xp actpden prpden refpden "
             "act_ck cas_ck pre_ck requests banks groups ranks banks_per_group banks_per_rank "
+            "groups_per_rank "
             "page scheduler buffer size reorder_responses refresh postponed pulled_in arbiter "
             "max_active strict high low power_down power_down_timeout page_timeout row_hit_cap "
-            "starvation_cap capped units"
+            "starvation_cap capped gated timed units"
         ),
         ("rank_of", np.int64, BANKS),
         ("group_of", np.int64, BANKS),
+        ("lane_of", np.int64, len(COMMANDS)),
     ],
     align=True,
 )
 """Part and configuration, all int64; times in cycles, choices as the codes above.
 
-`rank_of` and `group_of` give each bank's rank and group, both counted over the channel.
+`rank_of` and `group_of` give each bank's rank and group, both counted over the channel; `lane_of`
+is the first of the lanes of a command.
 """
 
 STATE = np.dtype(
     [
         *_scalars(
-            # event kernel
-            "now round serial heap_size round_size run_size run_mask "
+            # event kernel: packed lists of slots and processes, messages posted and to be read
+            "now serial heap_size switched round_list "
+            "front_posted front_mail source_posted source_mail "
+            "begin_at resp_at resp_first response_at "
             # source
-            "issued completed "
+            "issued completed pause_at "
             # front end
             "active stalled queue_head queue_tail channel_busy source_busy accepted_at done_at "
-            "returned_head returned_tail next_return "
+            "returned_head returned_tail responding returning given "
             # controller
             "register visible outstanding end_time responses_head responses_tail next_response "
             "reads writes last_stored last_write write_mode next_strict "
             # selection
-            "stale all_dirty issued_bank best_time best_id best_bank bus log_size "
+            "stale all_dirty issued_bank best_time best_bank bus log_size "
+            # refresh of any rank: under way, or earliest due
+            "refreshing next_due "
             # whether a comparison with a limit of the configuration ever held
             "size_met postponed_met pulled_in_met active_met"
         ),
         # event kernel
         ("slot", np.int64, 6),
         ("slot_time", np.int64, 6),
-        ("round_list", np.int64, 8),
-        ("run_list", np.int64, 4),
-        # mailboxes of the front end (0) and the source (1)
-        ("mail_head", np.int64, 2),
-        ("mail_tail", np.int64, 2),
-        ("mail_round", np.int64, (2, MAIL)),
-        ("mail_kind", np.int64, (2, MAIL)),
-        ("mail_request", np.int64, (2, MAIL)),
-        ("timed_size", np.int64, 2),
-        ("timed_time", np.int64, (2, TIMED)),
-        ("timed_kind", np.int64, (2, TIMED)),
-        ("timed_request", np.int64, (2, TIMED)),
         # banks
         ("row", np.int64, BANKS),
         ("current", np.int64, BANKS),
         ("keep", np.int64, BANKS),
         ("next", np.int64, BANKS),
         ("own", np.int64, BANKS),
+        ("lane", np.int64, BANKS),
+        ("order", np.int64, BANKS),
         ("head", np.int64, BANKS),
         ("tail", np.int64, BANKS),
         ("length", np.int64, BANKS),
@@ -116,14 +129,14 @@ STATE = np.dtype(
         ("cas_bank", np.int64, BANKS),
         ("rda_bank", np.int64, BANKS),
         ("pre_bank", np.int64, BANKS),
-        # by group and by rank
-        ("act_group", np.int64, GROUPS),
-        ("rd_group", np.int64, GROUPS),
-        ("wr_group", np.int64, GROUPS),
-        ("act_rank", np.int64, RANKS),
-        ("rd_rank", np.int64, RANKS),
-        ("wr_rank", np.int64, RANKS),
-        ("shared", np.int64, 3 * GROUPS),
+        # by group, in lanes, and by rank
+        ("shared", np.int64, 4 * GROUPS),
+        ("act_at", np.int64, RANKS),
+        ("pre_at", np.int64, RANKS),
+        ("read_at", np.int64, RANKS),
+        ("rda_at", np.int64, RANKS),
+        ("write_at", np.int64, RANKS),
+        ("wra_at", np.int64, RANKS),
         ("preab_rank", np.int64, RANKS),
         ("ref_rank", np.int64, RANKS),
         ("bank_refresh_rank", np.int64, RANKS),
@@ -138,10 +151,7 @@ STATE = np.dtype(
         ("refresh_bank", np.int64, RANKS),
         ("refreshed", np.int64, (RANKS, BANKS)),
         ("blocked_bank", np.int64, BANKS),
-        ("busy_banks", np.int64, RANKS),
-        ("open_banks", np.int64, RANKS),
         # power-down by rank
-        ("stored", np.int64, RANKS),
         ("asleep", np.int64, RANKS),
         ("power_cmd", np.int64, RANKS),
         ("pde_rank", np.int64, RANKS),
@@ -150,7 +160,14 @@ STATE = np.dtype(
     ],
     align=True,
 )
-"""Everything that changes but is not per request, heap or log entry."""
+"""Everything that changes but is not per request, heap or log entry.
+
+A bank's next command may issue at the latest of `own`, `shared[lane]` and the command bus; of
+commands that may issue at one time the least `order` goes first.
+"""
+
+HEAP = np.dtype([("time", np.int64), ("entry", np.int64)], align=True)
+"""One entry of the event kernel's heap: its time, and its serial number · 8 + its slot."""
 
 REQUEST = np.dtype(
     [
@@ -170,7 +187,10 @@ REQUEST = np.dtype(
     ],
     align=True,
 )
-"""One request, a cache line of 64 bytes: times in cycles, links as indices or -1."""
+"""One request, a cache line of 64 bytes: times in cycles, links as indices or -1.
+
+What a run writes it writes before it reads, so that records may serve one run after another.
+"""
 WAITING, ISSUED, RETURNED = range(3)
 """Phases: until its column command, until its response is with the front end, after."""
 
@@ -188,6 +208,9 @@ COMMAND = np.dtype(
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+index: Callable[[Any], int] = cast(Any, np.uintp)
+"""A number that is not negative as an index that needs no test for it."""
+
 
 def compiled(**options: Any) -> Callable[[_F], _F]:
     """Numba's decorator without reference counting, which costs two atomic additions a call."""
@@ -197,5 +220,7 @@ def compiled(**options: Any) -> Callable[[_F], _F]:
 
 inner = compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 """Compiles a part of the loop into its caller."""
+spliced = compiled(inline="always")
+"""The same before types are inferred, for a long part with one caller: less to compile twice."""
 rare = compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """The same for a part that few passes need: it stays a call."""
