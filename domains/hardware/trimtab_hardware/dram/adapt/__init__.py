@@ -1,0 +1,1 @@
+"""Run-time adaptation: the controller's policies are chosen anew every few hundred requests."""
