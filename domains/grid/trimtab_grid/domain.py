@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +146,20 @@ class GridDomain(Domain):
         entry = offered[controller]
         with self.build(problem, 1, entry.interface) as control:
             return export(control, Named(controller, entry, parameters), out.resolve())
+
+    def train(
+        self,
+        problem: GridScenario,
+        controller: str,
+        seed: int,
+        out: Path,
+        cpu_s: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Mapping[str, Any]:
+        """Train a learned controller on the scenario's plant; see `training`."""
+        from trimtab_grid.training import train
+
+        return train(problem, controller, seed, out, cpu_s, progress)
 
     def views(self, problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
         """Power balance, charge, fuel, interventions and the one-line diagram."""

@@ -37,7 +37,7 @@ from trimtab.learn.risk import StockProblem, choose_stock
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.learn.teach import DaggerConfig, dagger
 
-from trimtab_grid.controllers.learned import weights_name
+from trimtab_grid.controllers.learned import DAY_H, interface_of, teacher, weights_name
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.seasons import Seasons, season_scenarios
@@ -53,7 +53,6 @@ STOCK_DAYS = 240
 """Days on which each stock is tried: twelve lie in the tail."""
 STEPS_PER_CPU_S = 18_000
 """Decisions of one whole PPO iteration per CPU second, for planning the learning rate's fall."""
-_DAY_H = 48.0  # scenarios up to this length are settled at their end
 
 Teacher = Callable[[ControlProblem], Controller]
 Progress = Callable[[str], None]
@@ -86,11 +85,10 @@ class Recipe:
     @classmethod
     def of(cls, scenario: GridScenario) -> Recipe:
         """Time constants follow the step: a battery is full or empty within hours."""
-        ends = scenario.horizon_h <= _DAY_H
+        ends = scenario.horizon_h <= DAY_H
         look_ahead_h = 12.0 if ends else 100.0
         discount = 1.0 - min(0.5, scenario.step_min / 60.0 / look_ahead_h)
-        by_order = scenario.resolved_plant().commitment == "order"
-        interface = "order" if by_order else "default"
+        interface = interface_of(scenario)
         hours = scenario.horizon_h if ends else 336.0
         rollout = min(round(hours * 60.0 / scenario.step_min), 1440 if ends else 168)
         copies = 60 if ends else 192
@@ -151,9 +149,9 @@ def train(
     controller: str,
     seed: int,
     out: Path,
-    teacher: Teacher,
     cpu_s: float | None = None,
     progress: Progress | None = None,
+    taught_by: Teacher = teacher,
 ) -> Mapping[str, Any]:
     """Train one learned controller; weights and manifest go into `out`.
 
@@ -162,9 +160,9 @@ def train(
         controller: one of `LEARNED`.
         seed: of training.
         out: folder.
-        teacher: builds the classical controller that is imitated first.
         cpu_s: budget; None for the recipe's.
         progress: told of every fourth iteration.
+        taught_by: builds the classical controller that is imitated first.
 
     Returns:
         Parameters of the controller's factory: `weights`, and `stock_l` for `cvar`.
@@ -180,13 +178,13 @@ def train(
     budget = Budget(recipe.cpu_s)
     tell = progress or _silent
     learners: dict[str, Callable[[], Trained]] = {
-        "ppo": lambda: by_ppo(scenario, recipe, seed, teacher, budget, tell),
-        "sac": lambda: by_sac(scenario, recipe, seed, teacher, budget, tell),
+        "ppo": lambda: by_ppo(scenario, recipe, seed, taught_by, budget, tell),
+        "sac": lambda: by_sac(scenario, recipe, seed, taught_by, budget, tell),
         "sac_lagrangian": lambda: by_sac(
-            scenario, recipe, seed, teacher, budget, tell, priced=True
+            scenario, recipe, seed, taught_by, budget, tell, priced=True
         ),
-        "cvar": lambda: by_cvar(scenario, recipe, seed, teacher, budget, tell),
-        "offline_online": lambda: offline_online(scenario, recipe, seed, teacher, budget, tell),
+        "cvar": lambda: by_cvar(scenario, recipe, seed, taught_by, budget, tell),
+        "offline_online": lambda: offline_online(scenario, recipe, seed, taught_by, budget, tell),
     }
     trained = learners[controller]()
     path = out / weights_name(controller, scenario)

@@ -1,6 +1,7 @@
 """Learned controllers: shipped or freshly trained weights, played without torch.
 
-Weights belong to one plant at one step length; they are offered on scenarios of that plant only.
+Weights belong to one plant at one step length. On other plants `ppo` alone is offered: until it is
+trained there it plays the rule that its student imitates.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.controller import Controller, Entry
 from trimtab.contracts.errors import SpecMismatchError
-from trimtab.contracts.problem import Budget, ControlProblem
+from trimtab.contracts.problem import Budget, ControlProblem, Need
 from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs, Spec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import load_arrays, load_policy
@@ -27,6 +28,8 @@ from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH
 from trimtab_grid.resources import GridModel
 from trimtab_grid.scenario import GridScenario
 
+DAY_H = 48.0
+"""Scenarios up to this length are settled at their end."""
 WEIGHTS = Path(__file__).parent.parent / "weights"
 HELP = {
     "ppo": "student of load following, improved on-policy on a leash",
@@ -50,7 +53,25 @@ def entries(scenario: GridScenario, folder: Path = WEIGHTS) -> dict[str, Entry]:
         manifest = path.with_suffix(".json")
         if path.exists() and manifest.exists():
             found[name] = _entry(name, path, json.loads(manifest.read_text())["notes"])
+    if not found:
+        text = "plays the rule that it would imitate: no weights for this plant, see trimtab train"
+        needs = frozenset[Need]({"model"})
+        interface = interface_of(scenario)
+        found["ppo"] = Entry("learned", LearnedController, text, needs, interface=interface)
     return found
+
+
+def interface_of(scenario: GridScenario) -> str:
+    """The action interface that is learnt on a plant."""
+    return "order" if scenario.resolved_plant().commitment == "order" else "default"
+
+
+def teacher(problem: ControlProblem) -> Controller:
+    """The rule that students imitate: combined dispatch for days, load following for longer."""
+    from trimtab_grid.controllers.rules import combined, load_following
+
+    hours = problem.spec.horizon * problem.spec.dt_s / 3600.0
+    return combined(problem) if hours <= DAY_H else load_following(problem)
 
 
 def _entry(name: str, path: Path, notes: Mapping[str, Any]) -> Entry:
@@ -73,11 +94,15 @@ class LearnedController(Controller):
 
     Args:
         problem: of the plant that the weights belong to.
-        weights: path of the .safetensors file.
+        weights: path of the .safetensors file; empty: play the teacher.
     """
 
-    def __init__(self, problem: ControlProblem, weights: str) -> None:
-        self._player = PolicyController(problem, fitting_policy(Path(weights), problem.spec))
+    def __init__(self, problem: ControlProblem, weights: str = "") -> None:
+        self._player: Controller = (
+            PolicyController(problem, fitting_policy(Path(weights), problem.spec))
+            if weights
+            else teacher(problem)
+        )
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
