@@ -184,3 +184,20 @@ def test_every_learned_controller_trains_saves_and_plays(
         obs = step.obs
     assert np.isfinite(step.metrics["cost_l"]).all()
     assert step.metrics["unserved_kwh"].max() == 0.0
+
+
+def test_without_weights_ppo_plays_its_teacher() -> None:
+    scenario = GridScenario(plant="plant-b", step_min=60, horizon_h=12)
+    offered = entries(scenario, Path("nowhere"))
+    assert (list(offered), offered["ppo"].role) == (["ppo"], "learned")
+    costs = []
+    for entry in (offered["ppo"], DOMAIN.controllers(scenario)["combined"]):
+        problem = DOMAIN.build(scenario, 2, entry.interface)
+        controller = entry.factory(problem)
+        obs = problem.reset(np.arange(2))
+        controller.reset(np.arange(2))
+        while obs.alive.any():
+            step = problem.step(controller.act(obs))
+            obs = step.obs
+        costs.append(step.metrics["cost_l"])
+    assert np.array_equal(*costs)
