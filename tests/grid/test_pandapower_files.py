@@ -99,6 +99,7 @@ def test_a_file_that_names_code_runs_none(tmp_path):
         ('{"_class": "dict"}', "no network of pandapower"),
         ('{"_class": "pandapowerNet", "_object": {"bus": 3}}', "table 'bus' is not in the form"),
         ('{"_class": "pandapowerNet", "_object": {"sn_mva": "x"}}', "sn_mva is 'x'"),
+        ('{"_class": "pandapowerNet", "_object": {"sn_mva": 1' + "0" * 400 + "}}", "sn_mva is 1"),
         ('{"_class": "pandapowerNet", "_object": {}}', "has 0 buses"),
     ],
 )

@@ -178,6 +178,8 @@ def test_a_file_of_python_microgrid_becomes_plant_and_series_with_all_that_was_a
         (lambda t: t.replace("!LoadModule", "!GridModule"), "has no LoadModule"),
         (lambda t: t.replace("[0, 5, 9, 0]", "&a [0, 5, 9, 0]\n- *a"), "m.yaml"),
         (lambda t: t + "  - {", "is no YAML"),
+        (lambda t: t.replace("efficiency: 0.9", f"efficiency: {'9' * 5000}"), "5000 digits"),
+        (lambda t: t.replace("efficiency: 0.9", f"efficiency: {'9' * 400}"), "write a number"),
         (lambda t: "!Microgrid\nmodules: " + "[" * 200, "levels; cut it"),
     ],
 )  # fmt: skip
@@ -252,4 +254,6 @@ def test_what_was_converted_before_is_not_overwritten(tmp_path):
 @pytest.mark.skipif(importlib.util.find_spec("simbench") is None, reason="simbench is optional")
 def test_an_unknown_simbench_code_is_refused():
     with pytest.raises(UnknownNameError, match="SimBench code"):
-        read_simbench("1-LV-nowhere")
+        read_simbench("1-LV-nowhere--0-sw")
+    with pytest.raises(InputFileError, match="is no code"):
+        read_simbench("../x")

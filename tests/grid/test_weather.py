@@ -82,6 +82,7 @@ def _epw(**changes):
         ({(4, 13): ""}, "site.epw:13: ghi_w_m2 .* missing"),
         ({(4, 3): "4"}, "site.epw:13: hour 01-01 03:00, expected 01-01 04:00"),
         ({(4, 3): "x"}, "site.epw:13: no date and hour"),
+        ({(4, 3): "9" * 30}, "site.epw:13: no date and hour"),
         ({(4, 21): "-3"}, "wind_speed_m_s is -3 at step 4"),
     ],
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from trimtab.contracts.errors import InputFileError
+
+LARGEST = 1e300
+"""Numbers from here on are as good as infinite."""
 
 
 def parse_json(text: str, name: str) -> Any:
@@ -30,7 +32,9 @@ def parse_json(text: str, name: str) -> Any:
 
 def is_number(value: Any) -> bool:
     """Whether a value of a document is a finite number (true and false are none)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < LARGEST  # also where a whole number is too large for a float
 
 
 def _missing(word: str) -> None:

@@ -6,6 +6,7 @@ Nothing of it is shipped: the user installs the package and names one of its cod
 from __future__ import annotations
 
 import importlib.util
+import re
 import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -17,6 +18,7 @@ from trimtab.contracts.spec import FloatArray
 
 from trimtab_grid.series import Series, load_series
 
+_CODE = re.compile(r"[\w.+-]+--[0-2]-(no_)?sw")
 STEP_MIN = 15.0
 START = datetime(2016, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 """Profiles are the 35,136 quarter-hours of 2016 in Central European winter time throughout."""
@@ -50,6 +52,9 @@ def read_simbench(code: str) -> SimbenchCase:
         raise MissingDependencyError(
             package="simbench", extra="grid", purpose="SimBench networks (pip install simbench)"
         )
+    if _CODE.fullmatch(code) is None:
+        msg = f"SimBench: {code[:60]!r} is no code; write one such as 1-LV-rural1--0-sw"
+        raise InputFileError(msg)
     import pandapower
     import simbench
 

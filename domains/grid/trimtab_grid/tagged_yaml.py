@@ -76,7 +76,7 @@ def _compose(text: str, name: str, tags: Collection[str]) -> Any:
                 )
                 stack.append(_Open(empty, tag))
                 continue
-            value = _scalar(event, tag)
+            value = _scalar(event, tag, where)
         _put(stack, document, value, where)
     if len(document) != 1:
         msg = f"{name}: holds {len(document)} documents; one is read"
@@ -94,10 +94,14 @@ def _tag(event: Any, where: str, tags: Collection[str]) -> str | None:
     return str(tag)
 
 
-def _scalar(event: Any, tag: str | None) -> Any:
-    plain = not event.style and tag is None
-    value = scalar(event.value) if plain else event.value
-    return value if tag is None else Tagged(tag, value)
+def _scalar(event: Any, tag: str | None, where: str) -> Any:
+    if event.style or tag is not None:
+        return event.value if tag is None else Tagged(tag, event.value)
+    try:
+        return scalar(event.value)
+    except ValueError:
+        msg = f"{where}: a number of {len(event.value)} digits; shorten it"
+        raise InputFileError(msg) from None
 
 
 def _put(stack: list[_Open], document: list[Any], value: Any, where: str) -> None:

@@ -178,7 +178,7 @@ def _checked_hours(rows: Sequence[Sequence[str]], layout: _Layout, name: str) ->
             if (month, day) == _LEAP_DAY:
                 year = LEAP_YEAR
             begin = datetime(year, month, day) + timedelta(hours=hour - 1)  # noqa: DTZ001
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, OverflowError):
             msg = f"{name}:{line}: no date and hour can be read: mend the row"
             raise InputFileError(msg) from None
         if first is None or (month, day) == _LEAP_DAY:
