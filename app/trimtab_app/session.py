@@ -13,13 +13,14 @@ from pathlib import Path
 import streamlit as st
 from trimtab.contracts.domain import DomainManifest
 from trimtab.contracts.registry import plugins
-from trimtab.run.probe import look_at
+from trimtab.run.probe import Seen, look_at
 
 WORKSPACE = "TRIMTAB_WORKSPACE"
 SHOW_HIDDEN = "TRIMTAB_APP_ALL"
 SIGN_IN = "TRIMTAB_APP_SIGN_IN"
 SLOTS = "TRIMTAB_APP_SLOTS"
 LOCAL_USER = "local"
+KNOWN_S = 30
 
 
 def workspace() -> Path:
@@ -45,11 +46,17 @@ def user() -> str:
     return re.sub(r"[^a-z0-9.@_-]", "_", name.lower()).lstrip(".")[:80] or LOCAL_USER
 
 
+@st.cache_resource(ttl=KNOWN_S, show_spinner=False)
+def _seen() -> list[Seen]:
+    """What is installed and works; looked at anew after a while."""
+    return look_at(plugins())
+
+
 def domains() -> dict[str, DomainManifest]:
     """Manifests of the working domains that are shown, by name."""
     return {
         domain.name: domain
-        for seen in look_at(plugins())
+        for seen in _seen()
         if (manifest := seen.plugin.manifest) is not None and not seen.broken
         if shows_hidden() or not manifest.hidden
         for domain in manifest.domains
