@@ -190,7 +190,7 @@ def train(
     path = out / weights_name(controller, scenario)
     notes = {
         "controller": controller,
-        "command": f"trimtab train --controller {controller} --seed {seed}",
+        "command": f"trimtab train SCENARIO {controller} --seed {seed} --cpu-s {budget.cpu_s:g}",
         "seed": seed,
         "cpu_s": round(budget.spent_s, 1),
         "env_steps": trained.env_steps,
