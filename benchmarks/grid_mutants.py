@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from trimtab_grid.arrays import COOL, OFF, RUN, TRIPPED, WARM, plant_arrays
-from trimtab_grid.mutation import Mutant, mutants, mutated_modules, refuted, small_plant
+from trimtab_grid.mutation import (
+    Mutant,
+    mutants,
+    mutated_modules,
+    refuted,
+    small_free_plant,
+    small_plant,
+)
 from trimtab_grid.proof import Theorem, unit_states
 from trimtab_grid.shield_tables import BuiltTables, build_tables, table_key
 from trimtab_grid.tubes import Units, legal_commands
@@ -29,6 +36,7 @@ QUANTA = Fraction(1, 10_000)
 MARGIN = Fraction(1, 1000)
 PATIENCE_S = 6.0
 """CPU seconds after which a mutant counts as endless."""
+Plant = tuple[Any, list[Units]]
 Legal = dict[Units, list[tuple[int, ...]]]
 
 
@@ -287,14 +295,13 @@ def too_slow(*_: object) -> NoReturn:
     raise TimeoutError
 
 
-def judge(
-    mutant: Mutant, record: Any, states: list[Units], reference: Reference, legal: Legal
-) -> str:
+def judge(mutant: Mutant, plants: Sequence[Plant], reference: Reference, legal: Legal) -> str:
     """What notices a mutant first."""
     signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE_S)
     try:
-        if refuted(mutant, record, states, CELLS):
+        if any(refuted(mutant, *plant, CELLS) for plant in plants):
             return "proof"
+        record = plants[0][0]
         modules = mutated_modules(mutant)
         built = modules["shield_tables"].build_tables(record, CELLS)
         if reference.tables_differ(built):
@@ -328,6 +335,8 @@ def main() -> None:
     ):
         sys.exit("the reference and the shield disagree without any mutation")
     random.Random(options.seed).shuffle(states)  # noqa: S311
+    free = plant_arrays(small_free_plant(), 1.0)
+    plants = ((record, states), (free, unit_states(build_tables(free, CELLS))))
     everything = list(mutants())
     rng = random.Random(options.seed)  # noqa: S311
     chosen = sorted(rng.sample(range(len(everything)), options.sample))
@@ -339,7 +348,7 @@ def main() -> None:
         for index in chosen[options.part :: options.parts]:
             if index not in done:
                 mutant = everything[index]
-                verdict = judge(mutant, record, states, reference, legal)
+                verdict = judge(mutant, plants, reference, legal)
                 done[index] = {
                     "index": index,
                     "where": f"{mutant.module}.{mutant.function}",

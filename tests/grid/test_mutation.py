@@ -31,12 +31,12 @@ def test_the_small_plant_is_proven_without_a_mutation(states):
     ("function", "change"),
     [
         ("stored_kwh", "plant.charge_efficiency  ->  plant.discharge_efficiency"),
-        ("surplus_kw", "floor - load_kw  ->  1 * load_kw"),
+        ("surplus_kw", "_max  ->  _min"),
         ("unit_cap_kw", "plant.warm_kw  ->  plant.cool_kw"),
         ("above_kwh", "plant.reserve_soc_min  ->  plant.reserve_soc_max"),
         ("below_kwh", "soc_hi  ->  soc_lo"),
         ("scenario_holds", "need_below  ->  need_above"),
-        ("ticked", "timer - 1  ->  timer * 1"),
+        ("lower_holds", "above - drawn_kwh(plant, deficit)  ->  above * 1"),
         ("admissible", "for j in range(plant.n)"),
     ],
 )

@@ -151,6 +151,7 @@ def _body(function: Any) -> list[Any]:
     inner = [n for s in function.body for n in ast.walk(s) if isinstance(n, ast.FunctionDef)]
     skipped = {id(n) for f in inner for n in ast.walk(f)}
     nodes = [n for s in function.body for n in ast.walk(s)]
+    skipped |= {id(n.operand) for n in nodes if isinstance(n, ast.UnaryOp)}  # -1 means "none"
     return [n for n in nodes if id(n) not in skipped and _changes(n)]
 
 
@@ -274,12 +275,12 @@ def small_plant() -> Plant:
     plant = load_plant("plant-a")
     first = {
         "name": "large",
-        "warm_up_min": 2,
+        "warm_up_min": 1,
         "cool_down_min": 2,
         "cool_down_kw": 20,
-        "min_run_min": 2,
+        "min_run_min": 3,
         "min_down_min": 1,
-        "repair_min": 3,
+        "repair_min": 5,
     }
     second = {
         "name": "small",
@@ -289,7 +290,7 @@ def small_plant() -> Plant:
         "cool_down_min": 0,
         "min_run_min": 1,
         "min_down_min": 2,
-        "repair_min": 3,
+        "repair_min": 5,
     }
     pair = zip(plant.gensets, (first, second), strict=True)
     units = tuple(unit.model_copy(update=update) for unit, update in pair)
@@ -313,10 +314,21 @@ def small_plant() -> Plant:
         "gensets": units,
         "disturbances": plant.disturbances.model_copy(update=limits),
         "shed_kw": 153.0,
+        "shed_delay_min": 2.0,
         "dump_kw": 15.0,
     }
     if plant.battery is not None:
         changes["battery"] = plant.battery.model_copy(update=envelope)
+    return plant.model_copy(update=changes)
+
+
+def small_free_plant() -> Plant:
+    """The small plant with free commitment and a battery that cannot hold the frequency alone."""
+    plant = small_plant()
+    limits = plant.disturbances.model_copy(update={"load_min_kw": 105.0, "unit_trips": False})
+    changes: dict[str, Any] = {"commitment": "free", "disturbances": limits}
+    if plant.battery is not None:
+        changes["battery"] = plant.battery.model_copy(update={"grid_forming": False})
     return plant.model_copy(update=changes)
 
 
