@@ -185,8 +185,9 @@ class GridControl(ControlProblem):
         reason = np.where(intervened, self._reason(), 0).astype(np.int16)
         self._live &= ~ended
         final_rows, final_obs = np.flatnonzero(ended), None
-        if self.autoreset and len(final_rows):
-            final_obs = self._final(final_rows)
+        last = self._final(final_rows) if len(final_rows) else None
+        if self.autoreset and last is not None:
+            final_obs = last
             self._episode[final_rows] += 1
             self._start(final_rows)
         return Step(
