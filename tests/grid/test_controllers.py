@@ -50,7 +50,7 @@ def bounds(plant: str) -> tuple[float, ...]:
 
 NAMES = tuple(entries(scenario("plant-a")))
 SOME = (
-    *(name for name in NAMES if not name.startswith("always_")),
+    *(name for name in NAMES if not name.startswith(("always_", "milp_"))),
     "always_start_charge",
     "always_stop_discharge",
 )
@@ -65,6 +65,13 @@ def test_no_controller_harms_the_plant_behind_the_shield_or_beats_the_bound(
     assert np.all(metrics["unserved_kwh"] < 1e-6)
     assert np.all(metrics["surplus_kwh"] < 1e-6)
     assert np.all(metrics["cost_l"] >= np.array(bounds(plant)) * (1 - 1e-9))
+
+
+@pytest.mark.parametrize("kind", ["persistence", "noisy", "perfect"])
+def test_rolling_programs_serve_the_load_and_do_not_beat_the_bound(kind: str) -> None:
+    metrics = played("plant-a", f"milp_{kind}")
+    assert np.all(metrics["unserved_kwh"] < 1e-6)
+    assert np.all(metrics["cost_l"] >= np.array(bounds("plant-a")) * (1 - 1e-9))
 
 
 def test_perfect_foresight_without_a_shield_meets_the_bound_of_plant_b() -> None:

@@ -71,7 +71,8 @@ class Program:
         """
         import highspy
 
-        solver = highspy.Highs()
+        library: Any = highspy
+        solver = library.Highs()
         for option, setting in (
             ("output_flag", False),
             ("threads", 1),

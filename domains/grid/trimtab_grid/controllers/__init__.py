@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 from trimtab.contracts.controller import AnyController, Entry, Role
 from trimtab.contracts.problem import ControlProblem, Need
@@ -13,6 +13,9 @@ from trimtab.contracts.space import Float, Space
 from trimtab_grid.scenario import GridScenario
 
 REFERENCE = "load_following"
+MILP_HORIZON_H = 168.0
+"""Longest episode on which rolling MILPs are offered: a year of them takes hours."""
+Foretold = Literal["persistence", "noisy", "perfect"]
 _COMMANDS, _BATTERY = ("stop", "hold", "start"), ("charge", "idle", "discharge")
 
 
@@ -47,6 +50,15 @@ def entries(scenario: GridScenario) -> Mapping[str, Entry]:
             partial(_stochastic, scenario=scenario),
             "dynamic programming on generated past years, no foresight",
         )
+    if scenario.horizon_h <= MILP_HORIZON_H:
+        for kind in get_args(Foretold):
+            add(
+                f"milp_{kind}",
+                "classical" if kind == "persistence" else "clairvoyant",
+                partial(_rolling, kind=kind),
+                f"rolling MILP, {kind} forecast",
+                ("model",) if kind == "persistence" else ("model", "future"),
+            )
     add(
         "dp_perfect",
         "clairvoyant",
@@ -130,6 +142,12 @@ def _stochastic(problem: ControlProblem, scenario: GridScenario) -> AnyControlle
     from trimtab_grid.controllers.stochastic import StochasticProgram
 
     return StochasticProgram(problem, scenario)
+
+
+def _rolling(problem: ControlProblem, kind: Foretold) -> AnyController:
+    from trimtab_grid.controllers.rolling import RollingProgram
+
+    return RollingProgram(problem, kind)
 
 
 def _perfect(problem: ControlProblem) -> AnyController:

@@ -29,6 +29,7 @@ from trimtab_grid.controllers.value_fit import (
     block_of,
     features,
     fit,
+    fit_day,
     place,
 )
 from trimtab_grid.controllers.view import GridController, Seen
@@ -111,9 +112,14 @@ def _fitted(text: str) -> Values:
     arrays = plant_arrays(plant, scenario.step_min)
     past = past_of(scenario, plant)
     planner = coarse_planner(plant, arrays, past.load_kw, past.free_kw)
-    sweeps = 2 if scenario.step_min >= 60.0 else 4  # noqa: PLR2004
+    if scenario.horizon_h <= 24.0:  # noqa: PLR2004
+        start = Episodes(scenario, plant).start + timedelta(minutes=scenario.step_min)
+        last_hour = (start.hour + start.minute / 60.0 + scenario.horizon_h) % 24.0
+        step_h = planning_step_min(scenario.step_min) / 60.0
+        return fit_day(planner, past, (last_hour - step_h) % 24.0, _SAMPLES // 3, seed=0)
+    passes = 2 if scenario.step_min >= 60.0 else 4  # noqa: PLR2004
     price = stored_energy_price_l_per_kwh(plant)
-    return fit(planner, past, price, sweeps, _SAMPLES, seed=0)
+    return fit(planner, past, price, passes, _SAMPLES, seed=0)
 
 
 class StochasticProgram(GridController):
@@ -154,7 +160,7 @@ class StochasticProgram(GridController):
         self._slow = self._kept * slow + (1.0 - self._kept) * seen.free_kw
         hour = np.arctan2(seen.step_hint[:, 0], seen.step_hint[:, 1]) * 12.0 / math.pi % 24.0
         expected = features(seen.load_kw, seen.free_kw, self._slow, hour) @ self._values.weights
-        at, block = place(self._values, expected), block_of(hour)
+        at, block = place(self._values, expected), block_of(hour, len(self._values.cost))
         command, battery = np.zeros((count, self.units), np.int64), np.zeros(count)
         for row in np.flatnonzero(obs.alive[:, 0]):
             command[row], battery[row] = self._decide(

@@ -34,7 +34,7 @@ class Values(NamedTuple):
         weights: of the regression of the next net load on `features`, [F].
         knots: expected net loads, rising, kW, [K].
         levels: stored energies, kWh, [S].
-        cost: cost-to-go less its least, L, [BLOCKS, K, nodes, S].
+        cost: cost-to-go less its least, L, [blocks of the day, K, nodes, S].
     """
 
     weights: FloatArray
@@ -77,9 +77,9 @@ def features(
     return np.stack(columns, axis=1)
 
 
-def block_of(hour: FloatArray) -> IntArray:
-    """Block of the day, [T]."""
-    return np.floor(hour * BLOCKS / 24.0).astype(np.int64) % BLOCKS
+def block_of(hour: FloatArray, blocks: int) -> IntArray:
+    """Block of the day, [T], of so many."""
+    return np.floor(hour * blocks / 24.0 + 1e-6).astype(np.int64) % blocks
 
 
 def place(values: Values, expected_kw: FloatArray) -> FloatArray:
@@ -89,40 +89,73 @@ def place(values: Values, expected_kw: FloatArray) -> FloatArray:
 
 
 def fit(
-    planner: Planner, past: Past, price_l_kwh: float, sweeps: int, samples: int, seed: int
+    planner: Planner, past: Past, price_l_kwh: float, passes: int, samples: int, seed: int
 ) -> Values:
-    """Costs-to-go of a plant from past data.
+    """Costs-to-go of every day alike, for long episodes.
 
     Args:
         planner: graph, battery, and the past's steps as its stage.
         past: the same steps.
         price_l_kwh: first guess of what stored energy is worth.
-        sweeps: passes backwards through the day.
+        passes: backwards through the day.
         samples: steps drawn per block and pass.
         seed: of the draws.
     """
+    values, expected = _start(planner, past, BLOCKS)
+    values.cost[:] = -price_l_kwh * (values.levels - values.levels[0])
+    order = list(range(BLOCKS - 1, -1, -1)) * passes
+    _backwards(planner, past, values, expected, order, samples, seed)
+    return values
+
+
+def fit_day(planner: Planner, past: Past, last_hour: float, samples: int, seed: int) -> Values:
+    """Costs-to-go of an episode of at most a day that ends after the step at `last_hour`.
+
+    One block per step, the terminal term after the last.
+    """
+    blocks = round(24.0 / planner.stage.step_h)
+    values, expected = _start(planner, past, blocks)
+    values.cost[:] = np.interp(values.levels, planner.store.end_kwh, planner.store.end_l)
+    last = int(block_of(np.array([last_hour]), blocks)[0])
+    order = [(last - k) % blocks for k in range(1, blocks)]
+    _backwards(planner, past, values, expected, order, samples, seed)
+    return values
+
+
+def _start(planner: Planner, past: Past, blocks: int) -> tuple[Values, FloatArray]:
+    """Regression, knots and levels with costs still to be filled, and expected net loads [T]."""
     slow = smoothed(past.free_kw, float(np.exp(-1.0)))
     seen = features(past.load_kw, past.free_kw, slow, past.hour)
     net = past.load_kw - past.free_kw
-    weights = np.linalg.lstsq(seen[:-1], net[1:], rcond=None)[0]
-    expected = seen @ weights
+    weights = np.asarray(np.linalg.lstsq(seen[:-1], net[1:], rcond=None)[0], np.float64)
+    expected = np.asarray(seen @ weights)
     knots = np.unique(np.quantile(expected, np.linspace(0.0, 1.0, KNOTS))).astype(np.float64)
     if knots.size == 1:
         knots = knots + np.array([0.0, 1.0])
-    levels = np.linspace(planner.store.low_kwh, planner.store.high_kwh, LEVELS, dtype=np.float64)
+    low, high = planner.store.low_kwh, planner.store.high_kwh
+    levels = np.linspace(low, high, LEVELS, dtype=np.float64)
     nodes = len(planner.graph.states)
-    cost = np.empty((BLOCKS, knots.size, nodes, LEVELS))
-    cost[:] = -price_l_kwh * (levels - levels[0])
-    values = Values(np.asarray(weights, np.float64), knots, levels, cost)
-    at, block = place(values, expected), block_of(past.hour)
+    cost = np.empty((blocks, knots.size, nodes, LEVELS))
+    return Values(weights, knots, levels, cost), expected
+
+
+def _backwards(
+    planner: Planner,
+    past: Past,
+    values: Values,
+    expected: FloatArray,
+    order: list[int],
+    samples: int,
+    seed: int,
+) -> None:
+    """Update the blocks in `order` from steps whose predecessor lies in them."""
+    at, block = place(values, expected), block_of(past.hour, len(values.cost))
     before = np.roll(block, 1)
     rng = np.random.default_rng(seed)
-    for _ in range(sweeps):
-        for b in range(BLOCKS - 1, -1, -1):
-            steps = np.flatnonzero((before == b) & (np.arange(block.size) > 0))
-            drawn = rng.choice(steps, min(samples, steps.size), replace=False)
-            _update(planner, values, at, block, drawn, b)
-    return values
+    for b in order:
+        steps = np.flatnonzero((before == b) & (np.arange(block.size) > 0))
+        drawn = rng.choice(steps, min(samples, steps.size), replace=False)
+        _update(planner, values, at, block, drawn, b)
 
 
 def _update(
