@@ -68,3 +68,9 @@ def test_a_series_beyond_the_plants_limits_is_noted_before_it_is_played(tmp_path
 
 def test_notes_say_what_is_synthetic():
     assert "synthetic" in DOMAIN.notes(GridScenario())[0]
+
+
+def test_a_plant_without_learned_weights_says_that_ppo_plays_its_teacher():
+    other = GridScenario.model_validate({"plant": "plant-b", "step_min": 60})
+    assert not any("ppo" in note for note in DOMAIN.notes(GridScenario()))
+    assert any("its row is the rule" in note for note in DOMAIN.notes(other))

@@ -168,13 +168,16 @@ class GridDomain(Domain):
         return figures(problem, records)
 
     def notes(self, problem: GridScenario) -> tuple[str, ...]:
-        """What is synthetic, and whether the shield stands."""
+        """What is synthetic, whether the shield stands, and which learned rows are none."""
+        from trimtab_grid.controllers import learned
+
         made = {
             "generated": "load and wind are synthetic",
             "weather": "load is synthetic; wind is that of a typical year",
             "file": "load, wind and PV are the user's",
         }
-        return (made[problem.data.kind], self._shield_note(problem))
+        untrained = () if learned.trained(problem) else (learned.UNTRAINED,)
+        return (made[problem.data.kind], self._shield_note(problem), *untrained)
 
     @staticmethod
     def _shield_note(problem: GridScenario) -> str:

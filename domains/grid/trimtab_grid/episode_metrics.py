@@ -61,7 +61,7 @@ def episode_metrics(
         "cost_l": cost + states["exchange_cost_l"],
         "terminal_l": terminal,
         "exchange_l": states["exchange_cost_l"].copy(),
-        "curtailed_pct": 100.0 * states["curtailed_kwh"] / available,
+        "curtailed_pct": np.round(100.0 * states["curtailed_kwh"] / available, 9),
         "efc": states["throughput_kwh"] / (2.0 * plant.energy_kwh),
         "capacity_loss_pct": np.array([_loss_pct(plant, s) for s in states]),
         "co2_kg": CO2_KG_PER_L * burned,

@@ -31,6 +31,10 @@ from trimtab_grid.scenario import GridScenario
 DAY_H = 48.0
 """Scenarios up to this length are settled at their end."""
 WEIGHTS = Path(__file__).parent.parent / "weights"
+UNTRAINED = (
+    "ppo: nothing learned ships for this plant; until `trimtab train` its row is the rule that it "
+    "would imitate"
+)
 HELP = {
     "ppo": "student of load following, improved on-policy on a leash",
     "sac": "soft actor-critic from that student",
@@ -45,14 +49,22 @@ def weights_name(controller: str, scenario: GridScenario) -> str:
     return f"{controller}-{scenario.resolved_plant().name}-{scenario.step_min:g}min.safetensors"
 
 
+def trained(scenario: GridScenario, folder: Path = WEIGHTS) -> dict[str, Path]:
+    """Weights in `folder` that fit the scenario's plant and step, by controller."""
+    paths = {name: folder / weights_name(name, scenario) for name in HELP}
+    return {
+        name: path
+        for name, path in paths.items()
+        if path.exists() and path.with_suffix(".json").exists()
+    }
+
+
 def entries(scenario: GridScenario, folder: Path = WEIGHTS) -> dict[str, Entry]:
     """Learned controllers whose weights fit the scenario's plant and step."""
     found: dict[str, Entry] = {}
-    for name in HELP:
-        path = folder / weights_name(name, scenario)
-        manifest = path.with_suffix(".json")
-        if path.exists() and manifest.exists():
-            found[name] = _entry(name, path, json.loads(manifest.read_text())["notes"])
+    for name, path in trained(scenario, folder).items():
+        notes = json.loads(path.with_suffix(".json").read_text())["notes"]
+        found[name] = _entry(name, path, notes)
     if not found:
         text = "plays the rule that it would imitate: no weights for this plant, see trimtab train"
         needs = frozenset[Need]({"model"})
