@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from trimtab.contracts.registry import manifests
@@ -74,3 +77,15 @@ def test_a_plant_without_learned_weights_says_that_ppo_plays_its_teacher():
     other = GridScenario.model_validate({"plant": "plant-b", "step_min": 60})
     assert not any("ppo" in note for note in DOMAIN.notes(GridScenario()))
     assert any("its row is the rule" in note for note in DOMAIN.notes(other))
+
+
+def test_checking_a_scenario_and_listing_its_controllers_loads_no_heavy_library():
+    code = (
+        "import sys\n"
+        "from trimtab_grid.domain import DOMAIN\n"
+        "from trimtab_grid.scenario import GridScenario\n"
+        "DOMAIN.check(GridScenario()), DOMAIN.controllers(GridScenario())\n"
+        "print([m for m in ('numba', 'scipy', 'pandas', 'highspy', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -15,13 +15,8 @@ from trimtab.deploy.weights import save_policy
 from trimtab.learn.nets import init_params
 from trimtab.learn.risk import StockProblem
 from trimtab_grid import training
-from trimtab_grid.controllers.learned import (
-    LearnedController,
-    StockPlayer,
-    entries,
-    last_cost_l,
-    weights_name,
-)
+from trimtab_grid.controllers.learned import entries, weights_name
+from trimtab_grid.controllers.players import LearnedController, StockPlayer, last_cost_l
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.seasons import Seasons, season_scenarios

@@ -28,7 +28,6 @@ from trimtab_grid.json_files import parse_json
 from trimtab_grid.network_settings import NetworkSettings
 from trimtab_grid.pandapower_files import is_pandapower, read_network
 from trimtab_grid.plant import Plant, load_plant
-from trimtab_grid.plant_network import PlantNetwork
 from trimtab_grid.python_microgrid import is_microgrid, read_microgrid
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import Series
@@ -187,6 +186,8 @@ def check_files(problem: GridScenario) -> tuple[str, ...]:
     if problem.forecast.file is not None:
         read_series(problem.forecast.file)
     if problem.network is not None:
+        from trimtab_grid.plant_network import PlantNetwork
+
         notes.extend(PlantNetwork(problem.network, plant).notes)
     return tuple(notes)
 
@@ -329,6 +330,8 @@ class _Maker:
         if "network" in self._problem:
             msg = f"{path}: two networks are given (SimBench brings one); leave one out"
             raise InputFileError(msg)
+        from trimtab_grid.plant_network import PlantNetwork
+
         placed = PlantNetwork(NetworkSettings(file=path), plant, read_network(path))
         self._notes.extend(placed.notes)
         self._problem["network"] = {"file": self._shown(path)}

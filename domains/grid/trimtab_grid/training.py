@@ -37,7 +37,8 @@ from trimtab.learn.risk import StockProblem, choose_stock
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.learn.teach import DaggerConfig, dagger
 
-from trimtab_grid.controllers.learned import DAY_H, interface_of, teacher, weights_name
+from trimtab_grid.controllers.learned import interface_of, weights_name
+from trimtab_grid.controllers.players import DAY_H, teacher
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.seasons import Seasons, season_scenarios
