@@ -93,7 +93,8 @@ def push_lowest(
                 continue
             share = d0 / (d0 - d1)
             k = 3 - i - j
-            if _along(starts[i], stops[i], share) > _along(starts[k], stops[k], share):
+            third = _along(starts[k], stops[k], share)
+            if _along(starts[i], stops[i], share) > third + 1e-9:  # three may meet in one point
                 continue
             first, second = min(first, share), min(second, max(first, share))
     for share in (first, second):

@@ -111,8 +111,8 @@ def test_a_scenario_needs_exactly_one_source():
 
 
 def test_an_unknown_kernel_is_refused():
-    with pytest.raises(UnknownNameError, match="unknown kernel 'fft'"):
-        CacheProblem(CacheScenario(kernel="fft"))
+    with pytest.raises(UnknownNameError, match="unknown kernel 'gem'"):
+        CacheProblem(CacheScenario(kernel="gem"))
 
 
 def test_the_identity_changes_with_the_stream_and_the_technology():

@@ -168,7 +168,7 @@ def _stage_choices(problem: SignalsProblem) -> dict[str, Entry]:
             needs=OBSERVES,
             interface="stage",
             parameters=mpc.PARAMETERS,
-            defaults={"horizon_s": 30, "tail_s": 20.0, "patience_s": 120.0, "hold_s": 0.0},
+            defaults={"horizon_s": 30, "tail_s": 20.0, "patience_s": 120.0},
         ),
         "max_pressure": Entry(
             role="classical",
@@ -186,7 +186,7 @@ def _stage_choices(problem: SignalsProblem) -> dict[str, Entry]:
             needs=OBSERVES,
             interface="graph",
             parameters=stage_score.PARAMETERS,
-            defaults={**stage_score.TUNED, "hold_s": 0.0},
+            defaults=stage_score.TUNED,
         ),
     }
 
@@ -237,8 +237,7 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
     return {
         "graph": Entry(
             role="learned",
-            factory=partial(box_hold.held, learned.graph),
-            defaults={"hold_s": box_hold.HOLD_S},
+            factory=partial(box_hold.held, learned.graph, hold_s=box_hold.HOLD_S),
             help="graph policy trained on generated networks only; plays any network unseen",
             needs=OBSERVES,
             interface="graph",

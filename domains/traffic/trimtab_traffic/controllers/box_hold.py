@@ -67,7 +67,7 @@ class BoxHold(Controller):
 
 
 def held(
-    make: Callable[..., Controller], problem: ControlProblem, hold_s: float, **made: Any
+    make: Callable[..., Controller], problem: ControlProblem, hold_s: float = 0.0, **made: Any
 ) -> Controller:
     """A controller of `make(problem, **made)`, held by `BoxHold` unless `hold_s` is 0."""
     inner = make(problem, **made)
