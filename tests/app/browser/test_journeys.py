@@ -24,7 +24,7 @@ def test_a_run_outlives_browser_and_server_is_cancelled_and_resumed(serve, visit
     me.says("Valid: toy.tank")
     me.fill("Horizon", str(LONG_H))
     me.page.wait_for_function(
-        "[...document.querySelectorAll('textarea')].some(t => t.value.includes('8760'))"
+        "[...document.querySelectorAll('textarea')].some(t => t.value.includes('horizon_h: 8760'))"
     )
     me.picture("scenario")
 
