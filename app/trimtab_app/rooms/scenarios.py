@@ -180,6 +180,11 @@ def _revision(name: str) -> int:
     return int(st.session_state.get(f"revision:{name}", 0))
 
 
+def _control(part: str, name: str) -> str:
+    """Key of the YAML or the form as it is now; it changes when the other has been edited."""
+    return f"{part}:{name}:{st.session_state.get(f'{part}:{name}', 0)}"
+
+
 def _written(library: Library, name: str, text: str, *, controls: bool) -> None:
     library.write(name, text)
     part = "yaml" if controls else "form"
@@ -221,10 +226,11 @@ def _versions(library: Library, name: str) -> None:
 
 
 def _yaml(library: Library, name: str, draft: Draft) -> None:
-    key = f"yaml:{name}:{st.session_state.get(f'yaml:{name}', 0)}"
+    key = _control("yaml", name)
 
     def changed() -> None:
-        _written(library, name, st.session_state[key], controls=False)
+        if key == _control("yaml", name):  # a replaced text area may still report its old text
+            _written(library, name, st.session_state[key], controls=False)
 
     with st.container(key="yaml"):
         st.text_area("YAML", value=library.text(name), key=key, height=520, on_change=changed)
@@ -249,12 +255,13 @@ def _form(library: Library, name: str, draft: Draft) -> None:
     if not isinstance(domain, str) or domain not in session.domains():
         markup.lead("The YAML names no installed domain, so there is no form.")
         return
+    key = _control("form", name)
     form = Form(
-        name=f"form:{name}:{st.session_state.get(f'form:{name}', 0)}",
+        name=key,
         data=draft.data,
         files=library.files(name),
         messages=draft.at,
-        change=partial(_edit, library, name),
+        change=partial(_edit, library, name, key),
     )
     problem_model = load_domain(domain).problem_model
     whole = fields_of(scenario_model(session.domains()[domain].kind, problem_model))
@@ -262,8 +269,9 @@ def _form(library: Library, name: str, draft: Draft) -> None:
     form.show(fields_of(problem_model), ("problem",))
 
 
-def _edit(library: Library, name: str, path: Path, value: Any) -> None:
-    _written(library, name, edited(library.text(name), path, value), controls=True)
+def _edit(library: Library, name: str, key: str, path: Path, value: Any) -> None:
+    if key == _control("form", name):  # a replaced form may still report what it held
+        _written(library, name, edited(library.text(name), path, value), controls=True)
 
 
 def _attach(library: Library, name: str) -> None:

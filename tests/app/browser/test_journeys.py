@@ -36,6 +36,7 @@ def test_a_run_outlives_browser_and_server_is_cancelled_and_resumed(serve, visit
     me.says("Running now.")
     run = workspace.runs()[0].id
     assert f"run={run}" in me.page.url
+    assert f'"horizon_h":{LONG_H}' in workspace.run(run).scenario
     me.picture("run")
 
     me.page.reload()
