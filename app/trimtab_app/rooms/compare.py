@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import streamlit as st
 from trimtab.contracts.figure import Figure
 from trimtab.evidence.content import search_sections, tiles_of
-from trimtab.evidence.content_tables import controllers, safety
+from trimtab.evidence.content_safety import safety
+from trimtab.evidence.content_tables import controllers
 from trimtab.evidence.contest import (
     Contestant,
     common_metrics,

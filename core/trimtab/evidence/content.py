@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.contracts.figure import Axis, Bar, Figure
+from trimtab.evidence.content_safety import safety
 from trimtab.evidence.content_search import best_design, fronts, regret, searches
-from trimtab.evidence.content_tables import controllers, paired, safety
+from trimtab.evidence.content_tables import controllers, paired
 from trimtab.evidence.document import (
     Block,
     Bullets,

@@ -1,4 +1,4 @@
-"""The tables of a report: controllers, paired differences, violations and interventions."""
+"""The tables of a report: controllers and paired differences."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from trimtab.evidence.document import Block, Cell, Paragraph, TableBlock
 from trimtab.evidence.result import Ci95, PairedSummary, Result, Row
 from trimtab.evidence.words import (
     common_decimals,
-    interventions_text,
     metric_header,
+    metric_words,
     number,
     p_value_text,
     percent,
-    rate_text,
     raw_values,
+    value_text,
     verdict_text,
     with_interval,
 )
@@ -74,11 +74,27 @@ def controllers(result: Result) -> tuple[Block, ...]:
     caption = "Headline, worst seed and cost, best first. Mean [95 % interval]."
     first = table(result, result.rows, caption, columns, text=(0, 6))
     metrics = result.rows[0].metrics
-    if len(metrics) == 1:
-        return (first,)
-    every = [metric_column(result, name) for name in metrics]
+    same = {name: value for name in metrics if (value := _common(result, name)) is not None}
+    every = [metric_column(result, name) for name in metrics if name not in same]
     said = "Mean [95 % interval]; n/a where a metric does not apply."
-    return (first, *_in_parts(result, "All metrics", said, [_NAME], every))
+    more = _in_parts(result, "All metrics", said, every) if len(every) > 1 else ()
+    return (first, *more, *_same(result, same))
+
+
+def _common(result: Result, name: str) -> str | None:
+    """The text of a metric's only value where every row has the same on every seed, else None."""
+    values = {value for row in result.rows for value in row.metrics[name].per_seed}
+    if name == result.headline or len(values) != 1:
+        return None
+    return value_text(values.pop(), result.rows[0].metrics[name].unit)
+
+
+def _same(result: Result, same: dict[str, str]) -> tuple[Paragraph, ...]:
+    if not same:
+        return ()
+    units = {name: result.rows[0].metrics[name].unit for name in same}
+    said = "; ".join(f"{metric_words(name, units[name])} {text}" for name, text in same.items())
+    return (Paragraph(f"The same in every row, on every seed: {said}."),)
 
 
 _MOST_COLUMNS = 6
@@ -86,15 +102,10 @@ _MOST_COLUMNS = 6
 
 
 def _in_parts(
-    result: Result,
-    title: str,
-    said: str,
-    fixed: Sequence[Column],
-    columns: Sequence[Column],
+    result: Result, title: str, said: str, columns: Sequence[Column]
 ) -> tuple[TableBlock, ...]:
-    """Tables with the fixed columns and at most `_MOST_COLUMNS` in all but the first, in parts."""
-    room = _MOST_COLUMNS + 1 - len(fixed)
-    parts = max(1, -(-len(columns) // room))
+    """Tables of the row's name and at most `_MOST_COLUMNS` columns each."""
+    parts = max(1, -(-len(columns) // _MOST_COLUMNS))
     size = max(1, -(-len(columns) // parts))
     starts = range(0, max(len(columns), 1), size)
     return tuple(
@@ -102,7 +113,7 @@ def _in_parts(
             result,
             result.rows,
             f"{title}{f', part {i} of {len(starts)}' if len(starts) > 1 else ''}. {said}".strip(),
-            [*fixed, *columns[start : start + size]],
+            [_NAME, *columns[start : start + size]],
         )
         for i, start in enumerate(starts, 1)
     )
@@ -198,34 +209,3 @@ def _paired_cells(comparison: PairedSummary, decimals: int | None) -> tuple[Cell
         Cell(str(comparison.seeds)),
         Cell(f"{number(gain, 1)}×" if gain is not None else number(None)),
     )
-
-
-def safety(result: Result) -> tuple[Block, ...]:
-    """Violations that the independent monitor counted, and what the shield changed."""
-    constraints = sorted({name for row in result.rows for name in row.violations})
-    text = (
-        "Counted by a monitor that shares no code with the shield. Where none was seen, (≤ x) is "
-        "the 95 % upper bound of the rate per check of the rule (rule of three)."
-    )
-    fixed: list[Column] = [
-        _NAME,
-        ("Shield", lambda row: Cell("on" if row.shielded else "none")),
-        ("Decisions changed", lambda row: Cell(interventions_text(row) if row.shielded else "")),
-    ]
-    rules = [(name.replace("_", " "), _violation_of(name)) for name in constraints]
-    title = "Violations per rule" if constraints else "No monitor watched these runs"
-    return (Paragraph(text), *_in_parts(result, title, "", fixed, rules))
-
-
-def _violation_of(constraint: str) -> Callable[[Row], Cell]:
-    def cell(row: Row) -> Cell:
-        seen = row.violations.get(constraint)
-        if seen is None:
-            return Cell(number(None))
-        if not seen.count and not seen.exposure:
-            return Cell("never due")
-        if seen.count or seen.upper95 is None:
-            return Cell(f"{number(seen.count)} of {number(seen.exposure)}", tone="bad")
-        return Cell(f"0 (≤ {rate_text(seen.upper95)})")
-
-    return cell

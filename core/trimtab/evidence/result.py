@@ -200,6 +200,11 @@ class Row(StrictModel):
         """Violations of all constraints together."""
         return sum(v.count for v in self.violations.values())
 
+    @property
+    def checks(self) -> int:
+        """How often the monitor looked, all constraints together."""
+        return sum(v.exposure for v in self.violations.values())
+
 
 class BoundSummary(StrictModel):
     """The bound on the headline; `beaten_by` names rows that went past it."""

@@ -159,7 +159,7 @@ def _below(result: Result) -> Table:
     if result.recommendation.design is not None:
         grid.add_row("design", Text(design_text(result.recommendation.design)))
     if any("≤" in violations_text(row) for row in result.rows):
-        legend = "0 (≤ x): none seen, x is the 95 % upper bound of their rate per check of a rule"
+        legend = "0 (≤ x): none seen; x is the 95 % upper bound of their rate per check of any rule"
         grid.add_row("violations", Text(legend))
     grid.add_row("recommended", Text(result.recommendation.name or "none", style="bold green"))
     grid.add_row("because", Text(result.recommendation.why))

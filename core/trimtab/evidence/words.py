@@ -9,6 +9,7 @@ from statistics import median_low
 from typing import Any
 
 from trimtab.evidence.result import Ci95, GapClosed, MetricSummary, PairedSummary, Result, Row
+from trimtab.evidence.statistics import event_rate_upper95
 
 NOT_AVAILABLE = "n/a"
 _LONGEST_NAME = 32
@@ -59,12 +60,21 @@ def common_decimals(summaries: Iterable[tuple[float | None, Ci95 | None]]) -> in
     Returns:
         Number of decimals; None where no row has an interval.
     """
+    known = list(summaries)
     needed = [
         _interval_decimals(mean, ci95[1] - ci95[0])
-        for mean, ci95 in summaries
+        for mean, ci95 in known
         if mean is not None and ci95 is not None and ci95[1] > ci95[0]
     ]
-    return median_low(needed) if needed else None
+    largest = max((abs(mean) for mean, _ in known if mean is not None), default=0.0)
+    return min(median_low(needed), _decimals_of_column(largest)) if needed else None
+
+
+def _decimals_of_column(largest: float) -> int:
+    """Decimals beyond which a column says nothing: five digits of its largest value."""
+    if largest < 1e-4:  # zeros beside values that are written as powers of ten
+        return 0
+    return max(0, 4 - math.floor(math.log10(largest)))
 
 
 def with_interval(mean: float | None, ci95: Ci95 | None, decimals: int | None = None) -> str:
@@ -177,10 +187,9 @@ def violations_text(row: Row) -> str:
     """Violations of a row; where none was seen, the 95 % upper bound of the rate per check."""
     if not row.violations:
         return "not watched"
-    bounds = [v.upper95 for v in row.violations.values() if v.upper95 is not None]
-    if row.violation_count or not bounds:
+    if row.violation_count or not row.checks:
         return number(row.violation_count)
-    return f"0 (≤ {rate_text(max(bounds))})"
+    return f"0 (≤ {rate_text(event_rate_upper95(0, row.checks))})"
 
 
 def interventions_text(row: Row) -> str:

@@ -14,12 +14,14 @@ from trimtab.contracts.figure import Axis, Figure, MapLine, Series
 from trimtab.contracts.spec import Metric
 from trimtab.evidence.compare import compare
 from trimtab.evidence.content import build_document
-from trimtab.evidence.content_tables import safety
+from trimtab.evidence.content_safety import safety
+from trimtab.evidence.content_tables import controllers
 from trimtab.evidence.csv_text import csv_text, guard
 from trimtab.evidence.document import TableBlock
 from trimtab.evidence.markdown import escape_markdown
 from trimtab.evidence.report import write_report
 from trimtab.evidence.result import ViolationSummary
+from trimtab.evidence.words import rate_text
 
 EVIL = '<img src=x onerror="alert(1)">|=cmd()'
 ROWS = {
@@ -82,7 +84,7 @@ def test_the_page_shows_reference_bound_recommendation_and_bounds_of_rates(repor
     assert "Recommended: learned" in page
     assert "fixed, true delay of 49.5 s" in page
     assert "7.50 s, simulation floor (conflict-free run)" in page
-    assert "(≤ 6.0e−04)" in page
+    assert "≤ 6.0e−04" in page
     assert "ab" * 32 in page
 
 
@@ -220,14 +222,45 @@ def test_two_candidates_for_the_reference_are_both_printed(make_matrix, tmp_path
 def test_a_rule_that_was_never_due_is_not_shown_as_broken(result):
     seen = ViolationSummary(count=0, upper95=None, exposure=0)
     rows = tuple(row.model_copy(update={"violations": {"walk": seen}}) for row in result.rows)
-    _, table = safety(result.model_copy(update={"rows": rows}))
-    assert {(cells[-1].text, cells[-1].tone) for cells in table.rows} == {("never due", "")}
+    _, by_row, by_rule, never = safety(result.model_copy(update={"rows": rows}))
+    assert {(cells[4].text, cells[4].tone) for cells in by_row.rows} == {("0", "")}
+    assert by_rule.rows == ()
+    assert never.text == "Never due in these runs: walk."
+
+
+def test_rules_are_counted_apart_behind_the_shield_and_without_one(result):
+    kept = ViolationSummary(count=0, upper95=1e-3, exposure=3000)
+    broken = ViolationSummary(count=4, upper95=None, exposure=100)
+    first, *others = result.rows
+    rows = [first.model_copy(update={"violations": {"red_max": broken}, "shielded": False})]
+    rows += [
+        row.model_copy(update={"violations": {"red_max": kept}, "shielded": True}) for row in others
+    ]
+    _, by_row, by_rule = safety(result.model_copy(update={"rows": tuple(rows)}))
+    assert [cell.text for cell in by_row.rows[0][4:]] == ["4", "red max"]
+    (line,) = by_rule.rows
+    checks = f"{3000 * len(others):,}"
+    limit = rate_text(3 / (3000 * len(others)))
+    assert [cell.text for cell in line[:6]] == ["red max", checks, "0", limit, "100", "4"]
+    assert line[5].tone == "bad"
+
+
+def test_what_is_the_same_in_every_row_is_said_once(make_matrix):
+    matrix = make_matrix({"fixed": [49.0, 50.0, 51.0], "actuated": [39.0, 41.0, 43.0]})
+    matrix = replace(matrix, metrics=(matrix.headline, Metric("alarms", "1", "min")))
+    records = [replace(r, metrics={**r.metrics, "alarms": 0.0}) for r in matrix.records]
+    _, said = controllers(compare(replace(matrix, records=records)))
+    assert said.text == "The same in every row, on every seed: alarms 0."
 
 
 def test_a_wide_table_comes_in_parts_that_fit_a_page(make_matrix):
     many = [Metric(f"metric_{i}", "s", "min") for i in range(13)]
     matrix = make_matrix({"fixed": [49.0, 50.0, 51.0]})
-    result = compare(replace(matrix, metrics=(matrix.headline, *many)))
+    records = [
+        replace(r, metrics={**r.metrics, **{m.name: float(r.seed + i) for i, m in enumerate(many)}})
+        for r in matrix.records
+    ]
+    result = compare(replace(matrix, metrics=(matrix.headline, *many), records=records))
     document = build_document(result, (), (), "")
     tables = [b for s in document.sections for b in s.blocks if isinstance(b, TableBlock)]
     parts = [t for t in tables if t.caption.startswith("All metrics")]

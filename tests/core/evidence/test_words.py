@@ -109,6 +109,21 @@ def test_rules_never_checked_have_a_count_but_no_bound():
     assert words.violations_text(_row(unchecked)) == "0"
 
 
+def test_a_clean_row_is_bounded_by_all_its_checks_together():
+    rules = {
+        "min_green": ViolationSummary(count=0, upper95=1e-3, exposure=2995),
+        "walk": ViolationSummary(count=0, upper95=0.6, exposure=5),
+    }
+    assert words.violations_text(_row(rules)) == "0 (≤ 1.0e−03)"
+
+
+def test_a_column_has_no_more_digits_than_its_largest_value_bears():
+    kw = [(88.06651649, (87.1, 89.1)), (1.8e-6, (1.6e-6, 1.9e-6)), (2.9e-6, (2.6e-6, 3.2e-6))]
+    assert words.common_decimals(kw) == 3
+    dust = [(5.8e-8, (1e-8, 1.1e-7)), (0.0, (0.0, 0.0))]
+    assert words.common_decimals(dust) == 0
+
+
 def test_interventions_are_a_share_of_decisions_where_they_are_counted():
     assert words.interventions_text(_row({}, interventions=5, decisions=200)) == "2.5 %"
     assert words.interventions_text(_row({}, interventions=5)) == "5"
