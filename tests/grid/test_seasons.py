@@ -1,12 +1,13 @@
 """Training batches over all seasons, and learned controllers in small."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from trimtab.contracts.controller import Controller
+from trimtab.contracts.controller import Controller, Entry
 from trimtab.contracts.errors import SpecMismatchError, UnknownNameError
 from trimtab.contracts.spec import Action, Obs
 from trimtab.deploy.network import NetSpec
@@ -14,9 +15,18 @@ from trimtab.deploy.policy import Normaliser, Policy
 from trimtab.deploy.weights import save_policy
 from trimtab.learn.nets import init_params
 from trimtab.learn.risk import StockProblem
+from trimtab.run.controllers import choose
 from trimtab_grid import training
 from trimtab_grid.controllers.learned import entries, weights_name
-from trimtab_grid.controllers.players import LearnedController, StockPlayer, last_cost_l
+from trimtab_grid.controllers.players import (
+    LearnedController,
+    StockPlayer,
+    last_cost_l,
+    planner,
+)
+from trimtab_grid.controllers.rules import RuleController
+from trimtab_grid.controllers.stochastic import StochasticProgram
+from trimtab_grid.course import Budget, Course, Recipe
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.seasons import Seasons, season_scenarios
@@ -96,10 +106,23 @@ def test_a_snapshot_of_seasons_goes_on_alike() -> None:
 
 
 def test_the_terminal_charge_counts_only_where_episodes_end() -> None:
-    problem = DOMAIN.build(HOUR, 1, "order")
-    at = problem.spec.reward_index("terminal")
-    assert training.reward_weights(problem, ends=True)[at] == 1.0
-    assert training.reward_weights(problem, ends=False)[at] == 0.0
+    for scenario, counts in ((HOUR, 1.0), (WEEKS, 0.0)):
+        problem = DOMAIN.build(scenario, 1)
+        recipe = Recipe.of(scenario)
+        course = Course(scenario, recipe, 0, lambda problem: Hold(), Budget(1.0))
+        weights = course.reward_weights(problem)
+        assert weights[problem.spec.reward_index("terminal")] == counts
+        assert recipe.ends == bool(counts)
+
+
+def test_the_largest_stock_follows_the_fuel_curves_of_the_units() -> None:
+    low, high = training.stock_range(HOUR, 2.0)
+    assert (low, high) == pytest.approx((0.1 * 440.0, 0.7 * 440.0))
+    points = {"points": [(100.0, 30.0), (200.0, 55.0)]}
+    genset = {"name": "G", "prime_kw": 200.0, "min_kw": 50.0, "fuel": points}
+    file = {"name": "one", "gensets": [genset], "disturbances": {"load_max_kw": 150.0}}
+    scenario = GridScenario.model_validate({"plant": file, "step_min": 60})
+    assert training.stock_range(scenario, 10.0)[1] == pytest.approx(0.7 * 55.0 * 10.0)
 
 
 def test_weights_are_offered_on_their_own_plant_and_step_alone(tmp_path: Path) -> None:
@@ -107,15 +130,16 @@ def test_weights_are_offered_on_their_own_plant_and_step_alone(tmp_path: Path) -
     notes = {"interface": "order", "env_steps": 10, "cpu_s": 1.0}
     path = tmp_path / weights_name("ppo", HOUR)
     save_policy(path, random_policy(problem), problem.spec, notes)
-    assert list(entries(HOUR, tmp_path)) == ["ppo"]
-    entry = entries(HOUR, tmp_path)["ppo"]
+    offered = entries(HOUR, tmp_path)
+    assert [name for name, entry in offered.items() if not entry.untrained] == ["ppo"]
+    entry = offered["ppo"]
     assert (entry.role, entry.trained.env_steps) == ("learned", 10)
     longer = DOMAIN.build(HOUR.model_copy(update={"horizon_h": 2.0}), 2, "order")
     controller = entry.factory(longer, **entry.defaults)
     assert isinstance(controller, LearnedController)
     controller.reset(np.arange(2))
     assert controller.act(longer.reset(np.arange(2))).discrete.shape == (2, 1, 1)
-    assert entries(WEEKS, tmp_path)["ppo"].files == ()
+    assert entries(WEEKS, tmp_path)["ppo"].untrained
     with pytest.raises(SpecMismatchError, match=r"trained on grid.plant-a-order-1.*train anew"):
         LearnedController(DOMAIN.build(WEEKS, 1), str(path))
 
@@ -156,17 +180,20 @@ def test_an_unknown_learned_controller_is_named(tmp_path: Path) -> None:
         DOMAIN.train(HOUR, "pp", 0, tmp_path)
 
 
-@pytest.mark.parametrize("name", training.LEARNED)
+@pytest.mark.parametrize("name", training.LEARNERS)
 def test_every_learned_controller_trains_saves_and_plays(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = replace(training.Recipe.of(HOUR), copies=8, rollout=60, discount=0.99)
-    monkeypatch.setattr(training.Recipe, "of", classmethod(lambda cls, scenario: small))
+    small = replace(Recipe.of(HOUR), copies=8, rollout=60, discount=0.99)
+    monkeypatch.setattr(Recipe, "of", classmethod(lambda cls, scenario: small))
     monkeypatch.setattr(training, "PLAYED", 8)
     monkeypatch.setattr(training, "STOCK_DAYS", 4)
     lines: list[str] = []
     parameters = training.train(HOUR, name, 3, tmp_path, 0.5, lines.append, lambda problem: Hold())
     entry = entries(HOUR, tmp_path)[name]
+    notes = json.loads((tmp_path / weights_name(name, HOUR)).with_suffix(".json").read_text())
+    command = notes["notes"]["command"]
+    assert command == f"trimtab train SCENARIO --controller {name} --seed 3 --cpu-s 0.5"
     assert lines
     assert entry.trained.env_steps > 0
     assert parameters.items() <= {**entry.defaults, **parameters}.items()
@@ -181,18 +208,41 @@ def test_every_learned_controller_trains_saves_and_plays(
     assert step.metrics["unserved_kwh"].max() == 0.0
 
 
-def test_without_weights_ppo_plays_its_teacher() -> None:
+def cost_of(scenario: GridScenario, entry: Entry) -> Any:
+    problem = DOMAIN.build(scenario, 2, entry.interface)
+    controller = entry.factory(problem, **entry.defaults)
+    obs = problem.reset(np.arange(2))
+    controller.reset(np.arange(2))
+    while obs.alive.any():
+        step = problem.step(controller.act(obs))
+        obs = step.obs
+    return step.metrics["cost_l"]
+
+
+def test_every_learned_controller_is_offered_everywhere_and_plays_a_rule_until_trained() -> None:
     scenario = GridScenario(plant="plant-b", step_min=60, horizon_h=12)
     offered = entries(scenario, Path("nowhere"))
-    assert (list(offered), offered["ppo"].role) == (["ppo"], "learned")
-    costs = []
-    for entry in (offered["ppo"], DOMAIN.controllers(scenario)["combined"]):
-        problem = DOMAIN.build(scenario, 2, entry.interface)
-        controller = entry.factory(problem)
-        obs = problem.reset(np.arange(2))
-        controller.reset(np.arange(2))
-        while obs.alive.any():
-            step = problem.step(controller.act(obs))
-            obs = step.obs
-        costs.append(step.metrics["cost_l"])
-    assert np.array_equal(*costs)
+    assert set(offered) == set(training.LEARNERS)
+    assert all(entry.role == "learned" and entry.untrained for entry in offered.values())
+    rule = cost_of(scenario, DOMAIN.controllers(scenario)["combined"])
+    for name in ("ppo", "cvar"):
+        assert np.array_equal(cost_of(scenario, offered[name]), rule)
+
+
+def test_without_names_a_run_leaves_out_what_was_not_trained() -> None:
+    scenario = GridScenario(plant="plant-b", step_min=15, horizon_h=12)
+    names = [choice.name for choice in choose(DOMAIN, scenario)]
+    assert "load_following" in names
+    assert "sac" not in names
+    given = {"sac": {"weights": "w.safetensors"}}
+    assert "sac" in [choice.name for choice in choose(DOMAIN, scenario, parameters=given)]
+    assert [choice.name for choice in choose(DOMAIN, scenario, ["sac"])] == ["sac"]
+
+
+def test_students_of_the_planner_are_taught_by_the_stochastic_program_where_data_are_generated(
+    tmp_path: Path,
+) -> None:
+    problem = DOMAIN.build(HOUR, 1, "order")
+    assert isinstance(planner(HOUR)(problem), StochasticProgram)
+    own = HOUR.model_copy(update={"data": HOUR.data.model_copy(update={"kind": "weather"})})
+    assert isinstance(planner(own)(problem), RuleController)

@@ -78,3 +78,8 @@ class Entry:
     files: tuple[Path, ...] = ()
     trained: Budget = Budget()
     shielded: bool = True
+
+    @property
+    def untrained(self) -> bool:
+        """A learned controller without weights: it can be trained, and is played if named."""
+        return self.role == "learned" and not self.files

@@ -238,8 +238,6 @@ class Collector:
         """
         if self._rest.length != steps:
             self._inputs, self._rest = _Buffers(steps + 1), _Buffers(steps)
-        if "guided" in self._rest.arrays:
-            self._rest.arrays["guided"].fill(False)
         self._cut, self._ends = [], []
         noise = self._draw_noise(policy, steps)
         everyone = np.ones(self.problem.copies, dtype=bool)
@@ -289,8 +287,6 @@ class Collector:
         n = self.problem.copies // self.seeds
         inputs = {name: np.moveaxis(x, 0, 1) for name, x in self._inputs.arrays.items()}
         rest = self._rest.arrays
-        if "guided" not in rest:
-            rest["guided"] = np.zeros((steps, self.problem.copies), dtype=bool)
         arrays = {
             name: np.moveaxis(x.reshape(steps, self.seeds, n, *x.shape[_ROWS[name] :]), 0, 1)
             for name, x in rest.items()
@@ -331,7 +327,7 @@ class Collector:
         t: int,
         out: ActorOutput,
         noise: Mapping[str, Array],
-        guided: NDArray[np.bool_] | None,
+        guided: NDArray[np.bool_],
         *,
         labels: bool,
     ) -> Step:
@@ -345,9 +341,8 @@ class Collector:
             self._rest.write(t, "mean", out.mean)
             if self.interface.net.state_std:
                 self._rest.write(t, "log_std", out.log_std)
-        if guided is not None:
-            self._rest.write(t, "guided", guided)
-        if labels or (guided is not None and guided.any()):
+        self._rest.write(t, "guided", guided)
+        if labels or guided.any():
             self._override(t, chosen, guided)
         for name, x in chosen.items():
             self._rest.write(t, name, x)
@@ -368,15 +363,13 @@ class Collector:
         if raw is not None:
             self._rest.write(t, "executed_raw", raw.reshape(*shape, raw.shape[-1]))
 
-    def _override(self, t: int, chosen: dict[str, Array], guided: NDArray[np.bool_] | None) -> None:
+    def _override(self, t: int, chosen: dict[str, Array], guided: NDArray[np.bool_]) -> None:
         if self.teacher is None:
             msg = "guidance and labels need a teacher: pass one to the learner"
             raise ContractError(msg)
         labels = self.teacher.labels(self.obs, self.seeds)
         for name, x in as_arrays(labels).items():
             self._rest.write(t, name, x)
-        if guided is None:
-            return
         rows = guided.reshape(self.seeds, -1, 1, 1)
         for name, label in (("discrete", labels.discrete), ("raw", labels.raw)):
             if label is not None:

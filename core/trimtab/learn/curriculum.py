@@ -29,8 +29,8 @@ class ScenarioSource(Protocol):
     def draw(self, rows: IntArray) -> tuple[IntArray, Float32Array | None]:
         """Seeds [M] and contexts [M, P] (or None) of the next episodes of `rows`."""
 
-    def guided(self, decision: IntArray) -> BoolArray | None:
-        """Rows [N] that the teacher plays at this decision [N] of their episodes, or None."""
+    def guided(self, decision: IntArray) -> BoolArray:
+        """Rows [N] that the teacher plays at this decision [N] of their episodes."""
 
     def finished(self, rows: IntArray, metrics: Mapping[str, FloatArray]) -> BoolArray:
         """Take note of ended episodes; metrics are [M]. Returns whether each was a success."""
@@ -61,8 +61,9 @@ class FreshSeeds:
             return seeds, None
         return seeds, np.stack([self.contexts(self.rng) for _ in rows]).astype(np.float32)
 
-    def guided(self, decision: IntArray) -> None:
-        """See `ScenarioSource.guided`."""
+    def guided(self, decision: IntArray) -> BoolArray:
+        """See `ScenarioSource.guided`; none."""
+        return np.zeros(len(decision), dtype=bool)
 
     def finished(self, rows: IntArray, metrics: Mapping[str, FloatArray]) -> BoolArray:
         """See `ScenarioSource.finished`."""

@@ -59,7 +59,8 @@ def choose(
     Args:
         domain: of the scenario.
         problem: the scenario's validated problem.
-        names: ids to select; all of the domain's if empty.
+        names: ids to select; if empty all of the domain's, but of those that nothing was learned
+            for only what `parameters` name.
         own: the user's own controllers.
         parameters: controller id → parameters in place of the shipped ones.
 
@@ -71,8 +72,8 @@ def choose(
     for name in names:
         if name not in offered:
             raise UnknownNameError(name, "controller", offered)
-    wanted = names or tuple(offered)
     given = parameters or {}
+    wanted = names or [name for name, e in offered.items() if name in given or not e.untrained]
     chosen = [Choice(name, offered[name], parameters=given.get(name, {})) for name in wanted]
     chosen += [own_controller(text, given) for text in own]
     check_names(chosen, given)

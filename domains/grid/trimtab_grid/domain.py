@@ -58,7 +58,7 @@ class GridDomain(Domain):
         )
 
     def controllers(self, problem: GridScenario) -> Mapping[str, Entry]:
-        """See `controllers.entries`; learned ones where their weights ship."""
+        """See `controllers.entries` and `controllers.learned.entries`."""
         from trimtab_grid.controllers import entries, learned
 
         return {**entries(problem), **learned.entries(problem)}
@@ -176,7 +176,7 @@ class GridDomain(Domain):
             "weather": "load is synthetic; wind is that of a typical year",
             "file": "load, wind and PV are the user's",
         }
-        untrained = () if learned.trained(problem) else (learned.UNTRAINED,)
+        untrained = learned.untrained_note(problem)
         return (made[problem.data.kind], self._shield_note(problem), *untrained)
 
     @staticmethod

@@ -13,15 +13,24 @@ from trimtab.testing.toys.tank import TankModel, TankProblem
 
 
 def test_problems_as_environments_pass_the_parallel_api_test(relay: Callable[..., Any]) -> None:
-    parallel_api_test(ProblemParallelEnv(SimpleSpread(1, autoreset=False)), num_cycles=60)
-    parallel_api_test(ProblemParallelEnv(relay(4)), num_cycles=60)
-    parallel_api_test(
-        ProblemParallelEnv(TankProblem(TankModel(), 1, autoreset=False)), num_cycles=60
-    )
+    problems = [
+        SimpleSpread(1, autoreset=False),
+        relay(4),
+        TankProblem(TankModel(), 1, autoreset=False),
+    ]
+    for problem in problems:
+        env = ProblemParallelEnv(problem)
+        parallel_api_test(env, num_cycles=60)
+        assert len(env.possible_agents) == problem.spec.n_agents
+        assert set(env.agents) <= set(env.possible_agents)
 
 
 def test_problems_as_environments_pass_the_seed_test() -> None:
     parallel_seed_test(lambda: ProblemParallelEnv(SimpleSpread(1, autoreset=False)), num_cycles=30)
+    env = ProblemParallelEnv(SimpleSpread(1, autoreset=False))
+    first, again, other = (env.reset(seed=seed)[0] for seed in (7, 7, 8))
+    assert all(np.array_equal(first[agent], again[agent]) for agent in env.agents)
+    assert not any(np.array_equal(first[agent], other[agent]) for agent in env.agents)
 
 
 def test_dead_agents_leave_and_come_back_with_the_next_episode(relay: Callable[..., Any]) -> None:

@@ -14,22 +14,25 @@ from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import (
     Action,
     BoolArray,
+    Composite,
     Float32Array,
     FloatArray,
     IntArray,
     Obs,
+    RewardChannel,
     Spec,
     Step,
 )
+from trimtab.contracts.streams import Stream
 
 
 class BatchedClassic(ControlProblem):
-    """N copies of an environment with one reward; discrete actions unless `_checked` says more.
+    """N copies of an environment with one reward; actions are one choice or one number each.
 
     Subclasses hold their state in arrays [N, ...] named in `state_names`.
 
     Args:
-        spec: one discrete component, one reward.
+        spec: one action component, discrete or box; one reward.
         copies: N.
         autoreset: see `ControlProblem`.
     """
@@ -54,7 +57,7 @@ class BatchedClassic(ControlProblem):
 
     @abstractmethod
     def _advance(self, choice: NDArray[Any]) -> tuple[FloatArray, BoolArray]:
-        """Move all copies by what `_checked` gave; reward [N, A] and terminated [N]."""
+        """Move all copies by choices or numbers [N, A]; reward [N, A] and terminated [N]."""
 
     @abstractmethod
     def _observe(self) -> Obs:
@@ -87,12 +90,14 @@ class BatchedClassic(ControlProblem):
         return self._outcome(action, reward, terminated, truncated)
 
     def _checked(self, action: Action | None) -> NDArray[Any]:
+        kind = "discrete" if self.spec.discrete else "box"
+        part = None if action is None else getattr(action, kind)
         shape = (self.copies, self.spec.n_agents, 1)
-        if action is None or action.discrete is None or action.discrete.shape != shape:
-            got = None if action is None or action.discrete is None else action.discrete.shape
-            msg = f"{self.spec.name}: discrete actions must have shape {shape}, got {got}"
+        if part is None or part.shape != shape:
+            got = None if part is None else part.shape
+            msg = f"{self.spec.name}: {kind} actions must have shape {shape}, got {got}"
             raise ActionError(msg)
-        return action.discrete[:, :, 0]
+        return np.asarray(part[:, :, 0])
 
     def _outcome(
         self, action: Action | None, reward: FloatArray, terminated: BoolArray, truncated: BoolArray
@@ -136,6 +141,45 @@ class BatchedClassic(ControlProblem):
             getattr(self, name)[rows] = snapshot[name]
 
 
+class Mechanism(BatchedClassic):
+    """One body whose state [N, D] begins evenly around 0.
+
+    Args:
+        spec: see `BatchedClassic`.
+        copies: N.
+        spread: half widths of the first state, [D].
+        autoreset: see `ControlProblem`.
+    """
+
+    state_names = ("state",)
+
+    def __init__(
+        self, spec: Spec, copies: int, spread: tuple[float, ...], *, autoreset: bool
+    ) -> None:
+        super().__init__(spec, copies, autoreset=autoreset)
+        self.state = np.zeros((copies, len(spread)))
+        self._spread = np.array(spread)
+
+    def _start(self, rows: IntArray) -> None:
+        draws = _START.uniform(self._seed[rows], self._episode[rows], 0, len(self._spread))
+        self.state[rows] = (2.0 * draws - 1.0) * self._spread
+
+
+def upright_spec(name: str, action: Composite, obs_dim: int, horizon: int, dt_s: float) -> Spec:
+    """Spec of a body that one agent holds upright."""
+    return Spec(
+        name=name,
+        agent_type=(0,),
+        actions=(action,),
+        obs_dim=obs_dim,
+        rewards=(RewardChannel("upright", "1"),),
+        horizon=horizon,
+        dt_s=dt_s,
+        supports_snapshot=True,
+    )
+
+
+_START = Stream("start")
 _EPISODE = ("_seed", "_episode", "_decision", "_live", "_return")
 
 

@@ -6,48 +6,22 @@ import math
 
 import numpy as np
 
-from trimtab.contracts.spec import (
-    BoolArray,
-    Composite,
-    FloatArray,
-    IntArray,
-    Obs,
-    RewardChannel,
-    Spec,
-)
-from trimtab.contracts.streams import Stream
-from trimtab.testing.classics.batch import BatchedClassic
+from trimtab.contracts.spec import BoolArray, Composite, FloatArray, IntArray, Obs
+from trimtab.testing.classics.batch import Mechanism, upright_spec
 
 GRAVITY_M_S2, CART_KG, POLE_KG, HALF_LENGTH_M = 9.8, 1.0, 0.1, 0.5
 FORCE_N, DT_S = 10.0, 0.02
 X_MAX_M, ANGLE_MAX_RAD = 2.4, 12 * 2 * math.pi / 360
 TOTAL_KG, POLE_MOMENT = POLE_KG + CART_KG, POLE_KG * HALF_LENGTH_M
-_START = Stream("start")
 
 
-class CartPole(BatchedClassic):
+class CartPole(Mechanism):
     """Action 0 pushes left, 1 right; reward 1 per step; truncated after 500 steps."""
 
-    state_names = ("state",)
-
     def __init__(self, copies: int, *, autoreset: bool = True) -> None:
-        spec = Spec(
-            name="classic.cartpole-1",
-            agent_type=(0,),
-            actions=(Composite(discrete=(2,)),),
-            obs_dim=4,
-            rewards=(RewardChannel("upright", "1"),),
-            horizon=500,
-            dt_s=DT_S,
-            supports_snapshot=True,
-        )
-        super().__init__(spec, copies, autoreset=autoreset)
-        self.state = np.zeros((copies, 4))
+        spec = upright_spec("classic.cartpole-1", Composite(discrete=(2,)), 4, 500, DT_S)
+        super().__init__(spec, copies, (0.05,) * 4, autoreset=autoreset)
         self._one = np.ones((copies, 1))
-
-    def _start(self, rows: IntArray) -> None:
-        draws = _START.uniform(self._seed[rows], self._episode[rows], 0, 4)
-        self.state[rows] = -0.05 + 0.1 * draws
 
     def _advance(self, choice: IntArray) -> tuple[FloatArray, BoolArray]:
         x, x_dot, theta, theta_dot = self.state.T

@@ -1,13 +1,13 @@
 """Learned controllers as a scenario offers them: shipped or freshly trained weights.
 
-Weights belong to one plant at one step length. On other plants `ppo` alone is offered: until it is
-trained there it plays the rule that its student imitates.
+Weights belong to one plant at one step length. On other plants every learned controller can be
+trained; until then it plays the rule that students imitate, and only if it is named.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,13 @@ from trimtab.contracts.problem import Budget, ControlProblem, Need
 from trimtab_grid.scenario import GridScenario
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-UNTRAINED = (
-    "ppo: nothing learned ships for this plant; until `trimtab train` its row is the rule that it "
-    "would imitate"
-)
 HELP = {
-    "ppo": "student of load following, improved on-policy on a leash",
+    "ppo": "student of a dispatch rule, improved on-policy on a leash",
+    "student": "student of the best planner without foresight, improved on-policy on a leash",
     "sac": "soft actor-critic from that student",
     "sac_lagrangian": "soft actor-critic whose costs are priced by multipliers",
     "cvar": "student improved for the worst 5 % of days, by its stock",
-    "offline_online": "implicit Q-learning from logs of load following, then online",
+    "offline_online": "implicit Q-learning from logs of a dispatch rule, then online",
 }
 
 
@@ -46,17 +43,26 @@ def trained(scenario: GridScenario, folder: Path = WEIGHTS) -> dict[str, Path]:
 
 
 def entries(scenario: GridScenario, folder: Path = WEIGHTS) -> dict[str, Entry]:
-    """Learned controllers whose weights fit the scenario's plant and step."""
+    """Every learned controller, with its weights where they fit the scenario's plant and step."""
+    shipped, interface = trained(scenario, folder), interface_of(scenario)
     found: dict[str, Entry] = {}
-    for name, path in trained(scenario, folder).items():
-        notes = json.loads(path.with_suffix(".json").read_text())["notes"]
-        found[name] = _entry(name, path, notes)
-    if not found:
-        text = "plays the rule that it would imitate: no weights for this plant, see trimtab train"
-        needs = frozenset[Need]({"model"})
-        interface = interface_of(scenario)
-        found["ppo"] = Entry("learned", _policy, text, needs, interface=interface)
+    for name, text in HELP.items():
+        if name in shipped:
+            notes = json.loads(shipped[name].with_suffix(".json").read_text())["notes"]
+            found[name] = _entry(name, shipped[name], notes)
+        else:
+            told = f"{text}; no weights for this plant: plays a rule, see trimtab train"
+            needs = frozenset[Need]({"model"})
+            found[name] = Entry("learned", _factory(name), told, needs, interface=interface)
     return found
+
+
+def untrained_note(scenario: GridScenario) -> tuple[str, ...]:
+    """Says which learned controllers have no weights for the scenario's plant."""
+    names = ", ".join(sorted(HELP.keys() - trained(scenario).keys()))
+    if not names:
+        return ()
+    return (f"no weights ship for this plant: {names}; until `trimtab train` they play a rule",)
 
 
 def interface_of(scenario: GridScenario) -> str:
@@ -69,7 +75,7 @@ def _entry(name: str, path: Path, notes: Mapping[str, Any]) -> Entry:
     risk = {key: notes[key] for key in ("stock_l", "stock_low_l", "stock_high_l") if key in notes}
     return Entry(
         role="learned",
-        factory=_stock_policy if risk else _policy,
+        factory=_factory(name),
         help=HELP[name],
         needs=frozenset({"model"}) if risk else frozenset(),
         interface=str(notes["interface"]),
@@ -77,6 +83,10 @@ def _entry(name: str, path: Path, notes: Mapping[str, Any]) -> Entry:
         files=(path, path.with_suffix(".json")),
         trained=Budget(env_steps=int(notes["env_steps"]), cpu_s=float(notes["cpu_s"])),
     )
+
+
+def _factory(name: str) -> Callable[..., AnyController]:
+    return _stock_policy if name == "cvar" else _policy
 
 
 def _policy(problem: ControlProblem, **parameters: Any) -> AnyController:
@@ -88,4 +98,4 @@ def _policy(problem: ControlProblem, **parameters: Any) -> AnyController:
 def _stock_policy(problem: ControlProblem, **parameters: Any) -> AnyController:
     from trimtab_grid.controllers.players import StockPlayer
 
-    return StockPlayer(problem, **parameters)
+    return StockPlayer(problem, **parameters) if parameters else _policy(problem)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from trimtab_grid.engine.observe import PLANT_COLUMNS, UNIT_COLUMNS
 from trimtab_grid.model import fuel_l_h
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH
 from trimtab_grid.resources import GridModel
+from trimtab_grid.scenario import GridScenario
 
 DAY_H = 48.0
 """Scenarios up to this length are settled at their end."""
@@ -32,6 +34,18 @@ def teacher(problem: ControlProblem) -> Controller:
 
     hours = problem.spec.horizon * problem.spec.dt_s / 3600.0
     return combined(problem) if hours <= DAY_H else load_following(problem)
+
+
+def planner(scenario: GridScenario) -> Callable[[ControlProblem], Controller]:
+    """The best planner without foresight that can label many plants; a rule where none can.
+
+    Rolling MILPs take seconds a decision and teach nobody.
+    """
+    if scenario.data.kind != "generated":
+        return teacher
+    from trimtab_grid.controllers.stochastic import StochasticProgram
+
+    return partial(StochasticProgram, scenario=scenario)
 
 
 class LearnedController(Controller):

@@ -1,0 +1,129 @@
+"""What one training of a learned controller of a microgrid is given, and what it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from trimtab.contracts.controller import Controller
+from trimtab.contracts.problem import ControlProblem
+from trimtab.deploy.policy import Policy
+
+from trimtab_grid.controllers.learned import interface_of
+from trimtab_grid.controllers.players import DAY_H
+from trimtab_grid.domain import DOMAIN
+from trimtab_grid.scenario import GridScenario
+from trimtab_grid.seasons import Seasons, season_scenarios
+
+Teacher = Callable[[ControlProblem], Controller]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What depends on the scenario.
+
+    Attributes:
+        interface: action interface that is learnt.
+        copies: plants side by side.
+        rollout: decisions per iteration: a day at least, so that no hour is learnt alone.
+        seasons: begin days, spread over what the scenario covers.
+        episode_h: length of training episodes, h.
+        ends: the end of an episode is an end, not a cut.
+        discount: γ per step.
+    """
+
+    interface: str
+    copies: int
+    rollout: int
+    seasons: int
+    episode_h: float
+    ends: bool
+    discount: float
+
+    @classmethod
+    def of(cls, scenario: GridScenario) -> Recipe:
+        """Time constants follow the step: a battery is full or empty within hours."""
+        ends = scenario.horizon_h <= DAY_H
+        look_ahead_h = 12.0 if ends else 100.0
+        discount = 1.0 - min(0.5, scenario.step_min / 60.0 / look_ahead_h)
+        interface = interface_of(scenario)
+        hours = scenario.horizon_h if ends else 336.0
+        rollout = min(round(hours * 60.0 / scenario.step_min), 1440 if ends else 168)
+        copies = 60 if ends else 192
+        return cls(interface, copies, rollout, 1 if ends else 12, hours, ends, discount)
+
+
+class Budget:
+    """CPU seconds since it was made."""
+
+    def __init__(self, cpu_s: float) -> None:
+        self.cpu_s, self._start = cpu_s, time.process_time()
+
+    @property
+    def spent_s(self) -> float:
+        """So far."""
+        return time.process_time() - self._start
+
+    def left(self, share: float = 1.0) -> float:
+        """Of a share of the budget, s; negative when it is used up."""
+        return self.cpu_s * share - self.spent_s
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One training.
+
+    Attributes:
+        scenario: what is trained on.
+        recipe: its settings.
+        seed: of training.
+        teacher: builds the classical controller that is imitated first.
+        budget: what may be spent; running.
+        progress: told how it goes, or None.
+    """
+
+    scenario: GridScenario
+    recipe: Recipe
+    seed: int
+    teacher: Teacher
+    budget: Budget
+    progress: Progress | None = None
+
+    def tell(self, line: str) -> None:
+        """Pass a line on to whoever watches."""
+        if self.progress is not None:
+            self.progress(line)
+
+    def plants(self, copies: int) -> Seasons:
+        """Plants of all seasons side by side, charge at random."""
+        recipe = self.recipe
+        parts = season_scenarios(self.scenario, recipe.seasons, recipe.episode_h)
+        each = max(1, copies // len(parts))
+        built = [DOMAIN.build(s, each, recipe.interface, autoreset=True) for s in parts]
+        return Seasons(built, ends=recipe.ends)
+
+    def reward_weights(self, problem: ControlProblem) -> tuple[float, ...]:
+        """The spec's weights; the terminal charge counts only where episodes end."""
+        weights = [channel.weight for channel in problem.spec.rewards]
+        if not self.recipe.ends:
+            weights[problem.spec.reward_index("terminal")] = 0.0
+        return tuple(weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training left.
+
+    Attributes:
+        policy: of one seed.
+        problem: that it was trained on.
+        env_steps: decisions × plants.
+        extra: what the controller needs besides (the stock of `cvar`).
+    """
+
+    policy: Policy
+    problem: ControlProblem
+    env_steps: int
+    extra: Mapping[str, float]
