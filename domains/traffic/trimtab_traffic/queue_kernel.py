@@ -37,6 +37,33 @@ def _may_leave(
 
 
 @njit(cache=True, nogil=True)
+def _dispersion(travel_s: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Robertson's lag, s, and smoothing of each feed."""
+    lag, gain = np.empty(len(travel_s), dtype=np.int64), np.empty(len(travel_s))
+    for f in range(len(travel_s)):
+        lag[f] = max(1, min(HISTORY_S - 1, int(PLATOON_SHARE * travel_s[f] + 0.5)))
+        gain[f] = 1.0 / (1.0 + max(0.0, travel_s[f] - lag[f]))
+    return lag, gain
+
+
+@njit(cache=True, nogil=True)
+def _mark_blocked(
+    blocked: NDArray[np.bool_],
+    held: FloatArray,
+    storage: FloatArray,
+    approach: IntArray,
+    feed_first: IntArray,
+    feed_from: IntArray,
+) -> None:
+    """Movements that feed an approach without room."""
+    blocked[:] = False
+    for m in range(len(approach)):
+        if held[approach[m]] >= storage[approach[m]]:
+            for f in range(feed_first[m], feed_first[m + 1]):
+                blocked[feed_from[f]] = True
+
+
+@njit(cache=True, nogil=True)
 def simulate_queues(
     total: int,
     warm: int,
@@ -61,25 +88,16 @@ def simulate_queues(
         [movements] veh·s.
     """
     movements, bins = entering.shape
-    feeds = len(feed_from)
     queue = np.zeros(movements)
     left = np.zeros((HISTORY_S, movements))
-    spread = np.zeros(feeds)
+    spread = np.zeros(len(feed_from))
     held = np.zeros(len(storage))
     waited = np.zeros(movements)
-    lag = np.empty(feeds, dtype=np.int64)
-    gain = np.empty(feeds)
-    for f in range(feeds):
-        lag[f] = max(1, min(HISTORY_S - 1, int(PLATOON_SHARE * feed_travel[f] + 0.5)))
-        gain[f] = 1.0 / (1.0 + max(0.0, feed_travel[f] - lag[f]))
+    lag, gain = _dispersion(feed_travel)
     blocked = np.zeros(movements, dtype=np.bool_)
     for t in range(total):
         now, before = t % HISTORY_S, (t - 1) % HISTORY_S
-        blocked[:] = False
-        for m in range(movements):
-            for f in range(feed_first[m], feed_first[m + 1]):
-                if held[approach[m]] >= storage[approach[m]]:
-                    blocked[feed_from[f]] = True
+        _mark_blocked(blocked, held, storage, approach, feed_first, feed_from)
         for m in range(movements):
             inflow = entering[m, t * bins // total]
             for f in range(feed_first[m], feed_first[m + 1]):

@@ -65,6 +65,94 @@ def _serve(
 
 
 @njit(cache=True, nogil=True)
+def _foes(yields: BoolArray) -> tuple[IntArray, IntArray]:
+    """Links that each link gives way to, [links, links] padded with 0, and how many, [links]."""
+    links = len(yields)
+    foes, n_foes = np.zeros((links, links), dtype=np.int64), np.zeros(links, dtype=np.int64)
+    for j, i in np.argwhere(yields):
+        foes[j, n_foes[j]] = i
+        n_foes[j] += 1
+    return foes, n_foes
+
+
+@njit(cache=True, nogil=True)
+def _length_s(change: int, min_green_s: int, interval_s: int) -> int:
+    """Time until the next decision after one for another stage, s: whole intervals."""
+    blocks = (change + min_green_s + interval_s - 1) // interval_s
+    return int(max(interval_s, blocks * interval_s))
+
+
+@njit(cache=True, nogil=True)
+def _with_left_over(cost: float, q: FloatArray, weight: FloatArray, tail_s: float) -> float:
+    """The cost with the charge for the vehicles left at the horizon, weighted veh·s."""
+    for j in range(len(q)):
+        cost += weight[j] * q[j] * tail_s
+    return cost
+
+
+@njit(cache=True, nogil=True)
+def _search(
+    costs: FloatArray,
+    queue: FloatArray,
+    arrivals: FloatArray,
+    rate: FloatArray,
+    lane: IntArray,
+    weight: FloatArray,
+    green: BoolArray,
+    foes: IntArray,
+    n_foes: IntArray,
+    change_s: IntArray,
+    min_green_s: IntArray,
+    legal: BoolArray,
+    present: int,
+    interval_s: int,
+    start_loss_s: int,
+    tail_s: float,
+    margin: float,
+) -> None:
+    """Depth first over sequences of stages; fills `costs`, see `stage_costs`."""
+    (stages, links), horizon = green.shape, arrivals.shape[1]
+    held, spent = np.zeros((MOST_CHOICES + 1, links)), np.zeros(MOST_CHOICES + 1)
+    time, shown, option = np.zeros((3, MOST_CHOICES + 1), dtype=np.int64)
+    on_lane = np.zeros(lane.max() + 1)
+    held[0], shown[0] = queue, present
+    best, bound, depth, first = np.inf, np.inf, 0, present
+    while depth >= 0:
+        if option[depth] >= stages or depth == MOST_CHOICES:
+            depth -= 1
+            continue
+        k = option[depth]
+        option[depth] += 1
+        chosen = shown[depth] if k == 0 else (k - 1 if k <= shown[depth] else k)
+        if depth == 0:
+            first = chosen
+            if not legal[chosen]:
+                continue
+            bound = best + margin
+        change, length = change_s[shown[depth], chosen], interval_s
+        if chosen != shown[depth]:
+            length = _length_s(change, min_green_s[chosen], interval_s)
+        until, opens = min(horizon, time[depth] + length), time[depth] + change + start_loss_s
+        q = held[depth + 1]
+        q[:] = held[depth]
+        cost = _serve(
+            q, arrivals, rate, lane, weight, green, shown[depth], chosen, foes, n_foes, on_lane,
+            time[depth], opens, until, spent[depth], bound,
+        )  # fmt: skip
+        if cost >= bound:
+            continue
+        if until >= horizon:
+            cost = _with_left_over(cost, q, weight, tail_s)
+            if cost < bound:
+                costs[first] = cost
+                best = min(best, cost)
+                bound = min(cost, best + margin)
+            continue
+        depth += 1
+        spent[depth], time[depth], shown[depth], option[depth] = cost, until, chosen, 0
+
+
+@njit(cache=True, nogil=True)
 def stage_costs(
     queue: FloatArray,
     arrivals: FloatArray,
@@ -104,57 +192,10 @@ def stage_costs(
     Returns:
         [stages] weighted veh·s; infinite where the stage is illegal or was given up.
     """
-    stages, links = green.shape
-    horizon = arrivals.shape[1]
-    held = np.zeros((MOST_CHOICES + 1, links))
-    spent = np.zeros(MOST_CHOICES + 1)
-    time = np.zeros(MOST_CHOICES + 1, dtype=np.int64)
-    shown = np.zeros(MOST_CHOICES + 1, dtype=np.int64)
-    option = np.zeros(MOST_CHOICES + 1, dtype=np.int64)
-    on_lane = np.zeros(lane.max() + 1)
-    held[0] = queue
-    shown[0] = present
-    foes, n_foes = np.zeros((links, links), dtype=np.int64), np.zeros(links, dtype=np.int64)
-    for j, i in np.argwhere(yields):
-        foes[j, n_foes[j]] = i
-        n_foes[j] += 1
-    costs = np.full(stages, np.inf)
-    best, bound, depth, first = np.inf, np.inf, 0, present
-    while depth >= 0:
-        if option[depth] >= stages or depth == MOST_CHOICES:
-            depth -= 1
-            continue
-        k = option[depth]
-        option[depth] += 1
-        chosen = shown[depth] if k == 0 else (k - 1 if k <= shown[depth] else k)
-        if depth == 0:
-            first = chosen
-            if not legal[chosen]:
-                continue
-            bound = best + margin
-        change = change_s[shown[depth], chosen]
-        length = interval_s
-        if chosen != shown[depth]:
-            blocks = (change + min_green_s[chosen] + interval_s - 1) // interval_s
-            length = max(interval_s, blocks * interval_s)
-        until = min(horizon, time[depth] + length)
-        q = held[depth + 1]
-        q[:] = held[depth]
-        opens = time[depth] + change + start_loss_s
-        cost = _serve(
-            q, arrivals, rate, lane, weight, green, shown[depth], chosen, foes, n_foes, on_lane,
-            time[depth], opens, until, spent[depth], bound,
-        )  # fmt: skip
-        if cost >= bound:
-            continue
-        if until >= horizon:
-            for j in range(links):
-                cost += weight[j] * q[j] * tail_s
-            if cost < bound:
-                costs[first] = cost
-                best = min(best, cost)
-                bound = min(cost, best + margin)
-            continue
-        depth += 1
-        spent[depth], time[depth], shown[depth], option[depth] = cost, until, chosen, 0
+    costs = np.full(len(green), np.inf)
+    foes, n_foes = _foes(yields)
+    _search(
+        costs, queue, arrivals, rate, lane, weight, green, foes, n_foes, change_s, min_green_s,
+        legal, present, interval_s, start_loss_s, tail_s, margin,
+    )  # fmt: skip
     return costs

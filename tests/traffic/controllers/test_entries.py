@@ -32,8 +32,9 @@ def test_every_classical_controller_is_offered(profile):
 def test_defaults_of_tunable_controllers_lie_in_their_space(profile):
     for name, entry in offered(profile).items():
         if entry.parameters is not None and name in CLASSICAL:
-            names = [p.name for p in entry.parameters.parameters]
-            entry.parameters.code([{key: entry.defaults[key] for key in names}])
+            space = entry.parameters
+            defaults = {p.name: entry.defaults[p.name] for p in space.parameters}
+            assert space.designs(space.code([defaults])) == [pytest.approx(defaults)], name
 
 
 def test_the_table_row_of_actuated_is_never_tuned():
