@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from trimtab.contracts.figure import Axis, Figure, MapLine
-from trimtab.evidence.network_map import class_edges, class_names, class_of
+from trimtab.evidence.network_map import class_edges, class_names, class_of, value_of
 from trimtab.evidence.svg import axis_text
-from trimtab.evidence.words import number, unit_text
+from trimtab.evidence.words import unit_text
 
 from trimtab_app import session, theme
 
@@ -24,7 +24,24 @@ def map_chart(figure: Figure) -> dict[str, Any]:
         group = [one for one in figure.lines if class_of(one.value, edges) == style]
         if group:
             traces.append(_ways(group, style, name, figure.value_axis))
+    if any(one.label is not None for one in figure.lines):
+        traces.append(_labels(figure))
     return {"data": traces, "layout": _layout(axis_text(figure.value_axis))}
+
+
+def _labels(figure: Figure) -> dict[str, Any]:
+    """Name and value of each line of a diagram."""
+    named = [(one, one.label) for one in figure.lines if one.label is not None]
+    unit = unit_text(figure.value_axis.unit)
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "showlegend": False,
+        "x": [at[0] for _, at in named],
+        "y": [at[1] for _, at in named],
+        "text": [value_of(one, unit) for one, _ in named],
+        "hoverinfo": "skip",
+    }
 
 
 def _layout(words: str) -> dict[str, Any]:
@@ -50,7 +67,7 @@ def _ways(group: Sequence[MapLine], style: int, name: str, axis: Axis) -> dict[s
     for one in group:
         x += [*(px for px, _ in one.points), None]
         y += [*(py for _, py in one.points), None]
-        text += [f"{one.name}: {number(one.value)} {unit}"] * (len(one.points) + 1)
+        text += [value_of(one, unit)] * (len(one.points) + 1)
     colours = theme.MAP_DARK if session.is_dark() else theme.MAP_LIGHT
     return {
         "type": "scatter",

@@ -51,6 +51,11 @@ def test_lines_of_a_map_widen_with_their_value() -> None:
     assert "e199: 199 s" in traces[-1]["text"]
 
 
+def test_a_diagram_shows_the_name_and_value_of_each_line() -> None:
+    lines = (MapLine("G1", ((0.0, 0.0), (0.0, 9.0)), 310.0, label=(0.0, 12.0)),)
+    assert chart_of(kind="map", lines=lines)["data"][-1]["text"] == ["G1: 310 s"]
+
+
 def test_charts_below_each_other_share_their_x_axis() -> None:
     one = Figure("series", "t", "a", Axis("y"), series=(Series("a", (0.0,), (1.0,)),))
     layout = charts.lines([one, one, one])["layout"]

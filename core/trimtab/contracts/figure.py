@@ -39,11 +39,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class MapLine:
-    """A polyline in metres, with the value that colours and widens it."""
+    """A polyline in metres, with the value that colours and widens it.
+
+    Attributes:
+        label: where name and value are written; lines of a diagram have one, streets have none.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
     value: float
+    label: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A network map: polylines in metres, coloured and widened by value, with legend and scale bar."""
+"""A map of lines in metres, coloured and widened by value: of streets, or a diagram with labels."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def draw_map(figure: Figure, width: float) -> str:
     Returns:
         An `<svg>` element; the highest values lie on top, each line names itself on hover.
     """
-    corners = [p for one in figure.lines for p in one.points] or [(0.0, 0.0)]
+    labelled = [one for one in figure.lines if one.label is not None]
+    corners = [p for one in figure.lines for p in _extent(one)] or [(0.0, 0.0)]
     west, east = min(x for x, _ in corners), max(x for x, _ in corners)
     south, north = min(y for _, y in corners), max(y for _, y in corners)
     span_x, span_y = max(east - west, 1.0), max(north - south, 1.0)
@@ -61,9 +62,24 @@ def draw_map(figure: Figure, width: float) -> str:
     unit = unit_text(figure.value_axis.unit)
     ordered = sorted(figure.lines, key=lambda one: (_order(one.value), one.name))
     body = [_way(one, edges, [place(p) for p in one.points], unit) for one in ordered]
+    body.extend(_label(one, place(one.label), unit) for one in labelled if one.label is not None)
     body.extend(_legend(figure, edges, height + 2 * _MARGIN + 14.0))
-    body.append(_scale_bar(width, height + 2 * _MARGIN + 34.0, per_metre))
+    if not labelled:  # a diagram has no scale
+        body.append(_scale_bar(width, height + 2 * _MARGIN + 34.0, per_metre))
     return frame(figure.title, figure.alt, width, height + 2 * _MARGIN + _LEGEND, body)
+
+
+def _extent(one: MapLine) -> tuple[Point, ...]:
+    return one.points if one.label is None else (*one.points, one.label)
+
+
+def _label(one: MapLine, at: Point, unit: str) -> str:
+    return text(value_of(one, unit), *at, anchor="middle")
+
+
+def value_of(one: MapLine, unit: str) -> str:
+    """A line's name and value."""
+    return f"{one.name}: {number(one.value)} {unit}".rstrip()
 
 
 def _order(value: float) -> float:
@@ -104,7 +120,7 @@ def _way(one: MapLine, edges: Sequence[float], points: list[Point], unit: str) -
             kept.append(point)
     kept.extend(points[-1:] if len(points) > 1 else [])
     path = "M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in kept)
-    named = hover(f"{one.name}: {number(one.value)} {unit}".rstrip())
+    named = hover(value_of(one, unit))
     return element("path", {"d": path, "class": f"way m{class_of(one.value, edges)}"}, named)
 
 

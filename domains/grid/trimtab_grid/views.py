@@ -221,7 +221,8 @@ def _feeders(parts: Mapping[str, float], wide: float, side: float) -> list[MapLi
         x = wide * (k + 0.5) / len(parts)
         near, far = 10.0 * side, 14.0 * side
         sign = ((x, 0.0), (x, near), (x - 2.0, near), (x - 2.0, far), (x + 2.0, far))
-        drawn.append(MapLine(name, (*sign, (x + 2.0, near), (x, near)), power_kw))
+        points = (*sign, (x + 2.0, near), (x, near))
+        drawn.append(MapLine(name, points, power_kw, label=(x, 15.0 * side - 0.5)))
     return drawn
 
 

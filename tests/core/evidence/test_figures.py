@@ -145,6 +145,12 @@ def test_a_map_has_a_scale_bar_and_a_legend_with_ranges():
     assert any(t.startswith("above") for t in texts)
 
 
+def test_a_diagram_writes_name_and_value_at_each_line_and_has_no_scale_bar():
+    texts = _texts(_root(_map(MapLine("G1", ((0, 0), (0, 9)), 310.0, label=(0, 12)))))
+    assert "G1: 310 s" in texts
+    assert not any(re.fullmatch(r"[\d,]+ m|[\d.]+ km", t) for t in texts)
+
+
 def test_a_map_line_without_a_value_is_drawn_as_the_lowest():
     svg = render_svg(
         _map(MapLine("e", ((0, 0), (1, 1)), math.nan), MapLine("f", ((0, 0), (1, 2)), 3.0))
