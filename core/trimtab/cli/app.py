@@ -3,61 +3,73 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from trimtab.cli import (
-    door,
-    improve,
-    inspecting,
-    jobs,
-    playing,
-    plugin_kit,
-    running,
-    scenarios,
-    stored,
-    sweeping,
-    templates,
-)
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
+COMMANDS = {
+    "init": "templates",
+    "validate": "scenarios",
+    "schema": "scenarios",
+    "migrate": "scenarios",
+    "scenarios": "scenarios",
+    "run": "running",
+    "train": "improve",
+    "tune": "improve",
+    "simulate": "playing",
+    "status": "jobs",
+    "cancel": "jobs",
+    "resume": "jobs",
+    "compare": "stored",
+    "reproduce": "stored",
+    "sweep": "sweeping",
+    "report": "running",
+    "export": "playing",
+    "app": "door",
+    "worker": "jobs",
+    "plugins": "inspecting",
+    "new-plugin": "plugin_kit",
+    "check-plugin": "plugin_kit",
+    "doctor": "inspecting",
+    "runs": "stored",
+}
+"""Command → the module of this package whose function, or command family, has its name."""
+PLAIN: Any = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+
+class Tree(TyperGroup):
+    """Makes a command when it is asked for: one that runs need not read all the others."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # for suggestions
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"trimtab.cli.{COMMANDS[cmd_name]}")
+        found = getattr(module, cmd_name.replace("-", "_"))
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(**PLAIN)
+            found.command(cmd_name)(function)
+        return get_command(found)
+
 
 app = typer.Typer(
     name="trimtab",
+    cls=Tree,
     help="Compare, shield, bound and deploy controllers of big systems.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    **PLAIN,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-for command in (
-    templates.init,
-    scenarios.validate,
-    scenarios.schema,
-    scenarios.migrate,
-    scenarios.scenarios,
-    running.run,
-    improve.train,
-    improve.tune,
-    playing.simulate,
-    jobs.status,
-    jobs.cancel,
-    jobs.resume,
-    stored.compare,
-    stored.reproduce,
-    sweeping.sweep,
-    running.report,
-    playing.export,
-    door.app,
-    jobs.worker,
-    inspecting.plugins,
-    plugin_kit.new_plugin,
-    plugin_kit.check_plugin,
-    inspecting.doctor,
-):
-    app.command()(command)
-app.add_typer(stored.runs)
 
 
 def _version(wanted: bool) -> None:

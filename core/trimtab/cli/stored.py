@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from trimtab.evidence.result import Result
 
 runs = typer.Typer(
-    name="runs", help="List, delete, clean up and archive stored runs.", no_args_is_help=True
+    name="runs",
+    help="List, delete, clean up and archive stored runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 GB = 1e9
 

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -39,8 +40,12 @@ def plugins() -> tuple[Plugin, ...]:
     return tuple(_read(point, clash=names.count(point.name) > 1) for point in points)
 
 
+Known = Mapping[str, tuple[DomainManifest, Path]]
+"""Domain name → (its manifest, the plug-in's package folder)."""
+
+
 def manifests() -> dict[str, tuple[DomainManifest, Path]]:
-    """Domain name → (its manifest, the plug-in's package folder), working plug-ins only."""
+    """What is `Known` of working plug-ins; read anew at each call."""
     return {
         domain.name: (domain, plugin.folder)
         for plugin in plugins()
@@ -49,14 +54,18 @@ def manifests() -> dict[str, tuple[DomainManifest, Path]]:
     }
 
 
-def load_domain(name: str) -> Domain:
+def load_domain(name: str, known: Known | None = None) -> Domain:
     """Import a domain's code by the name a scenario uses.
+
+    Args:
+        name: of the domain.
+        known: what `manifests` gave, for callers who have asked already.
 
     Raises:
         UnknownNameError: no plug-in offers that domain.
         PluginError: its code does not import or is not a Domain.
     """
-    known = manifests()
+    known = manifests() if known is None else known
     if name not in known:
         raise UnknownNameError(name, "domain", known)
     module, _, attribute = known[name][0].code.partition(":")
@@ -71,10 +80,10 @@ def load_domain(name: str) -> Domain:
     return domain
 
 
-def shipped_scenarios() -> dict[str, Path]:
+def shipped_scenarios(known: Known | None = None) -> dict[str, Path]:
     """Scenario id ``area/name`` → file, over all working plug-ins, toys included."""
     found: dict[str, Path] = {}
-    for manifest, folder in manifests().values():
+    for manifest, folder in (manifests() if known is None else known).values():
         for path in sorted((folder / manifest.scenarios).glob("*.yaml")):
             found[f"{manifest.area}/{path.stem}"] = path
     return found

@@ -24,7 +24,7 @@ from trimtab.contracts.errors import (
     UnknownNameError,
     suggestion,
 )
-from trimtab.contracts.registry import load_domain, manifests, shipped_scenarios
+from trimtab.contracts.registry import Known, load_domain, manifests, shipped_scenarios
 from trimtab.contracts.scenario import DesignScenario, Scenario, StrictModel, scenario_model
 from trimtab.run.diagnostics import faults_of
 from trimtab.run.yaml_document import Document, Mark, decode, parse
@@ -79,7 +79,8 @@ def load_scenario(
         UnknownNameError: neither a file nor a shipped id.
         PluginError: the domain's plug-in is broken.
     """
-    path = find_scenario(source)
+    known = manifests()
+    path = find_scenario(source, known)
     text = decode(path.read_bytes(), str(path))
     document = parse(text, str(path))
     if not isinstance(document.data, dict):
@@ -87,7 +88,7 @@ def load_scenario(
     notes = _migrate(document)
     for override in overrides:
         apply_override(document, override)
-    scenario, domain = _validate(document, path.parent, inside)
+    scenario, domain = _validate(document, path.parent, inside, known)
     if scenario.sweep is not None:
         notes.append("has a sweep, which `run` does not walk: only its base point is run")
     return LoadedScenario(scenario, domain, str(source), path, text, tuple(overrides), tuple(notes))
@@ -104,11 +105,11 @@ def stored_scenario(
     text = json.dumps(dict(scenario))
     document = parse(text, f"stored scenario of {source}")
     notes = _migrate(document)
-    valid, domain = _validate(document, Path("/"), None)
+    valid, domain = _validate(document, Path("/"), None, manifests())
     return LoadedScenario(valid, domain, source, Path(source), text, overrides, tuple(notes))
 
 
-def find_scenario(source: str | Path) -> Path:
+def find_scenario(source: str | Path, known: Known | None = None) -> Path:
     """The file of a path or shipped id.
 
     Raises:
@@ -120,7 +121,7 @@ def find_scenario(source: str | Path) -> Path:
         return path
     if path.exists():
         raise ScenarioError([Fault(str(path), 1, 1, "", "is not a file")])
-    shipped = shipped_scenarios()
+    shipped = shipped_scenarios(known)
     if str(source) in shipped:
         return shipped[str(source)]
     if path.suffix in {".yaml", ".yml", ".json"}:
@@ -241,13 +242,13 @@ def migrate_file(path: Path) -> bool:
 
 
 def _validate(
-    document: Document, folder: Path, inside: Path | None
+    document: Document, folder: Path, inside: Path | None, known: Known
 ) -> tuple[Scenario[Any], Domain]:
     faults = list(document.faults)
-    domain = _domain(document, faults)
+    domain = _domain(document, faults, known)
     model: type[Scenario[Any]] = Scenario[_AnyProblem]
     if domain is not None:
-        model = scenario_model(manifests()[domain.name][0].kind, domain.problem_model)
+        model = scenario_model(known[domain.name][0].kind, domain.problem_model)
     context = {"folder": folder, "inside": None if inside is None else inside.resolve()}
     try:
         scenario = model.model_validate(document.data, context=context)
@@ -264,15 +265,15 @@ def _in_order(faults: Sequence[Fault]) -> list[Fault]:
     return sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column))
 
 
-def _domain(document: Document, faults: list[Fault]) -> Domain | None:
+def _domain(document: Document, faults: list[Fault], known: Known) -> Domain | None:
     name = document.data.get("domain")
     if not isinstance(name, str):
         return None  # the model says so
     try:
-        return load_domain(name)
+        return load_domain(name, known)
     except UnknownNameError:
-        known = sorted(manifests())
-        what = f"unknown domain {name!r}; known: {', '.join(known)}.{suggestion(name, known)}"
+        names = sorted(known)
+        what = f"unknown domain {name!r}; known: {', '.join(names)}.{suggestion(name, names)}"
     except PluginError as error:
         what = str(error)
     faults.append(document.value_mark(("domain",)).fault(("domain",), what))

@@ -23,7 +23,13 @@ def imported(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("validate", "toy/tank-day"), ("validate", "traffic/cologne8")],
+    [
+        ("--help",),
+        ("validate", "toy/tank-day"),
+        ("validate", "traffic/cologne8"),
+        ("validate", "grid/remote-village"),
+        ("validate", "hardware/dram-stream"),
+    ],
 )
 def test_starting_up_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not imported(*arguments) & HEAVY
@@ -35,3 +41,21 @@ def test_help_imports_neither_numpy_nor_pydantic() -> None:
 
 def test_scenarios_are_listed_without_importing_a_domain() -> None:
     assert not imported("scenarios") & {"trimtab_traffic", *HEAVY}
+
+
+def test_a_command_reads_no_other_command() -> None:
+    code = (
+        "import sys; from trimtab.cli.app import app; app(['scenarios'], standalone_mode=False); "
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ended.stderr.split())
+    assert "trimtab.cli.scenarios" in loaded
+    assert not loaded & {"trimtab.cli.running", "trimtab.cli.jobs", "trimtab.cli.improve"}
+
+
+def test_a_mistyped_command_is_told_the_right_one() -> None:
+    words = [sys.executable, "-m", "trimtab.cli", "valdate"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "Did you mean 'validate'?" in ended.stderr
