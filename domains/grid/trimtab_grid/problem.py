@@ -43,7 +43,7 @@ from trimtab_grid.objective import stored_energy_price_l_per_kwh, terminal_l
 from trimtab_grid.outer_grid import EXTRA_COLUMNS, OuterPlan
 from trimtab_grid.plant import Plant
 from trimtab_grid.plant_network import PlantNetwork
-from trimtab_grid.resources import Forecasts, GridModel, GridState
+from trimtab_grid.resources import Asked, Forecasts, GridModel, GridState, Moving
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import Series
 from trimtab_grid.specification import INTERFACES, REWARDS, grid_spec, observed_columns
@@ -167,9 +167,13 @@ class GridControl(ControlProblem):
 
     def step(self, action: Action | None) -> Step:
         """See `ControlProblem.step`."""
-        asked = self._take(action)
+        asked = self.take(action)
         live = self._live.copy()
         self._advance()
+        return self.finish(asked, live)
+
+    def finish(self, asked: Asked, live: BoolArray) -> Step:
+        """What a step led to, once the compiled part has moved the copies that were `live`."""
         if self._network is not None:
             hours = float(self.arrays.step_h)
             watch(self._network, self._flows, self._moments, np.flatnonzero(live), hours)
@@ -205,7 +209,7 @@ class GridControl(ControlProblem):
             metrics=metrics,
         )
 
-    def _take(self, action: Action | None) -> tuple[IntArray, FloatArray]:
+    def take(self, action: Action | None) -> Asked:
         """Check a joint action and hand it to the simulator: choices [N, d], setpoints [N]."""
         width = len(self.spec.discrete)
         if action is None or action.discrete is None or action.box is None:
@@ -233,18 +237,15 @@ class GridControl(ControlProblem):
         self._moments["wish_kw"] = np.where(live, wish, 0.0)
         return choice, wish
 
-    def _advance(self) -> None:
+    def moving(self) -> Moving:
+        """The rows as the compiled step takes them, with the draws of this step."""
         step = self._states["step"]
         draws, noise = np.zeros((self.copies, 0)), np.zeros(0)
         if self._random:
             draws = FAILURES.uniform(self._seed, self._episode, step, 2 * MAX_UNITS)
         if self.arrays.soc_error > 0.0:
             noise = 2.0 * SENSORS.uniform(self._seed, self._episode, step)[:, 0] - 1.0
-        advance_all(
-            self.arrays,
-            self.guard.tables,
-            self.guard.on,
-            self._by_order,
+        return Moving(
             self._states,
             self._moments,
             self._live,
@@ -252,8 +253,25 @@ class GridControl(ControlProblem):
             self._plan,
             draws,
             noise,
-            self._outer.now(step),
             self._daily,
+        )
+
+    def _advance(self) -> None:
+        rows = self.moving()
+        advance_all(
+            self.arrays,
+            self.guard.tables,
+            self.guard.on,
+            self._by_order,
+            rows.states,
+            rows.moments,
+            rows.live,
+            rows.bank,
+            rows.faults,
+            rows.draws,
+            rows.noise,
+            self._outer.now(rows.states["step"]),
+            rows.daily_l,
         )
 
     def _reward(self, live: BoolArray, ended: BoolArray) -> Float32Array:
@@ -287,7 +305,7 @@ class GridControl(ControlProblem):
         )
         return np.where(live[:, None], np.stack(columns, axis=1), 0.0).astype(np.float32)
 
-    def _executed(self, asked: tuple[IntArray, FloatArray], live: BoolArray) -> Action:
+    def _executed(self, asked: Asked, live: BoolArray) -> Action:
         m = self._moments
         done = m["choice"][:, None] if self._by_order else m["command"][:, : self.arrays.n]
         discrete = np.where(live[:, None], done + 1, asked[0])

@@ -81,7 +81,8 @@ def hundredths(kw: float) -> float:
 
 
 @inner
-def _apply_mean_power(plant: PlantArrays, s: State, m: Moment) -> None:
+def apply_mean_power(plant: PlantArrays, s: State, m: Moment) -> None:
+    """Lower caps of running units to what their running mean allows; twice is as once."""
     for i in range(plant.n):
         if m.mode[i] == RUN and plant.mean_share[i] > 0.0:
             allowed = mean_power_cap_kw(plant, i, s.mean_kw[i])
@@ -231,7 +232,7 @@ def balance(
         import_kw: largest exchange.
         relax: the shield's alarm is on: relax limits in order.
     """
-    _apply_mean_power(plant, s, m)
+    apply_mean_power(plant, s, m)
     if _net_kw(m) < floors_kw(plant, m):
         _absorb(plant, s, m, export_kw, relax)
     elif _net_kw(m) > caps_kw(plant, m):

@@ -170,13 +170,14 @@ def raised_alarm(
 
 
 @inner
-def set_battery(plant: PlantArrays, m: Moment, outer: NDArray[np.float64]) -> None:
+def set_battery(plant: PlantArrays, m: Moment, import_kw: float, export_kw: float) -> None:
     """Bring the wish to what balance asks for, then into the interval [low_kw, high_kw].
 
     Only the second is an intervention: a grid-forming battery always follows the balance.
+    `import_kw` and `export_kw` (not positive) are the most and least exchange.
     """
-    residual = m.load_kw - outer[IMPORT_KW] - m.wind_kw - m.pv_kw - dispatch.caps_kw(plant, m)
-    most = m.load_kw - outer[EXPORT_KW] - dispatch.floors_kw(plant, m) + plant.dump_kw
+    residual = m.load_kw - import_kw - m.wind_kw - m.pv_kw - dispatch.caps_kw(plant, m)
+    most = m.load_kw - export_kw - dispatch.floors_kw(plant, m) + plant.dump_kw
     wish = min(max(m.wish_kw, residual), most)
     m.battery_kw = min(max(wish, m.low_kw), m.high_kw)
     m.dispatch_reason = 0
@@ -279,6 +280,64 @@ def set_interval(
 
 
 @inner
+def realise(
+    plant: PlantArrays,
+    tables: Any,
+    shielded: bool,
+    by_order: bool,
+    s: State,
+    m: Moment,
+    now: NDArray[np.float64],
+    fault: NDArray[np.float64],
+    draw: NDArray[np.float64],
+) -> tuple[bool, bool, float]:
+    """Commit units; then faults, load and renewables of the step strike, and limits are set.
+
+    Returns:
+        Whether the proposal was one that units can take, whether the battery is there, and the
+        power that changed at once, kW.
+    """
+    battery = plant.battery_model != NO_BATTERY and not (fault.size > 0 and fault[1] != 0.0)
+    legal = propose(plant, s, m, by_order)
+    if shielded:
+        shielded_commands(plant, tables, s, m, now)
+    else:
+        take_commands(plant, s, m)
+    lost = hold_and_strike(plant, s, m, fault, draw)
+    last_load, last_used = m.load_kw, m.wind_used_kw + m.pv_used_kw
+    m.load_kw, m.wind_kw, m.pv_kw = now[0], now[1], now[2]
+    m.wind_used_kw, m.pv_used_kw = m.wind_kw, m.pv_kw
+    m.alarm = raised_alarm(plant, s, m, battery, last_load) if shielded else CALM
+    dispatch.clear(m)
+    dispatch.set_limits(plant, tables, shielded, s, m)
+    sudden = lost + max(0.0, m.load_kw - last_load) + max(0.0, last_used - m.wind_kw - m.pv_kw)
+    return legal, battery, sudden
+
+
+@inner
+def book(
+    plant: PlantArrays,
+    shielded: bool,
+    s: State,
+    m: Moment,
+    struck: tuple[bool, bool, float],
+    bias: float,
+    noise: float,
+) -> None:
+    """Charge, accounts and timers once powers are set; `struck` is what `realise` returned."""
+    legal, battery, sudden = struck
+    move_charge(plant, s, m, bias, noise, shielded)
+    accounts.run_units(plant, s, m)
+    accounts.book_energy(plant, s, m)
+    accounts.watch_reserve(plant, s, m, battery)
+    accounts.watch_frequency(plant, s, m, sudden)
+    accounts.book_relaxations(plant, s, m)
+    compare(plant, s, m, legal)
+    tick(plant, s, m, shielded)
+    s.step += 1
+
+
+@inner
 def advance(
     plant: PlantArrays,
     tables: Any,
@@ -293,23 +352,11 @@ def advance(
     outer: NDArray[np.float64],
 ) -> None:
     """One step of one copy; `m` holds the proposal and the wish, and is filled in."""
-    bias = fault[0] if fault.size > 0 else 0.0
-    battery = plant.battery_model != NO_BATTERY and not (fault.size > 0 and fault[1] != 0.0)
-    legal = propose(plant, s, m, by_order)
-    if shielded:
-        shielded_commands(plant, tables, s, m, now)
-    else:
-        take_commands(plant, s, m)
-    lost = hold_and_strike(plant, s, m, fault, draw)
-    last_load, last_used = m.load_kw, m.wind_used_kw + m.pv_used_kw
-    m.load_kw, m.wind_kw, m.pv_kw = now[0], now[1], now[2]
-    m.wind_used_kw, m.pv_used_kw = m.wind_kw, m.pv_kw
-    m.alarm = raised_alarm(plant, s, m, battery, last_load) if shielded else CALM
-    dispatch.clear(m)
-    dispatch.set_limits(plant, tables, shielded, s, m)
+    struck = realise(plant, tables, shielded, by_order, s, m, now, fault, draw)
+    battery = struck[1]
     set_interval(plant, tables, shielded, s, m, battery, outer[IMPORT_KW])
     shed_ready(plant, s, m)
-    set_battery(plant, m, outer)
+    set_battery(plant, m, outer[IMPORT_KW], outer[EXPORT_KW])
     m.exchange_kw = 0.0
     m.exchange_kw = dispatch.bought_kw(plant, m, outer[IMPORT_KW], outer[IMPORT_L])
     if dispatch.forms_grid(plant, m, battery, outer[IMPORT_KW] > outer[EXPORT_KW]):
@@ -319,16 +366,8 @@ def advance(
         dispatch.black_out(plant, m)
     price = outer[IMPORT_L] if m.exchange_kw > 0.0 else outer[EXPORT_L]
     m.exchange_cost_l = m.exchange_kw * plant.step_h * price
-    sudden = lost + max(0.0, m.load_kw - last_load) + max(0.0, last_used - m.wind_kw - m.pv_kw)
-    move_charge(plant, s, m, bias, noise, shielded)
-    accounts.run_units(plant, s, m)
-    accounts.book_energy(plant, s, m)
-    accounts.watch_reserve(plant, s, m, battery)
-    accounts.watch_frequency(plant, s, m, sudden)
-    accounts.book_relaxations(plant, s, m)
-    compare(plant, s, m, legal)
-    tick(plant, s, m, shielded)
-    s.step += 1
+    bias = fault[0] if fault.size > 0 else 0.0
+    book(plant, shielded, s, m, struck, bias, noise)
 
 
 @compiled
