@@ -18,7 +18,13 @@ Role = Literal["reference", "classical", "learned", "clairvoyant", "optimizer", 
 
 
 class Controller(ABC):
-    """Decides from observations; a class `C` is built as `C(problem, **parameters)`."""
+    """Decides from observations; a class `C` is built as `C(problem, **parameters)`.
+
+    Attributes:
+        notes: what a reader of its row must know, such as what it falls back to here.
+    """
+
+    notes: tuple[str, ...] = ()
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
@@ -42,7 +48,13 @@ class Controller(ABC):
 
 
 class NativeController(ABC):
-    """A program that runs inside the simulator; it is monitored, not projected."""
+    """A program that runs inside the simulator; it is monitored, not projected.
+
+    Attributes:
+        notes: see `Controller`.
+    """
+
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def install(self, problem: ControlProblem) -> None:

@@ -22,6 +22,7 @@ class EpisodeRecord:
         flags: what a reader must know before trusting the row ("gridlock", "starved").
         budget: cost of this episode (not of training).
         details: per-element figures for views, e.g. {"edge_delay_s": {edge: value}}.
+        notes: those of the controller that played.
     """
 
     controller: str
@@ -34,6 +35,7 @@ class EpisodeRecord:
     flags: tuple[str, ...] = ()
     budget: Budget = Budget()
     details: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,9 @@ def _notes(
         for row in rows
         if "incomplete" in row.flags
     )
+    for row in rows:
+        told = (note for record in matrix.episodes(row.name).values() for note in record.notes)
+        notes.extend(f"{row.name}: {note}" for note in dict.fromkeys(told))
     if _undefined_shares(rows, reference):
         notes.append("On seeds where reference and bound differ by less than 1 % the gap is n/a.")
     return notes

@@ -40,6 +40,7 @@ def record_from_json(data: Mapping[str, Any]) -> EpisodeRecord:
         flags=tuple(data["flags"]),
         budget=Budget(**data["budget"]),
         details={k: _numbers(v) for k, v in data["details"].items()},
+        notes=tuple(data.get("notes", ())),
     )
 
 

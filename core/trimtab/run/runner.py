@@ -223,4 +223,5 @@ class _Batch:
             decisions=int(accounts.decisions[row]),
             budget=replace(record.budget, env_steps=int(accounts.steps[row])),
             details=self.problem.details(row),
+            notes=tuple(self.controller.notes),
         )

@@ -320,7 +320,7 @@ def _delay_s(model: SignalsProblem, policy: Policy | None, seed: int) -> float:
     with SignalControl(model, "split") as problem:
         if policy is None:
             rule = entries(model)["regional_rule"]
-            agent = make_controller(problem, rule, name="regional_rule")
+            agent = make_controller(problem, rule, {"trials": 0}, "regional_rule")
         else:
             agent = RegionalAgent(problem, model.profile, policy)
         return float(evaluate(problem, agent, [seed])[0].metrics["true_delay_s"])

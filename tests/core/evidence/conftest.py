@@ -31,6 +31,7 @@ def _record(name, seed, delay, options):
         decisions=720,
         flags=tuple(options.get("flags", ())),
         budget=Budget(1, 720, 0.5),
+        notes=tuple(options.get("notes", ())),
     )
 
 
@@ -38,7 +39,8 @@ def _record(name, seed, delay, options):
 def make_matrix():
     """Return a function from {name: [delay per seed]} to a Matrix.
 
-    `options` holds per name: role, needs, trained, violations, flags, interventions, shielded.
+    `options` holds per name: role, needs, trained, violations, flags, interventions, shielded,
+    notes.
     A delay of None leaves that episode out.
     """
 

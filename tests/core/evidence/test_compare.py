@@ -193,6 +193,12 @@ def test_a_failed_seed_is_null_flags_the_row_and_keeps_pairs_together(make_matri
     assert "x finished 4 of 5 seeds." in result.notes
 
 
+def test_what_a_controller_tells_of_itself_is_said_once_for_all_seeds(make_matrix):
+    told = {"x": {"notes": ("plays the plan",)}}
+    notes = compare(make_matrix({"fixed": FIXED, "x": FIXED}, told)).notes
+    assert [note for note in notes if "plays the plan" in note] == ["x: plays the plan"]
+
+
 def test_a_row_without_a_common_seed_gets_no_difference(make_matrix):
     result = compare(make_matrix({"fixed": [49.0, None], "x": [None, 18.0]}))
     assert result.row("x").versus_reference is None

@@ -55,6 +55,7 @@ def test_records_survive_the_round_trip_through_json() -> None:
         flags=("gridlock",),
         budget=Budget(1, 20, 0.5),
         details={"edge_delay_s": {"e1": 2.0}},
+        notes=("keeps the plan",),
     )
     assert record_from_json(record_to_json(record)) == record
 

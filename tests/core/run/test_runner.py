@@ -67,6 +67,14 @@ def without_cpu(record: Any) -> Any:
     return dataclasses.replace(record, budget=dataclasses.replace(record.budget, cpu_s=0.0))
 
 
+def test_a_record_carries_what_its_controller_tells():
+    problem = tanks(1)
+    controller = LevelBand(problem)
+    controller.notes = ("falls back at night",)
+    (record,) = evaluate(problem, controller, [1])
+    assert record.notes == ("falls back at night",)
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 2**40), min_size=1, max_size=7, unique=True),

@@ -111,7 +111,7 @@ def test_field_rules_bound_the_greens_and_the_cycle(grid):
 def test_signals_without_structure_are_named(cologne):
     controller = Nema(cologne, resco_profile())
     assert len(controller.notes) == 1
-    assert "'32319828' keeps the shipped plan" in controller.notes[0]
+    assert "1 of 8 signals keep the shipped plan ('32319828')" in controller.notes[0]
     assert "32319828" not in controller.programs()
 
 

@@ -33,7 +33,7 @@ def test_it_is_the_learned_controller_and_names_its_weights() -> None:
 def test_greens_are_moved_within_the_limits_and_their_sum_stays() -> None:
     with SignalControl(MODEL, "split") as problem:
         splits = Splits.of(problem, problem.profile)
-        agent = make_controller(problem, entries(MODEL)["regional"], name="regional")
+        agent = make_controller(problem, entries(MODEL)["regional"], {"trials": 0}, "regional")
         obs = problem.reset(np.array([1]))
         agent.reset(np.array([1]))
         played: list[Action] = []

@@ -123,7 +123,7 @@ def _actuations(problem: SignalsProblem) -> dict[str, Entry]:
 
 def _centres(problem: SignalsProblem) -> dict[str, Entry]:
     """Controllers that retime running plans, once per cycle."""
-    from trimtab_traffic.controllers import regional_rule, scoot
+    from trimtab_traffic.controllers import on_trial, regional_rule, scoot
 
     return {
         "scoot": Entry(
@@ -137,12 +137,17 @@ def _centres(problem: SignalsProblem) -> dict[str, Entry]:
         ),
         "regional_rule": Entry(
             role="classical",
-            factory=partial(regional_rule.RegionalRule, profile=problem.profile),
-            help="one centre moves splits by the delay that probes foretell, cycle and order kept",
+            factory=partial(
+                on_trial.on_trial,
+                partial(regional_rule.RegionalRule, profile=problem.profile),
+                model=problem,
+                name="regional_rule",
+            ),
+            help="one centre moves splits by the delay that probes foretell, if a trial shows gain",
             needs=OBSERVES,
             interface="split",
             parameters=regional_rule.PARAMETERS,
-            defaults=regional_rule.DEFAULTS,
+            defaults={**regional_rule.DEFAULTS, "trials": on_trial.TRIALS},
         ),
     }
 
@@ -232,7 +237,7 @@ def _scores() -> dict[str, Entry]:
 
 
 def _learned(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import box_hold, learned, regional
+    from trimtab_traffic.controllers import box_hold, learned, on_trial, regional
 
     return {
         "graph": Entry(
@@ -246,10 +251,17 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
         ),
         "regional": Entry(
             role="learned",
-            factory=partial(regional.regional, profile=problem.profile),
-            help="one learned centre picks junctions and moves their splits by what probes tell",
+            factory=partial(
+                on_trial.on_trial,
+                partial(regional.regional, profile=problem.profile),
+                model=problem,
+                name="regional",
+                files=regional.files,
+            ),
+            help="one learned centre moves splits by what probes tell, if a trial shows gain",
             needs=OBSERVES,
             interface="split",
+            defaults={"trials": on_trial.TRIALS},
             files=(regional.REGIONAL, regional.REGIONAL.with_suffix(".json")),
             trained=learned.training_budget(regional.REGIONAL),
         ),

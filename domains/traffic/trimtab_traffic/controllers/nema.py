@@ -7,7 +7,7 @@ Signals whose geometry has no ring-barrier structure keep the shipped plan and s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from trimtab.contracts.problem import ControlProblem
@@ -57,7 +57,7 @@ class Nema(Fixed):
         detector_m: length of the stop-bar detectors, m.
 
     Attributes:
-        notes: one line per signal that keeps the shipped plan.
+        notes: one line per reason for which signals keep the shipped plan.
     """
 
     def __init__(
@@ -76,11 +76,7 @@ class Nema(Fixed):
         self._extension_s, self._detector_m = extension_s, detector_m
         structures = {s.id: ring_barrier(self._network, s) for s in self._network.controllable}
         self._structures = {k: v for k, v in structures.items() if isinstance(v, RingBarrier)}
-        self.notes = tuple(
-            f"nema: signal {name!r} keeps the shipped plan: {why}"
-            for name, why in structures.items()
-            if isinstance(why, str)
-        )
+        self.notes = tuple(_told(structures))
 
     def _program(self, signal: Signal) -> Program | None:
         structure = self._structures.get(signal.id)
@@ -167,6 +163,17 @@ class Nema(Fixed):
                     longer = last.max_s + max(totals) - total
                     times[ring[-1]] = PhaseTimes(last.min_s, longer, last.yellow_s, last.red_s)
         return times
+
+
+def _told(structures: Mapping[str, RingBarrier | str]) -> Iterator[str]:
+    """Which signals keep their plan, reason by reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in structures.items():
+        if isinstance(why, str):
+            reasons.setdefault(why, []).append(repr(name))
+    for why, names in reasons.items():
+        kept = f"{len(names)} of {len(structures)} signals keep the shipped plan"
+        yield f"{kept} ({', '.join(names)}): {why}"
 
 
 def _listed(phases: Iterable[int]) -> str:

@@ -8,6 +8,8 @@ state are those of the single regional agent of arXiv 2511.00551 and its compani
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
@@ -39,6 +41,15 @@ def regional(
         SpecMismatchError: it is a policy for something else.
     """
     return RegionalAgent(problem, profile, load_policy(weights_file(weights, REGIONAL)))
+
+
+def files(weights: str | None = None) -> tuple[Path, ...]:
+    """Weights that `regional` plays.
+
+    Raises:
+        InputFileError: the file is not there.
+    """
+    return (weights_file(weights, REGIONAL),)
 
 
 class RegionalAgent(Controller):
