@@ -21,7 +21,7 @@ from trimtab_grid.controllers.learned import entries, weights_name
 from trimtab_grid.controllers.players import (
     LearnedController,
     StockPlayer,
-    last_cost_l,
+    last_fuel_l,
     planner,
 )
 from trimtab_grid.controllers.rules import RuleController
@@ -39,6 +39,18 @@ def held(obs: Obs, units: int = 1) -> Action:
     """Hold every unit; the battery at rest."""
     rows = obs.copies
     return Action(np.ones((rows, 1, units), np.int64), np.zeros((rows, 1, 1), np.float32))
+
+
+def played(scenario: GridScenario, entry: Entry, copies: int = 2, **parameters: Any) -> Any:
+    """Metrics of whole episodes."""
+    problem, seeds = DOMAIN.build(scenario, copies, entry.interface), np.arange(copies)
+    controller = entry.factory(problem, **{**entry.defaults, **parameters})
+    obs = problem.reset(seeds)
+    controller.reset(seeds)
+    while obs.alive.any():
+        step = problem.step(controller.act(obs))
+        obs = step.obs
+    return step.metrics
 
 
 def random_policy(problem: Any) -> Policy:
@@ -115,14 +127,23 @@ def test_the_terminal_charge_counts_only_where_episodes_end() -> None:
         assert recipe.ends == bool(counts)
 
 
-def test_the_largest_stock_follows_the_fuel_curves_of_the_units() -> None:
-    low, high = training.stock_range(HOUR, 2.0)
-    assert (low, high) == pytest.approx((0.1 * 440.0, 0.7 * 440.0))
-    points = {"points": [(100.0, 30.0), (200.0, 55.0)]}
-    genset = {"name": "G", "prime_kw": 200.0, "min_kw": 50.0, "fuel": points}
-    file = {"name": "one", "gensets": [genset], "disturbances": {"load_max_kw": 150.0}}
-    scenario = GridScenario.model_validate({"plant": file, "step_min": 60})
-    assert training.stock_range(scenario, 10.0)[1] == pytest.approx(0.7 * 55.0 * 10.0)
+def test_stocks_worth_trying_are_the_fuel_of_the_larger_half_of_days() -> None:
+    course = Course(HOUR, Recipe.of(HOUR), 0, lambda problem: Hold(), Budget(1.0))
+    low, high = training.fuel_range(course.days(8), np.arange(8))
+    entry = DOMAIN.controllers(HOUR)["combined"]
+    fuel = played(HOUR, entry, 8)["fuel_l"]
+    assert (low, high) == pytest.approx((np.median(fuel), fuel.max() + 1.0))
+
+
+def test_a_part_that_is_ahead_ends_its_first_episode_earlier() -> None:
+    parts = [DOMAIN.build(HOUR, 1, "order", autoreset=True) for _ in range(2)]
+    problem = Seasons(parts, ends=True, ahead=(0, 45))
+    obs, ended = problem.reset(np.arange(2)), []
+    for t in range(60):
+        step = problem.step(held(obs))
+        ended += [(t, row) for row in np.flatnonzero(step.done).tolist()]
+        obs = step.obs
+    assert ended == [(14, 1), (59, 0)]
 
 
 def test_weights_are_offered_on_their_own_plant_and_step_alone(tmp_path: Path) -> None:
@@ -144,35 +165,43 @@ def test_weights_are_offered_on_their_own_plant_and_step_alone(tmp_path: Path) -
         LearnedController(DOMAIN.build(WEEKS, 1), str(path))
 
 
-def test_the_account_of_the_stock_player_is_the_days_cost(tmp_path: Path) -> None:
+def test_the_account_of_the_stock_player_is_the_days_fuel() -> None:
     problem = DOMAIN.build(HOUR, 3, "order")
     obs = problem.reset(np.arange(3))
-    cost, seen = np.zeros(3), np.zeros(3)
+    fuel, seen = np.zeros(3), np.zeros(3)
     model = problem.resource("model")
     while obs.alive.any():
         step = problem.step(Action(np.full((3, 1, 1), 2), np.zeros((3, 1, 1), np.float32)))
-        cost += step.reward[:, 0, :4] @ np.array([1.0, 1.0, 0.01, 3.0])
+        fuel += step.reward[:, 0, problem.spec.reward_index("fuel")]
         if step.obs.alive.any():
-            seen += last_cost_l(model, step.obs)
-            upto = cost.copy()
+            seen += last_fuel_l(model, step.obs)
+            upto = fuel.copy()
         obs = step.obs
-    assert seen == pytest.approx(upto, rel=0.02)
-    assert cost.min() > 1.0
+    assert seen == pytest.approx(upto, rel=0.001)
+    assert fuel.min() > 1.0
 
 
-def test_a_stock_player_plays_from_the_stock_that_is_left(tmp_path: Path) -> None:
-    problem = DOMAIN.build(HOUR, 2, "order")
+def stock_player(scenario: GridScenario, folder: Path) -> tuple[Any, StockPlayer]:
+    problem = DOMAIN.build(scenario, 2)
     widened = StockProblem(problem, 10.0, 50.0)
-    path = tmp_path / "cvar.safetensors"
+    path = folder / "cvar.safetensors"
     save_policy(path, random_policy(widened), widened.spec)
-    player = StockPlayer(problem, str(path), 40.0, 10.0, 50.0)
+    return problem, StockPlayer(problem, str(path), 40.0, 10.0, 50.0)
+
+
+def test_a_stock_player_plays_from_the_stock_that_is_left_and_every_day_anew(
+    tmp_path: Path,
+) -> None:
+    days = GridScenario(plant="plant-b", step_min=60, horizon_h=48)
+    problem, player = stock_player(days, tmp_path)
     obs = problem.reset(np.arange(2))
     player.reset(np.arange(2))
-    player.act(obs)
-    step = problem.step(held(obs))
-    player.act(step.obs)
-    left = player.state_dict()["stock_l"]
-    assert left == pytest.approx(40.0 - last_cost_l(problem.resource("model"), step.obs))
+    left = []
+    for _ in range(26):
+        obs = problem.step(player.act(obs)).obs
+        left.append(player.state_dict()["stock_l"][0])
+    assert left[0] == left[24] == 40.0
+    assert left[23] < left[1] < 40.0
 
 
 def test_an_unknown_learned_controller_is_named(tmp_path: Path) -> None:
@@ -187,7 +216,7 @@ def test_every_learned_controller_trains_saves_and_plays(
     small = replace(Recipe.of(HOUR), copies=8, rollout=60, discount=0.99)
     monkeypatch.setattr(Recipe, "of", classmethod(lambda cls, scenario: small))
     monkeypatch.setattr(training, "PLAYED", 8)
-    monkeypatch.setattr(training, "STOCK_DAYS", 4)
+    monkeypatch.setattr(training, "JUDGED_DAYS", 4)
     lines: list[str] = []
     parameters = training.train(HOUR, name, 3, tmp_path, 0.5, lines.append, lambda problem: Hold())
     entry = entries(HOUR, tmp_path)[name]
@@ -197,26 +226,9 @@ def test_every_learned_controller_trains_saves_and_plays(
     assert lines
     assert entry.trained.env_steps > 0
     assert parameters.items() <= {**entry.defaults, **parameters}.items()
-    problem = DOMAIN.build(HOUR, 2, entry.interface)
-    controller = entry.factory(problem, **parameters)
-    obs = problem.reset(np.arange(2))
-    controller.reset(np.arange(2))
-    while obs.alive.any():
-        step = problem.step(controller.act(obs))
-        obs = step.obs
-    assert np.isfinite(step.metrics["cost_l"]).all()
-    assert step.metrics["unserved_kwh"].max() == 0.0
-
-
-def cost_of(scenario: GridScenario, entry: Entry) -> Any:
-    problem = DOMAIN.build(scenario, 2, entry.interface)
-    controller = entry.factory(problem, **entry.defaults)
-    obs = problem.reset(np.arange(2))
-    controller.reset(np.arange(2))
-    while obs.alive.any():
-        step = problem.step(controller.act(obs))
-        obs = step.obs
-    return step.metrics["cost_l"]
+    metrics = played(HOUR, entry, **parameters)
+    assert np.isfinite(metrics["cost_l"]).all()
+    assert metrics["unserved_kwh"].max() == 0.0
 
 
 def test_every_learned_controller_is_offered_everywhere_and_plays_a_rule_until_trained() -> None:
@@ -224,9 +236,9 @@ def test_every_learned_controller_is_offered_everywhere_and_plays_a_rule_until_t
     offered = entries(scenario, Path("nowhere"))
     assert set(offered) == set(training.LEARNERS)
     assert all(entry.role == "learned" and entry.untrained for entry in offered.values())
-    rule = cost_of(scenario, DOMAIN.controllers(scenario)["combined"])
+    rule = played(scenario, DOMAIN.controllers(scenario)["combined"])["cost_l"]
     for name in ("ppo", "cvar"):
-        assert np.array_equal(cost_of(scenario, offered[name]), rule)
+        assert np.array_equal(played(scenario, offered[name])["cost_l"], rule)
 
 
 def test_without_names_a_run_leaves_out_what_was_not_trained() -> None:

@@ -9,7 +9,9 @@ ordinary one once the stock c ← c + r is part of the state (Bäuerle and Ott 2
 2025). CVaR of the remaining return in every state on its own would be another, time-inconsistent
 goal. `StockProblem` is that augmentation as a wrapper: it adds the stock to the observation and
 pays f(c + r) − f(c) with f(x) = min(x, 0) at every step, which sums to f(c₀ + G) − f(c₀). Train
-on random stocks with discount 1, then `choose_stock` searches b.
+on random stocks with discount 1, then `choose_stock` searches b. Where the mean of something else
+counts as well (less fuel on bad days, but not at any cost), its rewards are paid `beside` the
+utility: with `risk` = κ/α that maximises E[beside] + κ CVaR_α(G).
 
 For a cost that must not grow large on bad days, let the reward be the negative cost: CVaR95 of the
 cost is −CVaR_0.05 of the reward.
@@ -41,7 +43,7 @@ from trimtab.contracts.spec import (
 from trimtab.contracts.streams import Stream
 from trimtab.deploy.policy import Policy, PolicyController
 
-STOCK, RETURN = "stock", "stock_return"
+STOCK, RETURN, BESIDE = "stock", "stock_return", "beside_return"
 _START = Stream("stock")
 
 
@@ -51,13 +53,16 @@ class StockProblem(ControlProblem):
     The last observation feature is the stock in units of `scale`. The stock of a new episode is
     the last context variable; without a context it is drawn uniformly from [low, high], or 0
     with `draw=False` (for a `StockController`, which adds its own). Cut episodes count as ended:
-    the return whose risk is meant is that of one episode. `Step.metrics` gains `stock_return`, G.
+    the return whose risk is meant is that of one episode. `Step.metrics` gains `stock_return`, G,
+    and `beside_return`, what was paid beside the utility.
 
     Args:
         problem: one agent; its rewards are scalarised by `weights`.
         low: least stock at the start, in units of the scalarised reward.
         high: largest.
         weights: [K] of the rewards, minimised ones negative; None for the spec's.
+        risk: what the utility counts.
+        beside: [K] weights of the rewards paid beside it; None for none.
         draw: draw the stock where no context gives it.
     """
 
@@ -68,6 +73,8 @@ class StockProblem(ControlProblem):
         high: float,
         *,
         weights: Sequence[float] | None = None,
+        risk: float = 1.0,
+        beside: Sequence[float] | None = None,
         draw: bool = True,
     ) -> None:
         if problem.spec.n_agents != 1:
@@ -80,11 +87,13 @@ class StockProblem(ControlProblem):
         self.copies, self.autoreset = problem.copies, problem.autoreset
         self.scale = max(abs(low), abs(high))
         self._weights = problem.spec.reward_weights if weights is None else np.array(weights)
-        self._draw = draw
+        self._beside = np.zeros(len(problem.spec.rewards)) if beside is None else np.array(beside)
+        self.risk, self._draw = risk, draw
         self.spec = _augmented(problem.spec, low, high)
         self._seed = np.zeros(self.copies, np.int64)
         self._episode = np.zeros(self.copies, np.int64)
         self._stock, self._return = np.zeros(self.copies), np.zeros(self.copies)
+        self._paid = np.zeros(self.copies)
         self._live = np.ones(self.copies, dtype=bool)
 
     def reset(
@@ -96,7 +105,8 @@ class StockProblem(ControlProblem):
         if inner is not None and inner.shape[1] == 0:
             inner = None
         obs = self.inner.reset(seed, inner, rows)
-        self._seed[which], self._episode[which], self._return[which] = seed, 0, 0.0
+        self._seed[which], self._episode[which] = seed, 0
+        self._return[which], self._paid[which] = 0.0, 0.0
         self._stock[which] = self._fresh(which) if context is None else context[:, -1]
         self._live = obs.alive[:, 0].copy()
         return self._seen(obs, self._stock)
@@ -115,25 +125,29 @@ class StockProblem(ControlProblem):
         """As the inner problem; pays the change of min(stock, 0)."""
         step = self.inner.step(action)
         done = step.done
-        gained = np.where(self._live, step.reward[:, 0].astype(np.float64) @ self._weights, 0.0)
+        rewards = np.where(self._live[:, None], step.reward[:, 0].astype(np.float64), 0.0)
+        gained, paid = rewards @ self._weights, rewards @ self._beside
         after = self._stock + gained
         utility = np.minimum(after, 0.0) - np.minimum(self._stock, 0.0)
         self._return += gained
+        self._paid += paid
         metrics = dict(step.metrics)
         final = step.final_obs
         if done.any():
             metrics[RETURN] = np.where(done, self._return, np.nan)
+            metrics[BESIDE] = np.where(done, self._paid, np.nan)
             if final is not None and step.final_rows is not None:
                 final = self._seen(final, after[step.final_rows])
         self._stock, self._live = after, step.obs.alive[:, 0].copy()
         if self.autoreset and done.any():
             rows = np.flatnonzero(done)
             self._episode[rows] += 1
-            self._stock[rows], self._return[rows] = self._fresh(rows), 0.0
+            self._stock[rows] = self._fresh(rows)
+            self._return[rows], self._paid[rows] = 0.0, 0.0
         return replace(
             step,
             obs=self._seen(step.obs, self._stock),
-            reward=utility.astype(np.float32)[:, None, None],
+            reward=(self.risk * utility + paid).astype(np.float32)[:, None, None],
             terminated=done,
             truncated=np.zeros_like(done),
             final_obs=final,
@@ -169,7 +183,7 @@ class StockProblem(ControlProblem):
         self.inner.close()
 
 
-_STATE = ("_stock", "_return", "_live", "_seed", "_episode")
+_STATE = ("_stock", "_return", "_paid", "_live", "_seed", "_episode")
 
 
 def _augmented(spec: Spec, low: float, high: float) -> Spec:
@@ -217,13 +231,15 @@ class StockChoice:
         stock: c₀ = −b of the best b.
         cvar: CVaR_α of the return when playing from that stock, empirical.
         mean: mean return.
-        table: (stock, b − E[(b − G)⁺]/α, CVaR_α, mean) of every candidate.
+        beside: mean of what was paid beside the utility.
+        table: (stock, b − E[(b − G)⁺]/α, CVaR_α, mean, beside) of every candidate.
     """
 
     stock: float
     cvar: float
     mean: float
-    table: tuple[tuple[float, float, float, float], ...]
+    beside: float
+    table: tuple[tuple[float, float, float, float, float], ...]
 
 
 def cvar(returns: FloatArray, alpha: float) -> float:
@@ -251,27 +267,28 @@ def choose_stock(
     """
     table = []
     for stock in candidates:
-        returns = episode_returns(problem, policy, float(stock), seeds)
+        returns, beside = episode_returns(problem, policy, float(stock), seeds)
         bound = -float(stock) - float(np.maximum(-stock - returns, 0.0).mean()) / alpha
-        table.append((float(stock), bound, cvar(returns, alpha), float(returns.mean())))
-    best = max(table, key=lambda row: row[1])
-    return StockChoice(best[0], best[2], best[3], tuple(table))
+        means = float(returns.mean()), float(beside.mean())
+        table.append((float(stock), bound, cvar(returns, alpha), *means))
+    best = max(table, key=lambda row: problem.risk * alpha * row[1] + row[4])
+    return StockChoice(best[0], *best[2:], tuple(table))
 
 
 def episode_returns(
     problem: StockProblem, policy: Policy, stock: float, seeds: IntArray
-) -> FloatArray:
-    """Return G of one episode per seed, [N], played greedily from a stock."""
+) -> tuple[FloatArray, FloatArray]:
+    """G and what was paid beside it, [N] each: one episode per seed, greedily from a stock."""
     context = np.repeat(problem.spec.default_context[None], len(seeds), axis=0)
     context[:, -1] = stock
     obs = problem.reset(seeds, context)
     controller = PolicyController(problem, policy)
     controller.reset(seeds, context)
-    returns = np.full(len(seeds), np.nan)
-    while np.isnan(returns).any():
+    found = np.full((2, len(seeds)), np.nan)
+    while np.isnan(found).any():
         step = problem.step(controller.act(obs))
-        ended = step.done & np.isnan(returns)
+        ended = step.done & np.isnan(found[0])
         if ended.any():
-            returns[ended] = step.metrics[RETURN][ended]
+            found[:, ended] = [step.metrics[name][ended] for name in (RETURN, BESIDE)]
         obs = step.obs
-    return returns
+    return found[0], found[1]

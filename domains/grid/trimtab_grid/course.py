@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
@@ -27,7 +27,9 @@ class Recipe:
     Attributes:
         interface: action interface that is learnt.
         copies: plants side by side.
-        rollout: decisions per iteration: a day at least, so that no hour is learnt alone.
+        rollout: decisions per iteration.
+        phases: groups of plants that are a rollout ahead of each other in the day, so that no
+            hour is learnt alone.
         seasons: begin days, spread over what the scenario covers.
         episode_h: length of training episodes, h.
         ends: the end of an episode is an end, not a cut.
@@ -37,6 +39,7 @@ class Recipe:
     interface: str
     copies: int
     rollout: int
+    phases: int
     seasons: int
     episode_h: float
     ends: bool
@@ -50,9 +53,16 @@ class Recipe:
         discount = 1.0 - min(0.5, scenario.step_min / 60.0 / look_ahead_h)
         interface = interface_of(scenario)
         hours = scenario.horizon_h if ends else 336.0
-        rollout = min(round(hours * 60.0 / scenario.step_min), 1440 if ends else 168)
-        copies = 60 if ends else 192
-        return cls(interface, copies, rollout, 1 if ends else 12, hours, ends, discount)
+        phases = 4 if ends else 1
+        steps = round(hours * 60.0 / scenario.step_min)
+        rollout = max(1, steps // phases) if ends else min(steps, 168)
+        copies = 240 if ends else 192
+        seasons = 1 if ends else 12
+        return cls(interface, copies, rollout, phases, seasons, hours, ends, discount)
+
+    def by_days(self) -> Recipe:
+        """The same with episodes of at most a day, each settled by itself."""
+        return replace(self, episode_h=min(24.0, self.episode_h), ends=True)
 
 
 class Budget:
@@ -99,10 +109,17 @@ class Course:
     def plants(self, copies: int) -> Seasons:
         """Plants of all seasons side by side, charge at random."""
         recipe = self.recipe
-        parts = season_scenarios(self.scenario, recipe.seasons, recipe.episode_h)
+        parts = season_scenarios(self.scenario, recipe.seasons, recipe.episode_h) * recipe.phases
         each = max(1, copies // len(parts))
         built = [DOMAIN.build(s, each, recipe.interface, autoreset=True) for s in parts]
-        return Seasons(built, ends=recipe.ends)
+        ahead = [recipe.rollout * (k * recipe.phases // len(parts)) for k in range(len(parts))]
+        return Seasons(built, ends=recipe.ends, ahead=ahead)
+
+    def days(self, count: int) -> Seasons:
+        """Plants of all seasons for one episode each, at the charge that their context says."""
+        parts = season_scenarios(self.scenario, self.recipe.seasons, self.recipe.episode_h)
+        each = max(1, count // len(parts))
+        return Seasons([DOMAIN.build(s, each, self.recipe.interface) for s in parts], ends=True)
 
     def reward_weights(self, problem: ControlProblem) -> tuple[float, ...]:
         """The spec's weights; the terminal charge counts only where episodes end."""

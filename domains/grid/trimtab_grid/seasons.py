@@ -3,8 +3,9 @@
 A year by hours is one episode of 8760 decisions; a learner that plays it from January on sees one
 season at a time. `Seasons` joins problems of the same plant whose episodes begin on days spread
 over the year, as one batch of copies. Charge and, with it, every state that matters begins at
-random. Episodes may count as cut (the value of what follows is bootstrapped; the terminal charge
-must then have no weight) or as ended (a day that is settled by itself).
+random. Parts of one season may run ahead of each other, so that a short rollout sees every hour.
+Episodes may count as cut (the value of what follows is bootstrapped; the terminal charge must then
+have no weight) or as ended (a day that is settled by itself).
 """
 
 from __future__ import annotations
@@ -54,18 +55,25 @@ class Seasons(ControlProblem):
     """Copies of several problems of one plant, side by side.
 
     Args:
-        parts: problems that differ in the data alone, with autoreset on.
+        parts: problems that differ in the data alone, autoreset on in all or in none.
         ends: the end of an episode is an end, not a cut.
         random_charge: copies begin with a charge drawn from the context's range.
+        ahead: steps by which each part is ahead in its first episode (all units held till then).
     """
 
     def __init__(
-        self, parts: Sequence[GridControl], *, ends: bool, random_charge: bool = True
+        self,
+        parts: Sequence[GridControl],
+        *,
+        ends: bool,
+        random_charge: bool = True,
+        ahead: Sequence[int] = (),
     ) -> None:
         self.parts, self._ends, self._random_charge = tuple(parts), ends, random_charge
+        self._ahead = tuple(ahead) or (0,) * len(self.parts)
         self.spec = parts[0].spec
         self.copies = sum(part.copies for part in parts)
-        self.autoreset = True
+        self.autoreset = parts[0].autoreset
         self._seen: list[Obs] = []
         self._edges = np.concatenate([[0], np.cumsum([part.copies for part in parts])])
         self._charges = self.spec.context[-1]
@@ -92,8 +100,19 @@ class Seasons(ControlProblem):
                 context[:, -1] = low + (high - low) * draw
         for k, places, own in self._split(which):
             obs = self.parts[k].reset(seed[places], context[places], own)
+            if rows is None:
+                obs = self._held(k, obs)
             self._seen = [*self._seen[:k], obs, *self._seen[k + 1 :]]
         return _joined(self._seen)
+
+    def _held(self, k: int, obs: Obs) -> Obs:
+        """The part that is ahead, after its first steps without a command."""
+        shape = (self.parts[k].copies, 1)
+        box = np.zeros((*shape, self.spec.n_box), np.float32)
+        hold = Action(np.ones((*shape, len(self.spec.discrete)), np.int64), box)
+        for _ in range(self._ahead[k]):
+            obs = self.parts[k].step(hold).obs
+        return obs
 
     def step(self, action: Action | None) -> Step:
         """Step every part."""

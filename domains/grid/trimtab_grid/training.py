@@ -1,12 +1,14 @@
 """Training of the learned controllers of microgrids, on generated seeds that no evaluation uses.
 
 - `ppo`: a student of a dispatch rule (DAgger), improved on-policy on a leash to that student.
-- `student`: the same, of the best planner without foresight in place of the rule.
-- `sac`: soft actor-critic from the student's actor, learning from what was proposed.
+- `student`: the same, of the best planner without foresight in place of the rule; so are the
+  teachers of those that follow.
+- `sac`: soft actor-critic from a student's actor, learning from what was proposed.
 - `sac_lagrangian`: the same with the domain's cost channels (unserved, surplus, missing reserve,
   interventions) priced by multipliers instead of fixed weights.
-- `cvar`: the student improved on a day's cost augmented by its stock, for the worst 5 % of days.
-- `offline_online`: implicit Q-learning from logs of load following, then online.
+- `cvar`: a student improved for the mean of C plus the CVaR of a day's fuel, its worst 5 % of
+  days, with what is left of the day's stock of fuel in sight.
+- `offline_online`: implicit Q-learning from the teacher's logs, then online.
 
 Every learner is paid the default scalar C in litres. Where an episode is a day that is settled by
 itself, its end is an end and the terminal charge is part of it; in longer scenarios training
@@ -18,15 +20,18 @@ training draws its own from 63 bits, spawned from the training seed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.deploy.network import NetSpec
-from trimtab.deploy.policy import Policy
+from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import save_policy
 from trimtab.learn.dataset import record
 from trimtab.learn.iql import IQL, IQLConfig
@@ -36,14 +41,10 @@ from trimtab.learn.risk import StockProblem, choose_stock
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.learn.teach import DaggerConfig, dagger
 
-from trimtab_grid.arrays import plant_arrays
 from trimtab_grid.controllers.learned import weights_name
 from trimtab_grid.controllers.players import planner, teacher
 from trimtab_grid.course import Budget, Course, Progress, Recipe, Teacher, Trained
-from trimtab_grid.domain import DOMAIN
-from trimtab_grid.model import fuel_l_h
 from trimtab_grid.scenario import GridScenario
-from trimtab_grid.seasons import season_scenarios
 
 TRAINING_SEEDS = 1_000_000
 """Evaluation seeds are smaller; those drawn for training are larger with near certainty."""
@@ -53,9 +54,13 @@ TAIL = 0.05
 """Share of worst days whose mean cost the `cvar` controller lowers."""
 PLAYED = 240
 """Plants side by side where learning is off-policy."""
-STOCK_DAYS = 240
-"""Days on which each stock is tried: twelve lie in the tail."""
-STEPS_PER_CPU_S = 18_000
+JUDGED_DAYS = 240
+"""Days on which a training judges what it found: twelve lie in the tail."""
+STOCKS = 5
+"""How many of them."""
+CVAR_WEIGHT = 1.0
+"""What a litre of the worst days' mean fuel counts beside a litre of the mean C."""
+STEPS_PER_CPU_S = 25_000
 """Decisions of one whole PPO iteration per CPU second, for planning the learning rate's fall."""
 
 
@@ -87,7 +92,7 @@ def train(
     """
     if controller not in LEARNERS:
         raise UnknownNameError(controller, "learned controller", LEARNERS)
-    tutor = taught_by or (planner(scenario) if controller in OF_PLANNER else teacher)
+    tutor = taught_by or (teacher if controller == "ppo" else planner(scenario))
     budget = Budget(CPU_S if cpu_s is None else cpu_s)
     course = Course(scenario, Recipe.of(scenario), seed, tutor, budget, progress)
     trained = LEARNERS[controller](course)
@@ -110,47 +115,88 @@ def train(
 def student(course: Course, problem: ControlProblem, net: NetSpec) -> tuple[Policy, int]:
     """A student of the teacher on its own states, and the decisions it took.
 
-    Three rounds of one rollout each: the teacher's own play, then twice the student's.
+    The first round is the teacher's own play. Plants that run ahead of each other in the day pass
+    half a day in the four rounds.
     """
+    rounds, recipe = 4, course.recipe
     config = DaggerConfig(
-        rounds=3,
-        steps=course.recipe.rollout,
+        rounds=rounds,
+        steps=max(1, recipe.rollout * (2 if recipe.ends else 4) // rounds),
         updates=max(4, min(400, int(2 * course.budget.cpu_s))),
         batch=2048,
         learning_rate=2e-3,
         compiled=False,
     )
     found = dagger(problem, course.teacher(problem), net, config, (course.seed,))
+    course.tell(f"imitation: {course.budget.spent_s:.0f} CPU-s, {found.agreement[-1, 0]:.3f} agree")
     return found.policy, found.env_steps
 
 
 def by_ppo(course: Course) -> Trained:
     """Student of the teacher, then PPO from where it stands."""
-    recipe = course.recipe
-    problem = course.plants(recipe.copies)
+    problem = course.plants(course.recipe.copies)
+    weights = course.reward_weights(problem)
+    start, found = improved(course, problem, weights, course.recipe.discount)
+    return cheaper(course, start, found)
+
+
+def cheaper(course: Course, start: Policy, found: Trained) -> Trained:
+    """What was trained, unless the student that it began as costs less on days of neither."""
+    days = course.days(JUDGED_DAYS)
+    seeds = fresh_seeds(course, days)
+    costs = [
+        float(play(days, PolicyController(days, policy), seeds)["cost_l"].mean())
+        for policy in (start, found.policy)
+    ]
+    course.tell(f"mean C: student {costs[0]:.1f} L, improved on-policy {costs[1]:.1f} L")
+    return found if costs[1] < costs[0] else replace(found, policy=start.seed(0))
+
+
+def fresh_seeds(course: Course, days: ControlProblem) -> IntArray:
+    """Seeds of days on which a training judges what it found, [N]."""
+    draw = np.random.default_rng(course.seed)
+    return draw.integers(TRAINING_SEEDS, 2**62, days.copies)
+
+
+def play(days: ControlProblem, controller: Controller, seeds: IntArray) -> Mapping[str, FloatArray]:
+    """Metrics of one whole episode per seed, from the charge of the default context."""
+    obs = days.reset(seeds, np.repeat(days.spec.default_context[None], len(seeds), axis=0))
+    controller.reset(seeds)
+    while obs.alive.any():
+        step = days.step(controller.act(obs))
+        obs = step.obs
+    return step.metrics
+
+
+def improved(
+    course: Course,
+    problem: ControlProblem,
+    weights: tuple[float, ...] | None,
+    discount: float,
+) -> tuple[Policy, Trained]:
+    """A student on the problem, and what it became there on-policy."""
     net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
     start, played = student(course, problem, net)
-    config = ppo_config(course, course.reward_weights(problem))
-    problem = course.plants(recipe.copies)
-    ppo = PPO(problem, net, config, (course.seed,), teacher=start, initial=start)
+    settings = ppo_config(course, weights, discount)
+    ppo = PPO(problem, net, settings, (course.seed,), teacher=start, initial=start)
     _run(ppo.train(), course)
-    return Trained(ppo.policy().seed(0), problem, played + int(ppo.env_steps[0]), {})
+    return start, Trained(ppo.policy().seed(0), problem, played + int(ppo.env_steps[0]), {})
 
 
-def ppo_config(course: Course, weights: tuple[float, ...] | None) -> PPOConfig:
-    """The leash is gone after 40 % of the run; the critic alone learns at first."""
+def ppo_config(course: Course, weights: tuple[float, ...] | None, discount: float) -> PPOConfig:
+    """The leash is gone after half of the run; the critic alone learns at first."""
     recipe = course.recipe
     return PPOConfig(
         steps=int(STEPS_PER_CPU_S * max(10.0, course.budget.left(0.9))),
         rollout=recipe.rollout,
         minibatches=24,
-        discount=recipe.discount,
+        discount=discount,
         trace=0.98 if recipe.ends else 0.95,
-        learning_rate=1e-3,
+        learning_rate=5e-4,
         normalise_reward=True,
         reward_weights=weights,
-        leash=0.03,
-        leash_until=0.4,
+        leash=0.05,
+        leash_until=0.5,
         critic_warmup=2,
         compiled=False,
     )
@@ -213,31 +259,35 @@ def off_policy_settings(recipe: Recipe, weights: tuple[float, ...]) -> dict[str,
 
 
 def by_cvar(course: Course) -> Trained:
-    """PPO on a day's cost with its stock; then the stock for the worst `TAIL` of days."""
-    plain = course.plants(course.recipe.copies)
-    low, high = stock_range(course.scenario, course.recipe.episode_h)
-    signed = list(plain.spec.reward_weights)
-    problem = StockProblem(plain, low, high, weights=signed)
-    net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
-    start, played = student(course, problem, net)
-    ppo = PPO(problem, net, ppo_config(course, None), (course.seed,), teacher=start, initial=start)
-    _run(ppo.train(), course)
-    policy = ppo.policy().seed(0)
-    part = season_scenarios(course.scenario, 1, course.recipe.episode_h)[0]
-    days = DOMAIN.build(part, STOCK_DAYS, course.recipe.interface)
-    tried = StockProblem(days, low, high, weights=signed)
-    seeds = np.random.default_rng(course.seed).integers(TRAINING_SEEDS, 2**62, STOCK_DAYS)
-    choice = choose_stock(tried, policy, TAIL, seeds, np.linspace(low, high, 7))
-    course.tell(f"stock {choice.stock:.0f} L, CVaR of the cost {-choice.cvar:.0f} L")
+    """PPO on days whose stock of fuel is in sight; then the stock that serves best."""
+    course = replace(course, recipe=course.recipe.by_days())
+    days = course.days(JUDGED_DAYS)
+    seeds = fresh_seeds(course, days)
+    low, high = fuel_range(days, seeds)
+    course.tell(f"a day's fuel at stake: {low:.0f} to {high:.0f} L")
+    problem = stocked(course.plants(course.recipe.copies), low, high)
+    _, found = improved(course, problem, None, 1.0)
+    tried = stocked(days, low, high)
+    choice = choose_stock(tried, found.policy, TAIL, seeds, np.linspace(low, high, STOCKS))
+    course.tell(f"stock {choice.stock:.0f} L, CVaR of fuel {-choice.cvar:.0f} L")
     extra = {"stock_l": choice.stock, "stock_low_l": low, "stock_high_l": high}
-    return Trained(policy, problem, played + int(ppo.env_steps[0]), extra)
+    return replace(found, extra=extra)
 
 
-def stock_range(scenario: GridScenario, hours: float) -> tuple[float, float]:
-    """Stocks worth trying: shares of the fuel of all units at prime power, L."""
-    plant = plant_arrays(scenario.resolved_plant(), scenario.step_min)
-    most = sum(fuel_l_h(plant, i, float(plant.prime_kw[i])) for i in range(int(plant.n)))
-    return 0.1 * most * hours, 0.7 * most * hours
+def stocked(problem: ControlProblem, low: float, high: float) -> StockProblem:
+    """Pays −C, and what the fuel beyond the day's stock adds to its CVaR."""
+    weights = problem.spec.reward_weights
+    fuel = np.arange(len(weights)) == problem.spec.reward_index("fuel")
+    risk = CVAR_WEIGHT / TAIL
+    return StockProblem(
+        problem, low, high, weights=list(np.where(fuel, -1.0, 0.0)), risk=risk, beside=list(weights)
+    )
+
+
+def fuel_range(days: ControlProblem, seeds: IntArray) -> tuple[float, float]:
+    """Stocks worth trying, L: fuel of the larger half of days under the rule of practice."""
+    fuel = play(days, teacher(days), seeds)["fuel_l"]
+    return float(np.quantile(fuel, 0.5)), float(fuel.max()) + 1.0
 
 
 def offline_online(course: Course) -> Trained:
@@ -266,5 +316,3 @@ LEARNERS: Mapping[str, Callable[[Course], Trained]] = {
     "offline_online": offline_online,
 }
 """How each learned controller is trained."""
-OF_PLANNER = ("student",)
-"""Those whose teacher is the best planner without foresight, not a dispatch rule."""

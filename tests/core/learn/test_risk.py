@@ -17,6 +17,7 @@ from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.risk import (
+    BESIDE,
     RETURN,
     StockController,
     StockProblem,
@@ -95,7 +96,7 @@ def test_the_stock_learner_reaches_the_best_cvar_within_two_percent(averse: Poli
 def test_what_is_played_depends_on_what_happened_before(averse: Policy) -> None:
     """The bad branch leaves 1.2 of the stock: the safe action's −1 uses it up, and no more."""
     problem = stocked(len(SEEDS), autoreset=False)
-    returns = episode_returns(problem, averse, 4.2, SEEDS)
+    returns, _ = episode_returns(problem, averse, 4.2, SEEDS)
     assert set(np.round(returns[returns <= -3.0], 6).tolist()) <= {-4.0, -3.0}
 
 
@@ -107,7 +108,7 @@ def test_a_stock_controller_plays_as_the_context_did(averse: Policy) -> None:
     while obs.alive.any():
         step = problem.step(controller.act(obs))
         obs = step.obs
-    expected = episode_returns(stocked(512, autoreset=False), averse, 4.2, SEEDS[:512])
+    expected, _ = episode_returns(stocked(512, autoreset=False), averse, 4.2, SEEDS[:512])
     assert cvar(expected, ALPHA) == pytest.approx(-4.0, abs=0.08)
     assert obs.obs[:, 0, -1] * 7.0 == pytest.approx(expected, abs=1e-5)
 
@@ -132,7 +133,7 @@ def test_soft_actor_critic_learns_the_stock_too() -> None:
     for _ in sac.train():
         pass
     played = stocked(len(SEEDS), autoreset=False)
-    returns = episode_returns(played, sac.policy().seed(0), 4.2, SEEDS)
+    returns, _ = episode_returns(played, sac.policy().seed(0), 4.2, SEEDS)
     assert cvar(returns, ALPHA) == pytest.approx(-4.0, abs=0.08)
 
 
@@ -179,3 +180,28 @@ def test_cvar_is_the_maximum_of_its_variational_form(x: list[float], alpha: floa
     returns = np.array(x)
     best = max(b - np.maximum(b - returns, 0.0).mean() / alpha for b in x)
     assert cvar(returns, alpha) == pytest.approx(best, abs=1e-6)
+
+
+def test_what_is_paid_beside_the_utility_is_added_and_counted_apart() -> None:
+    plain, mixed = stocked(64), stocked(64, risk=3.0, beside=(0.5,))
+    seeds = np.arange(64)
+    context = np.repeat(plain.spec.default_context[None], 64, axis=0)
+    context[:, -1] = 1.0
+    plain.reset(seeds, context)
+    mixed.reset(seeds, context)
+    paid = np.zeros(64)
+    for _ in range(2):
+        action = Action(discrete=np.ones((64, 1, 1), np.int64))
+        a, b = plain.step(action), mixed.step(action)
+        gained = b.reward[:, 0, 0] - 3.0 * a.reward[:, 0, 0]
+        paid += gained
+    assert paid == pytest.approx(0.5 * a.metrics[RETURN])
+    assert b.metrics[BESIDE] == pytest.approx(paid)
+    assert not a.metrics[BESIDE].any()
+
+
+def test_a_stock_is_chosen_by_risk_and_by_what_is_paid_beside(averse: Policy) -> None:
+    """The mean alone counts where the risk counts for nothing: then it is the best stock's."""
+    problem = stocked(len(SEEDS), autoreset=False, risk=1e-9, beside=(1.0,))
+    choice = choose_stock(problem, averse, ALPHA, SEEDS, np.linspace(0.0, 7.0, 15))
+    assert choice.beside == max(row[4] for row in choice.table)

@@ -18,9 +18,8 @@ from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import load_arrays, load_policy
 from trimtab.learn.risk import StockProblem
 
-from trimtab_grid.engine.observe import PLANT_COLUMNS, UNIT_COLUMNS
+from trimtab_grid.engine.observe import UNIT_COLUMNS
 from trimtab_grid.model import fuel_l_h
-from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH
 from trimtab_grid.resources import GridModel
 from trimtab_grid.scenario import GridScenario
 
@@ -93,15 +92,15 @@ def fitting_policy(path: Path, spec: Spec) -> Policy:
 
 
 class StockPlayer(Controller):
-    """Plays a policy that was trained with a stock: it keeps the day's account from what it sees.
+    """Plays a policy that was trained with a stock: it keeps each day's account of fuel itself.
 
-    Cost so far is that of the observed unit powers, battery power and unserved load; fuel of
-    starts cannot be seen in a power and is left out.
+    Fuel so far is read off the observed unit powers; that of starts cannot be seen in a power and
+    is no part of it.
 
     Args:
         problem: of the plant that the weights belong to.
         weights: path of the .safetensors file.
-        stock_l: stock at the start of the day, L.
+        stock_l: stock at the start of every day, L.
         stock_low_l: least stock of the training.
         stock_high_l: largest one.
     """
@@ -119,46 +118,45 @@ class StockPlayer(Controller):
         self._player = PolicyController(widened, policy)
         self._scale, self._first_l = widened.scale, stock_l
         self._model: GridModel = problem.resource("model")
+        self._day = max(1, round(24.0 / float(self._model.arrays.step_h)))
         self._stock_l = np.full(problem.copies, stock_l)
-        self._begun = np.zeros(problem.copies, dtype=bool)
+        self._decision = np.zeros(problem.copies, np.int64)
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
     ) -> None:
         """See `Controller.reset`."""
         which = np.arange(len(self._stock_l)) if rows is None else rows
-        self._stock_l[which], self._begun[which] = self._first_l, False
+        self._decision[which] = 0
         self._player.reset(seed, context, rows)
 
     def act(self, obs: Obs) -> Action:
         """See `Controller.act`."""
-        self._stock_l -= np.where(self._begun, last_cost_l(self._model, obs), 0.0)
-        self._begun[:] = True
+        begins = self._decision % self._day == 0
+        left = self._stock_l - last_fuel_l(self._model, obs)
+        self._stock_l[:] = np.where(begins, self._first_l, left)
+        self._decision += 1
         column = (self._stock_l / self._scale).astype(np.float32)[:, None, None]
         return self._player.act(replace(obs, obs=np.concatenate([obs.obs, column], axis=-1)))
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """The account of every row."""
-        return {"stock_l": self._stock_l.copy(), "begun": self._begun.copy()}
+        return {"stock_l": self._stock_l.copy(), "decision": self._decision.copy()}
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Inverse of `state_dict`."""
-        self._stock_l[:], self._begun[:] = state["stock_l"], state["begun"]
+        self._stock_l[:], self._decision[:] = state["stock_l"], state["decision"]
 
 
-def last_cost_l(model: GridModel, obs: Obs) -> FloatArray:
-    """C of the last step [N], read off the observation, L."""
+def last_fuel_l(model: GridModel, obs: Obs) -> FloatArray:
+    """Fuel of the last step [N], read off the observation, L."""
     plant, rows = model.arrays, obs.obs[:, 0].astype(np.float64)
-    width, step_h = len(UNIT_COLUMNS), float(plant.step_h)
-    cost = np.zeros(len(rows))
+    width = len(UNIT_COLUMNS)
+    fuel = np.zeros(len(rows))
     for i in range(int(plant.n)):
         unit = rows[:, i * width : (i + 1) * width]
         power = unit[:, UNIT_COLUMNS.index("power_share")] * plant.prime_kw[i]
         turning = (power > 0.0) | (unit[:, UNIT_COLUMNS.index("cooling")] > 0.0)
-        fuel = np.array([fuel_l_h(plant, i, float(kw)) for kw in power])
-        cost += np.where(turning, fuel, 0.0) * step_h
-    base = int(plant.n) * width
-    battery = np.abs(rows[:, base + PLANT_COLUMNS.index("battery")]) * model.scales.battery_kw
-    unserved = rows[:, base + PLANT_COLUMNS.index("unserved")] * model.scales.load_kw
-    wear = THROUGHPUT_L_PER_KWH * battery + UNSERVED_L_PER_KWH * unserved
-    return np.asarray(cost + wear * step_h)
+        rate = np.array([fuel_l_h(plant, i, float(kw)) for kw in power])
+        fuel += np.where(turning, rate, 0.0)
+    return np.asarray(fuel * float(plant.step_h))
