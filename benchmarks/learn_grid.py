@@ -2,17 +2,21 @@
 
     python benchmarks/learn_grid.py remote-village --seeds 40
     python benchmarks/learn_grid.py plant-b-year --seeds 5 --tolerance 0.3
+    python benchmarks/learn_grid.py remote-village --train-steps 500000
 
 One episode per seed, all seeds side by side, the shield on. Printed per controller: mean C with its
 parts, share of the gap between load following and the proven bound closed (mean over seeds with a
 bootstrap 95 % interval, worst seed), unserved energy, share of steps with an intervention, and the
 mean of the worst 5 % of episodes' fuel. `--weights DIR` scores freshly trained weights.
+`--train-steps` instead plays and learns that many decisions by PPO from random weights, with the
+plants, networks and settings of `trimtab train`, and prints the CPU-seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +33,7 @@ from trimtab_grid.scenario import GridScenario
 if TYPE_CHECKING:
     from trimtab.contracts.controller import Entry
 
-RULES = ("load_following", "cycle_charging", "combined")
+RULES = ("load_following", "cycle_charging", "combined", "stochastic_dp")
 Metrics = dict[str, NDArray[np.float64]]
 
 
@@ -83,6 +87,33 @@ def worst_mean(x: NDArray[np.float64], share: float = 0.05) -> float:
     return float(np.sort(x)[-count:].mean())
 
 
+def training_cost(scenario: GridScenario, steps: int) -> None:
+    """Print the CPU-seconds of that many decisions of PPO, after one iteration to warm up."""
+    import torch
+    from trimtab.deploy.network import NetSpec
+    from trimtab.learn.ppo import PPO
+    from trimtab_grid.controllers.players import teacher
+    from trimtab_grid.course import Budget, Course, Recipe
+    from trimtab_grid.training import ppo_config
+
+    torch.set_num_threads(1)
+    course = Course(scenario, Recipe.of(scenario), 0, teacher, Budget(1e6))
+    plants = course.plants(course.recipe.copies)
+    config = ppo_config(course, course.reward_weights(plants), course.recipe.discount)
+    net = NetSpec.for_problem(plants.spec, activation="relu", initial_std=0.2)
+    ppo = PPO(plants, net, replace(config, leash=0.0), (0,))
+    first = int(ppo.iterate().env_steps[0])
+    began = time.process_time()
+    while int(ppo.env_steps[0]) - first < steps:
+        ppo.iterate()
+    spent, played = time.process_time() - began, int(ppo.env_steps[0]) - first
+    print(
+        f"PPO on {plants.copies} plants × {course.recipe.rollout} decisions: {played} decisions in "
+        f"{spent:.1f} CPU-s, {played / spent:.0f} a second; {steps} take "
+        f"{steps * spent / played:.1f} CPU-s"
+    )
+
+
 def main() -> None:
     """Play everything and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -91,11 +122,17 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=101)
     parser.add_argument("--tolerance", type=float, default=0.03, help="of the bound, L per step")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--train-steps", type=int, help="measure training instead")
     args = parser.parse_args()
     scenario = scenario_of(args.scenario)
+    if args.train_steps:
+        training_cost(scenario, args.train_steps)
+        return
     seeds = np.arange(args.first, args.first + args.seeds)
     offered = dict(DOMAIN.controllers(scenario))
-    chosen = {name: offered[name] for name in RULES} | entries(scenario, args.weights)
+    learned = entries(scenario, args.weights).items()
+    chosen = {name: offered[name] for name in RULES if name in offered}
+    chosen |= {name: entry for name, entry in learned if not entry.untrained}
     bound = bounds(scenario, seeds, args.tolerance)
     print(f"{args.scenario}: seeds {seeds[0]}..{seeds[-1]}, proven bound {bound.mean():.1f} L")
     reference: NDArray[np.float64] | None = None

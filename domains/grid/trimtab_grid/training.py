@@ -52,6 +52,8 @@ CPU_S = 240.0
 """Default budget."""
 TAIL = 0.05
 """Share of worst days whose mean cost the `cvar` controller lowers."""
+IMITATING = 96
+"""Plants side by side while a planner says what it would do, which is what costs."""
 PLAYED = 240
 """Plants side by side where learning is off-policy."""
 JUDGED_DAYS = 240
@@ -122,7 +124,7 @@ def student(course: Course, problem: ControlProblem, net: NetSpec) -> tuple[Poli
     config = DaggerConfig(
         rounds=rounds,
         steps=max(1, recipe.rollout * (2 if recipe.ends else 4) // rounds),
-        updates=max(4, min(400, int(2 * course.budget.cpu_s))),
+        updates=max(4, min(400, int(4 * course.budget.cpu_s))),
         batch=2048,
         learning_rate=2e-3,
         compiled=False,
@@ -134,9 +136,8 @@ def student(course: Course, problem: ControlProblem, net: NetSpec) -> tuple[Poli
 
 def by_ppo(course: Course) -> Trained:
     """Student of the teacher, then PPO from where it stands."""
-    problem = course.plants(course.recipe.copies)
-    weights = course.reward_weights(problem)
-    start, found = improved(course, problem, weights, course.recipe.discount)
+    weights = course.reward_weights(course.plants(1))
+    start, found = improved(course, course.plants, weights, course.recipe.discount)
     return cheaper(course, start, found)
 
 
@@ -170,14 +171,15 @@ def play(days: ControlProblem, controller: Controller, seeds: IntArray) -> Mappi
 
 def improved(
     course: Course,
-    problem: ControlProblem,
+    plants: Callable[[int], ControlProblem],
     weights: tuple[float, ...] | None,
     discount: float,
 ) -> tuple[Policy, Trained]:
-    """A student on the problem, and what it became there on-policy."""
+    """A student on so many plants, and what it became there on-policy."""
+    problem = plants(IMITATING)
     net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
     start, played = student(course, problem, net)
-    settings = ppo_config(course, weights, discount)
+    settings, problem = ppo_config(course, weights, discount), plants(course.recipe.copies)
     ppo = PPO(problem, net, settings, (course.seed,), teacher=start, initial=start)
     _run(ppo.train(), course)
     return start, Trained(ppo.policy().seed(0), problem, played + int(ppo.env_steps[0]), {})
@@ -214,7 +216,7 @@ def _run(reports: Iterator[Report], course: Course) -> None:
 
 def by_sac(course: Course, *, priced: bool = False) -> Trained:
     """Soft actor-critic from the student's actor; `priced`: costs by multipliers."""
-    problem = course.plants(PLAYED)
+    problem = course.plants(IMITATING)
     net = off_policy_net(problem)
     start, played = student(course, problem, net)
     weights = list(course.reward_weights(problem))
@@ -265,8 +267,7 @@ def by_cvar(course: Course) -> Trained:
     seeds = fresh_seeds(course, days)
     low, high = fuel_range(days, seeds)
     course.tell(f"a day's fuel at stake: {low:.0f} to {high:.0f} L")
-    problem = stocked(course.plants(course.recipe.copies), low, high)
-    _, found = improved(course, problem, None, 1.0)
+    _, found = improved(course, lambda n: stocked(course.plants(n), low, high), None, 1.0)
     tried = stocked(days, low, high)
     choice = choose_stock(tried, found.policy, TAIL, seeds, np.linspace(low, high, STOCKS))
     course.tell(f"stock {choice.stock:.0f} L, CVaR of fuel {-choice.cvar:.0f} L")
@@ -292,7 +293,7 @@ def fuel_range(days: ControlProblem, seeds: IntArray) -> tuple[float, float]:
 
 def offline_online(course: Course) -> Trained:
     """Implicit Q-learning from the teacher's logs, then online; half of each batch stays logs."""
-    problem = course.plants(course.recipe.copies)
+    problem = course.plants(IMITATING)
     net = off_policy_net(problem)
     rule, steps = course.teacher(problem), course.recipe.rollout
     logs = record(problem, rule, net, steps, course.seed, chunk=steps)
