@@ -79,6 +79,35 @@ def test_perfect_foresight_without_a_shield_meets_the_bound_of_plant_b() -> None
     np.testing.assert_allclose(cost, bounds("plant-b"), rtol=3e-3)  # the reserve rule costs 0.17 %
 
 
+def test_the_shield_leaves_a_plan_with_perfect_foresight_nearly_as_it_is() -> None:
+    metrics = played("plant-b", "dp_perfect")
+    np.testing.assert_allclose(metrics["cost_l"], bounds("plant-b"), rtol=3e-3)
+    assert metrics["intervened"] <= 0.01
+
+
+def test_every_controller_is_offered_without_the_shield_and_then_watched_only() -> None:
+    offered = DOMAIN.controllers(scenario("plant-b"))
+    twins = {name for name in offered if name.endswith("_unshielded")}
+    assert twins == {f"{name}_unshielded" for name in offered if name not in twins}
+    assert not any(offered[name].shielded for name in twins)
+    assert not any(e.shielded is False for e in entries(scenario("plant-b", False)).values())
+
+
+def test_without_the_shield_the_monitor_counts_what_idle_units_do_not_serve() -> None:
+    scene = scenario("plant-b")
+    found = {}
+    for name in ("always_stop_idle", "always_stop_idle_unshielded"):
+        entry = DOMAIN.controllers(scene)[name]
+        with DOMAIN.build(scene, 1, entry.interface) as problem:
+            controller = entry.factory(problem)
+            obs = problem.reset(SEEDS[:1])
+            for _ in range(scene.horizon):
+                obs = problem.step(controller.act(obs)).obs
+            found[name] = DOMAIN.monitor(scene).check(problem.episode_log(0))["deficit"].count
+    assert found["always_stop_idle"] == 0
+    assert found["always_stop_idle_unshielded"] > 0
+
+
 def test_rules_of_plant_b_stand_in_the_order_of_practice() -> None:
     names = ("dp_perfect", REFERENCE, "diesel_wind", "diesel_only")
     costs = [played("plant-b", name)["cost_l"].sum() for name in names]

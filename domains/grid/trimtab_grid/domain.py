@@ -58,10 +58,11 @@ class GridDomain(Domain):
         )
 
     def controllers(self, problem: GridScenario) -> Mapping[str, Entry]:
-        """See `controllers.entries` and `controllers.learned.entries`."""
-        from trimtab_grid.controllers import entries, learned
+        """See `controllers.entries` and `controllers.learned.entries`; each without shield too."""
+        from trimtab_grid.controllers import entries, learned, unshielded
 
-        return {**entries(problem), **learned.entries(problem)}
+        offered = {**entries(problem), **learned.entries(problem)}
+        return {**offered, **unshielded(offered)} if problem.shield else offered
 
     def reference(self, problem: GridScenario) -> tuple[str, ...]:
         """Load following."""

@@ -21,6 +21,8 @@ from trimtab_grid.stage import MAX_SEGMENTS, Outputs, Stage, Store, step_cost
 from trimtab_grid.unit_graph import Links, UnitGraph
 
 HELD_CAPACITY = 512
+MARGIN_KWH, MARGIN_KW = 1e-3, 1e-3
+"""What plans leave of the charge window and add to the reserve."""
 
 
 class CostToGo(NamedTuple):
@@ -81,6 +83,19 @@ class Planner:
     graph: UnitGraph
     store: Store
     stage: Stage
+
+    def inside(self) -> Planner:
+        """The same with a little less window and more reserve: what follows still fits the plant.
+
+        Observations are single floats; a plan to the very edge would be corrected by the shield.
+        """
+        tank, stage = self.store, self.stage
+        low, high = tank.low_kwh + MARGIN_KWH, tank.high_kwh - MARGIN_KWH
+        if low >= high:
+            return self
+        reserve = np.where(stage.reserve_kw > 0.0, stage.reserve_kw + MARGIN_KW, 0.0)
+        tank = tank._replace(low_kwh=low, high_kwh=high)
+        return Planner(self.graph, tank, stage._replace(reserve_kw=reserve))
 
     def cost_to_go(self, tolerance_l: float) -> CostToGo:
         """Lower bounds of the cost-to-go from every step, node and stored energy."""

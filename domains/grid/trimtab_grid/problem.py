@@ -2,8 +2,9 @@
 
 Interfaces: "default", one command per unit {0 stop, 1 hold, 2 start} and the battery's setpoint;
 "order", one choice {0 stop last, 1 none, 2 start next} and the setpoint, with its limits per
-choice. The shield stands inside the step: `executed` and `intervened` tell what it did. A
-grid-forming battery follows the balance of power; that is no intervention.
+choice; both also without the shield ("default-unshielded", "order-unshielded"). The shield stands
+inside the step: `executed` and `intervened` tell what it did. A grid-forming battery follows the
+balance of power; that is no intervention.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from trimtab_grid.outer_grid import EXTRA_COLUMNS, OuterPlan
 from trimtab_grid.plant import Plant
 from trimtab_grid.plant_network import PlantNetwork
 from trimtab_grid.resources import Asked, Forecasts, GridModel, GridState, Moving
-from trimtab_grid.scenario import GridScenario
+from trimtab_grid.scenario import UNSHIELDED, GridScenario
 from trimtab_grid.series import Series
 from trimtab_grid.specification import INTERFACES, REWARDS, grid_spec, observed_columns
 
@@ -71,7 +72,8 @@ class GridControl(ControlProblem):
         self.scenario, self.copies, self.autoreset = scenario, copies, autoreset
         self.plant = scenario.resolved_plant()
         self.arrays = plant_arrays(self.plant, scenario.step_min)
-        self.guard = guard_of(self.arrays, scenario.shield)
+        shield = scenario.shield and not interface.endswith(UNSHIELDED)
+        self.guard = guard_of(self.arrays, shield)
         self._by_order = INTERFACES[interface]
         self._extra = () if scenario.outer_grid is None else EXTRA_COLUMNS
         self.spec = grid_spec(

@@ -15,6 +15,8 @@ from trimtab_grid.plant import Plant, load_plant
 from trimtab_grid.series import MIN_STEP_MIN, Refinement
 from trimtab_grid.series_files import Reading
 
+UNSHIELDED = "-unshielded"
+"""End of the names of action interfaces that have no shield between choice and plant."""
 FaultKind = Literal[
     "trip",
     "failed_start",

@@ -17,9 +17,16 @@ from trimtab_grid.arrays import PlantArrays
 from trimtab_grid.engine.observe import PLANT_COLUMNS, UNIT_COLUMNS
 from trimtab_grid.episodes import lead_steps
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH
+from trimtab_grid.scenario import UNSHIELDED
 
-INTERFACES: Mapping[str, bool] = {"default": False, "order": True}
-"""Action interfaces, and whether the choice goes by the fixed order of units."""
+INTERFACES: Mapping[str, bool] = {
+    "default": False,
+    "order": True,
+    f"default{UNSHIELDED}": False,
+    f"order{UNSHIELDED}": True,
+}
+"""Action interfaces, and whether the choice goes by the fixed order of units; without the shield
+between choice and plant where the name says so."""
 INTERVENTION_L = 0.01
 """Light penalty that tells a learner of projections (arXiv 2509.12833); no part of C."""
 

@@ -16,6 +16,8 @@ from trimtab_grid.plant import Battery, Plant
 from trimtab_grid.scenario import GridScenario
 
 HEADLINE = "cost_l"
+BARE = "_unshielded"
+"""End of the names of controllers without the shield."""
 UNIT = "unit."
 """Prefix of the power of a genset in details, see `details`."""
 MAX_LINES = 6
@@ -36,9 +38,10 @@ def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Fi
         return ()
     plant = problem.resolved_plant()
     order = sorted(rows, key=lambda name: fmean(r.metrics[HEADLINE] for r in rows[name]))
-    firsts = {name: min(rows[name], key=lambda r: r.seed) for name in order}
+    guarded = [name for name in order if not name.endswith(BARE)] or order
+    firsts = {name: min(rows[name], key=lambda r: r.seed) for name in guarded}
     drawn = {name: record for name, record in firsts.items() if "load_kw" in record.details}
-    made = [_costs(order, rows)]
+    made = [_costs(order, rows), *_costs_of_the_shield(rows)]
     if drawn:
         best = next(iter(drawn))
         made += [_balance(plant, drawn[best]), _fuel(plant, drawn[best])]
@@ -64,6 +67,33 @@ def _costs(order: Sequence[str], rows: Rows) -> Figure:
         value_axis=Axis("cost", "L"),
         bars=tuple(bars),
     )
+
+
+def _costs_of_the_shield(rows: Rows) -> list[Figure]:
+    """What each controller costs more behind the shield than without it, on the same seeds."""
+    bars, unserved = [], 0.0
+    for name in sorted(name for name in rows if name + BARE in rows):
+        bare = {record.seed: record.metrics for record in rows[name + BARE]}
+        pairs = [(r.metrics, bare[r.seed]) for r in rows[name] if r.seed in bare]
+        if pairs:
+            more = [shielded[HEADLINE] - other[HEADLINE] for shielded, other in pairs]
+            bars.append(Bar(name, fmean(more), min(more), max(more)))
+            unserved += sum(other["unserved_kwh"] for _, other in pairs)
+    if not bars:
+        return []
+    told = ", ".join(f"{bar.label} {bar.value:+.1f} L" for bar in bars)
+    return [
+        Figure(
+            kind="bars",
+            title="Cost of the shield",
+            alt=(
+                f"Cost behind the shield less cost without it, mean over seeds: {told}. Without "
+                f"it {unserved:.1f} kWh were not served, at the price that the cost puts on them."
+            ),
+            value_axis=Axis("cost of the shield", "L"),
+            bars=tuple(bars),
+        )
+    ]
 
 
 def _balance(plant: Plant, record: EpisodeRecord) -> Figure:

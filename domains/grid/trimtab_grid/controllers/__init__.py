@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -10,7 +11,7 @@ from trimtab.contracts.controller import AnyController, Entry, Role
 from trimtab.contracts.problem import ControlProblem, Need
 from trimtab.contracts.space import Float, Space
 
-from trimtab_grid.scenario import GridScenario
+from trimtab_grid.scenario import UNSHIELDED, GridScenario
 
 REFERENCE = "load_following"
 MILP_HORIZON_H = 168.0
@@ -67,6 +68,23 @@ def entries(scenario: GridScenario) -> Mapping[str, Entry]:
         ("model", "future"),
     )
     return found
+
+
+def unshielded(offered: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The same controllers without the shield, under `<name>_unshielded`: watched, not projected.
+
+    Their rows show what the shield prevents, and what it costs.
+    """
+    return {
+        f"{name}_unshielded": replace(
+            entry,
+            role="classical" if entry.role == "reference" else entry.role,
+            help=f"{entry.help}; without the shield",
+            interface=f"{entry.interface}{UNSHIELDED}",
+            shielded=False,
+        )
+        for name, entry in offered.items()
+    }
 
 
 def _add_rules(add: Callable[..., None]) -> None:

@@ -108,7 +108,7 @@ class PerfectForesight(GridController):
         step_min = float(self.plant.step_min)
         load, wind, pv = (future[:, k].copy() for k in range(3))
         year = Year(self.model.plant, step_min, load, wind, pv, soc)
-        planner = year.planner()
+        planner = year.planner().inside()
         tolerance = self._tolerance_l or default_tolerance_l(len(future))
         return planner, planner.cost_to_go(tolerance), Steering(self, planner.graph)
 

@@ -80,7 +80,8 @@ def coarse_planner(
     graph = unit_graph(record, (all_off(record),), relaxed=True)
     price = stored_energy_price_l_per_kwh(plant)
     tank = store(record, price, float(record.soc_initial))
-    return Planner(graph, tank, stages(record, load, free, np.zeros_like(free)))
+    steps = stages(record, load, free, np.zeros_like(free))
+    return Planner(graph, tank, steps).inside()
 
 
 def past_of(scenario: GridScenario, plant: Plant) -> Past:
