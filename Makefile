@@ -32,7 +32,7 @@ proofs: $(VENV)/.test
 	$(BIN)/python -m trimtab_grid.proofs
 
 retrain: $(VENV)/.test
-	$(BIN)/python -m trimtab_traffic.retrain
+	$(BIN)/python -m trimtab_traffic.retrain $(ARGS)
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trimtab_traffic.classical_tuning import tune_classical
+from trimtab_traffic.classical_tuning import Effort, tune_classical
 from trimtab_traffic.controllers import entries, untuned_entries
 from trimtab_traffic.training import town
 
@@ -12,7 +12,7 @@ def _small() -> list:
 
 
 def test_a_search_gives_legal_parameters_and_a_verdict_of_its_own_test():
-    tuned = tune_classical("longest_queue", "resco", 0, 1, _small(), _small())
+    tuned = tune_classical("longest_queue", "resco", 0, Effort(_small(), _small(), 1))
     space = untuned_entries(_small()[0])["longest_queue"].parameters
     space.code([tuned.parameters])
     assert tuned.verdict.low <= tuned.verdict.change <= tuned.verdict.high
@@ -21,9 +21,8 @@ def test_a_search_gives_legal_parameters_and_a_verdict_of_its_own_test():
 
 
 def test_the_same_seed_finds_the_same_parameters():
-    first, second = (
-        tune_classical("sotl", "resco", 3, 1, _small(), _small()).parameters for _ in range(2)
-    )
+    effort = Effort(_small(), _small(), 1)
+    first, second = (tune_classical("sotl", "resco", 3, effort).parameters for _ in range(2))
     assert first == second
 
 

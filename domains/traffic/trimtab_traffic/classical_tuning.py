@@ -10,7 +10,7 @@ paired test; otherwise the defaults stay.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,24 @@ CLASSICAL = ("actuated", "delay_based", "sotl", "longest_queue", "max_pressure",
 PROFILES = ("resco", "field")
 POPULATION, TOWNS_A_GENERATION = 8, 2
 FIRST_DEMAND_SEED = 2000
-HELD_OUT_SEEDS = (3001, 3002, 3003, 3004)
+FIRST_HELD_OUT_SEED = 3001
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Size of the tuning of one controller.
+
+    Attributes:
+        generations: of CMA-ES, `POPULATION` candidates each.
+        towns: to tune on.
+        held_out: to judge on.
+        seeds: demand seeds of the judgement.
+    """
+
+    towns: Sequence[SignalsProblem]
+    held_out: Sequence[SignalsProblem]
+    generations: int = 8
+    seeds: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,69 +62,71 @@ class Tuned:
     cpu_s: float
 
 
-def tune_classical(
-    name: str,
-    profile: str,
-    seed: int,
-    generations: int = 8,
-    towns: Sequence[SignalsProblem] | None = None,
-    held_out: Sequence[SignalsProblem] | None = None,
-) -> Tuned:
+def tune_classical(name: str, profile: str, seed: int, effort: Effort) -> Tuned:
     """Search the parameters of one classical controller and judge them.
 
     Args:
         name: one of `CLASSICAL`.
         profile: rule profile of all towns.
         seed: of the search and of the draw of towns.
-        generations: of CMA-ES, `POPULATION` candidates each.
-        towns: to tune on, `training_towns` by default.
-        held_out: to judge on, `held_out_towns` by default.
+        effort: its size.
     """
     begun = time.process_time()
-    models = [_under(profile, town) for town in towns or training_towns()]
+    models = [_under(profile, town) for town in effort.towns]
     space = untuned_entries(models[0])[name].parameters
     assert space is not None  # noqa: S101 - those of `CLASSICAL` all have some
     search = CmaEs(space.width, seed, sigma=0.25, population=POPULATION, min_std=min_std(space))
     draw = np.random.default_rng(seed)
-    for generation in range(generations):
+    for generation in range(effort.generations):
         chosen = [models[i] for i in draw.permutation(len(models))[:TOWNS_A_GENERATION]]
         points = search.ask(POPULATION)
         candidates = space.designs(space.decode(points))
         demand = FIRST_DEMAND_SEED + generation
         search.tell(points, _scores(chosen, name, candidates, demand))
     found = space.designs(space.decode(search.mean[None]))[0]
-    judges = [_under(profile, town) for town in held_out or held_out_towns()]
+    judges = [_under(profile, town) for town in effort.held_out]
+    seeds = range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + effort.seeds)
     interface = untuned_entries(judges[0])[name].interface
     verdict = judge(
-        judges, _builder(name, judges[0], found), _builder(name, judges[0], {}), HELD_OUT_SEEDS,
-        interface,
+        judges, _builder(name, judges[0], found), _builder(name, judges[0], {}), seeds, interface,
     )  # fmt: skip
-    episodes = generations * (POPULATION + 1) * min(TOWNS_A_GENERATION, len(models))
-    episodes += 2 * len(judges) * len(HELD_OUT_SEEDS)
+    episodes = effort.generations * (POPULATION + 1) * min(TOWNS_A_GENERATION, len(models))
+    episodes += 2 * len(judges) * len(seeds)
     return Tuned(found, verdict, episodes, round(time.process_time() - begun, 1))
 
 
-def retune_classical(
-    folder: Path, seed: int, names: Sequence[str] = CLASSICAL, progress: Progress | None = None
+def usual() -> Effort:
+    """What ships was tuned with it."""
+    return Effort(training_towns(), held_out_towns())
+
+
+def shipped_files() -> Iterator[tuple[str, str, Path]]:
+    """Controller, profile and the file below `tuned/` of each tuning."""
+    for profile in PROFILES:
+        for name in CLASSICAL:
+            yield name, profile, Path(profile) / f"{name}.json"
+
+
+def retune(
+    name: str, profile: str, seed: int, path: Path, effort: Effort, progress: Progress | None = None
 ) -> None:
-    """Tune under both profiles; write what is accepted, drop the files of what is refused.
+    """Tune one controller and write what is accepted; leave no file of what is refused.
 
     Args:
-        folder: of the shipped files, `PROFILE/CONTROLLER.json`.
-        seed: of the searches.
-        names: controllers.
-        progress: called with one line per controller and profile.
+        name: one of `CLASSICAL`.
+        profile: rule profile.
+        seed: of the search.
+        path: file to write.
+        effort: its size.
+        progress: called with one line.
     """
-    for profile in PROFILES:
-        for name in names:
-            tuned = tune_classical(name, profile, seed)
-            path = folder / profile / f"{name}.json"
-            if tuned.verdict.accepted:
-                write_parameters(path, name, tuned.parameters, _about(tuned, seed))
-            else:
-                path.unlink(missing_ok=True)
-            if progress is not None:
-                progress(f"{profile} {name}: {_told(tuned)}")
+    tuned = tune_classical(name, profile, seed, effort)
+    if tuned.verdict.accepted:
+        write_parameters(path, name, tuned.parameters, _about(tuned, seed))
+    else:
+        path.unlink(missing_ok=True)
+    if progress is not None:
+        progress(f"{profile} {name}: {_told(tuned)}")
 
 
 def _under(profile: str, town: SignalsProblem) -> SignalsProblem:

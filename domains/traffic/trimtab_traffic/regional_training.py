@@ -262,7 +262,12 @@ def imitate(
 
 
 def train(
-    out: Path, seed: int, progress: Progress | None = None, recipe: Recipe | None = None
+    out: Path,
+    seed: int,
+    progress: Progress | None = None,
+    recipe: Recipe | None = None,
+    towns: Sequence[SignalsProblem] | None = None,
+    held_out: Sequence[SignalsProblem] | None = None,
 ) -> dict[str, Any]:
     """Train the regional agent, compare it with the classical rule, write weights and manifest.
 
@@ -271,15 +276,17 @@ def train(
         seed: of training.
         progress: called with one line per part.
         recipe: lengths.
+        towns: to train on, `training_towns` by default.
+        held_out: to judge on, `held_out_towns` by default.
 
     Returns:
         What the paired test found: change of the mean delay, its interval, per network.
     """
     recipe, begun = recipe or Recipe(), time.process_time()
-    models = training_towns()
+    models = towns or training_towns()
     student = imitate(models, seed, recipe, progress)
     trained_s = time.process_time() - begun
-    verdict = compare(held_out_towns(), student, JUDGE_SEEDS)
+    verdict = compare(held_out or held_out_towns(), student, JUDGE_SEEDS)
     if progress is not None:
         progress(f"delay beside the rule: {verdict}")
     notes = {
@@ -292,8 +299,8 @@ def train(
         "recipe": asdict(recipe),
         "beside_the_rule": verdict,
     }
-    with Towns(models, _moves_of) as towns:
-        save_policy(out, student, towns.spec, notes)
+    with Towns(models, _moves_of) as played:
+        save_policy(out, student, played.spec, notes)
     return verdict
 
 

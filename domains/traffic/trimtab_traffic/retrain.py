@@ -1,28 +1,171 @@
 """Rebuilds everything the package ships that was tuned or trained: ``make retrain``.
 
-Generated networks only, fixed seeds, about forty minutes of CPU time. Results replace the shipped
+Generated networks only, fixed seeds. Results are made in a work folder, part by part; a run that
+was cut short goes on with the part it was in. Once all parts are done they replace the shipped
 files; compare them on held-out networks before they are committed.
 """
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from trimtab.run.parameter_file import read_parameters
+
+from trimtab_traffic import classical_tuning, regional_training, training, tuning
+from trimtab_traffic.controllers.learned import GRAPH, WEIGHTS
+from trimtab_traffic.controllers.regional import REGIONAL
+from trimtab_traffic.controllers.tuned_parameters import FOLDER
+from trimtab_traffic.evolution import Progress, Search
+from trimtab_traffic.scenario import SignalsProblem
 
 SEED = 1
+TUNING_SEED = 0
+STAGE_SCORE = Path("resco") / "stage_score.json"
 
 
-def main() -> None:
-    """Tune classical controllers and stage score, train the graph policy and the regional agent."""
-    from trimtab_traffic import classical_tuning, regional_training, training, tuning
-    from trimtab_traffic.controllers.learned import WEIGHTS
-    from trimtab_traffic.controllers.regional import REGIONAL
-    from trimtab_traffic.controllers.tuned_parameters import FOLDER
+@dataclass(frozen=True)
+class Size:
+    """How much is spent.
 
-    classical_tuning.retune_classical(FOLDER, 0, progress=_say)
-    towns = training.training_towns()
-    teacher = tuning.retune(towns, 0, FOLDER / "resco" / "stage_score.json", _say)
-    training.train(towns[0], SEED, WEIGHTS, None, _say, teacher)
-    regional_training.train(REGIONAL, SEED, _say)
+    Attributes:
+        classical: tuning of each classical controller.
+        score: search of the stage score.
+        graph, regional: imitation.
+        towns, held_out: networks of stage score and graph policy.
+        regions, held_out_regions: networks of the regional agent.
+    """
+
+    classical: classical_tuning.Effort = field(default_factory=classical_tuning.usual)
+    score: Search = Search()
+    graph: training.Recipe = training.Recipe()
+    regional: regional_training.Recipe = regional_training.Recipe()
+    towns: Sequence[SignalsProblem] = field(default_factory=training.training_towns)
+    held_out: Sequence[SignalsProblem] = field(default_factory=training.held_out_towns)
+    regions: Sequence[SignalsProblem] = field(default_factory=regional_training.training_towns)
+    held_out_regions: Sequence[SignalsProblem] = field(
+        default_factory=regional_training.held_out_towns
+    )
+
+
+def tiny() -> Size:
+    """Walks through every part in about a minute; what it makes is worth nothing."""
+    towns = _short(training.training_towns()[:1], 60)
+    junction = _short(training.training_towns()[4:5], 60)
+    regions = _short(regional_training.training_towns()[:1], 300)
+    return Size(
+        classical=classical_tuning.Effort(junction, junction, generations=1, seeds=1),
+        score=Search(generations=1, population=4, networks=1),
+        graph=training.Recipe(dagger_rounds=1, dagger_steps=20),
+        regional=regional_training.Recipe(rounds=1, steps=16, updates=5),
+        towns=towns,
+        held_out=towns,
+        regions=regions,
+        held_out_regions=regions,
+    )
+
+
+def _short(models: Sequence[SignalsProblem], horizon_s: int) -> tuple[SignalsProblem, ...]:
+    return tuple(model.model_copy(update={"horizon_s": horizon_s}) for model in models)
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """One retraining in a work folder.
+
+    Attributes:
+        work: keeps finished parts until all are done.
+        size: how much is spent.
+        progress: called with one line per step.
+    """
+
+    work: Path
+    size: Size
+    progress: Progress
+
+    @property
+    def tuned(self) -> Path:
+        """Parameter files, laid out as they ship."""
+        return self.work / "tuned"
+
+    @property
+    def weights(self) -> Path:
+        """Weights, laid out as they ship."""
+        return self.work / "weights"
+
+    def run(self) -> None:
+        """Do the parts that are missing."""
+        for folder in (self.tuned, self.weights, self.work / "done"):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, make in self._parts():
+            mark = self.work / "done" / name
+            if mark.is_file():
+                self.progress(f"{name}: done before")
+                continue
+            self.progress(f"{name} ...")
+            make()
+            mark.touch()
+
+    def install(self, tuned: Path, weights: Path) -> None:
+        """Replace the shipped files by what `run` made, and remove the work folder.
+
+        Args:
+            tuned: folder of parameter files; those of refused tunings are removed.
+            weights: folder of weights.
+        """
+        for _, _, file in classical_tuning.shipped_files():
+            if not (self.tuned / file).is_file():
+                (tuned / file).unlink(missing_ok=True)
+        shutil.copytree(self.tuned, tuned, dirs_exist_ok=True)
+        shutil.copytree(self.weights, weights, dirs_exist_ok=True)
+        shutil.rmtree(self.work)
+
+    def _parts(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        for name, profile, file in classical_tuning.shipped_files():
+            yield f"{profile}-{name}", partial(self._classical, name, profile, file)
+        yield "stage_score", self._stage_score
+        yield "graph", self._graph
+        yield "regional", self._regional
+
+    def _classical(self, name: str, profile: str, file: Path) -> None:
+        path, effort = self.tuned / file, self.size.classical
+        classical_tuning.retune(name, profile, TUNING_SEED, path, effort, self.progress)
+
+    def _stage_score(self) -> None:
+        path, size = self.tuned / STAGE_SCORE, self.size
+        tuning.retune(size.towns, TUNING_SEED, path, size.score, self.progress)
+
+    def _graph(self) -> None:
+        _, teacher = read_parameters(self.tuned / STAGE_SCORE)
+        size, path = self.size, self.weights / GRAPH.name
+        towns, judges = size.towns, size.held_out
+        training.train_anew(path, SEED, teacher, size.graph, towns, judges, self.progress)
+
+    def _regional(self) -> None:
+        size, path = self.size, self.weights / REGIONAL.name
+        towns, judges = size.regions, size.held_out_regions
+        regional_training.train(path, SEED, self.progress, size.regional, towns, judges)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Retrain, or walk through it with ``--tiny``, which replaces nothing that ships."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("build/retrain"), help="work folder")
+    parser.add_argument("--tiny", action="store_true", help="a rehearsal of about a minute")
+    chosen = parser.parse_args(arguments)
+    if chosen.tiny:
+        work = chosen.work.with_name(f"{chosen.work.name}-tiny")
+        Retraining(work, tiny(), _say).run()
+        _say(f"rehearsed; {work} keeps what was made, nothing that ships was touched")
+        return
+    retraining = Retraining(chosen.work, Size(), _say)
+    retraining.run()
+    retraining.install(FOLDER, WEIGHTS)
 
 
 def _say(line: str) -> None:

@@ -214,7 +214,7 @@ def train(
     """
     path = out / GRAPH.name
     if out.resolve() == WEIGHTS.resolve():
-        train_anew(path, seed, teacher, Recipe(), progress)
+        train_anew(path, seed, teacher, Recipe(), progress=progress)
     else:
         fine_tune(model, seed, path, cpu_s, progress)
     return {"weights": str(path)}
@@ -225,12 +225,25 @@ def train_anew(
     seed: int,
     teacher: Mapping[str, float],
     recipe: Recipe,
+    towns: Sequence[SignalsProblem] | None = None,
+    held_out: Sequence[SignalsProblem] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Imitate on the training towns and save; the manifest compares with `mpc` on other towns."""
-    begun, models = time.process_time(), training_towns()
+    """Imitate on the training towns and save; the manifest compares with `mpc` on other towns.
+
+    Args:
+        path: `.safetensors` file to write.
+        seed: of training.
+        teacher: weights of the stage score that is imitated.
+        recipe: lengths.
+        towns: to train on, `training_towns` by default.
+        held_out: to judge on, `held_out_towns` by default.
+        progress: called with one line per part.
+    """
+    begun, models = time.process_time(), towns or training_towns()
+    judges = held_out or held_out_towns()
     student = imitate(models, teacher, seed, recipe, progress)
-    verdict = judge(held_out_towns(), plays(student), plays_rollouts, _judge_seeds(6))
+    verdict = judge(judges, plays(student), plays_rollouts, _judge_seeds(len(judges)))
     _tell(verdict, "mpc on held-out towns", progress)
     notes = {
         "start": "student of the tuned stage score",

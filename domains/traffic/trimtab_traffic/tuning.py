@@ -43,10 +43,13 @@ def tune_stage_score(
 
 
 def retune(
-    models: Sequence[SignalsProblem], seed: int, path: Path, progress: Progress | None = None
+    models: Sequence[SignalsProblem],
+    seed: int,
+    path: Path,
+    search: Search,
+    progress: Progress | None = None,
 ) -> dict[str, float]:
     """Tune, write the result with its manifest, and return the weights."""
-    search = Search()
     checkpoint = path.with_name("stage_score.search.safetensors")
     weights, cpu_s = tune_stage_score(models, seed, search, checkpoint, progress)
     about = {
