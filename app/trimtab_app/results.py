@@ -15,7 +15,7 @@ from trimtab.evidence.figures_json import FIGURES_FILE, figures_from_json
 from trimtab.evidence.result import Result
 from trimtab.run.workspace import RunBrief, RunQuery, Workspace
 
-from trimtab_app import session
+from trimtab_app import choices, session
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 LATEST = 200
@@ -63,10 +63,7 @@ def pick_run(label: str, parameter: str) -> str | None:
         known = [asked, *known]
     if not known:
         return None
-    index = known.index(asked) if asked in known else 0
-    chosen = st.selectbox(label, known, index=index, key=f"pick-{parameter}-{asked}")
-    st.query_params[parameter] = chosen
-    return str(chosen)
+    return choices.pick(label, parameter, known)
 
 
 def result_of(run: str) -> Result:

@@ -26,7 +26,7 @@ def edited(text: str, path: Path, value: Any) -> str:
         value: plain data, or `REMOVED`.
     """
     wanted = _changed(_data(text), path, value)
-    for attempt in (_in_place, _comment_taken, _key_added):
+    for attempt in (_in_place, _list_rewritten, _comment_taken, _key_added):
         new = attempt(text, path, value)
         if new is not None and _same(new, wanted):
             return new
@@ -40,9 +40,12 @@ def _data(text: str) -> Any:
 
 def _same(text: str, wanted: Any) -> bool:
     try:
-        return bool(_data(text) == wanted)
+        document = parse(decode(text.encode(), "draft"), "draft")
     except ValueError:
         return False
+    return (
+        bool(document.data == wanted) and not document.faults
+    )  # such as a key that is twice there
 
 
 def _changed(data: Any, path: Path, value: Any) -> Any:
@@ -100,6 +103,27 @@ def _in_place(text: str, path: Path, value: Any) -> str | None:
         return None
     start, end = node.start_mark.index, node.end_mark.index
     return f"{text[:start]}{flow(value)}{text[end:]}"
+
+
+def _list_rewritten(text: str, path: Path, value: Any) -> str | None:
+    """Write a list in one line, whole or with an item more or less; comments inside it go."""
+    at = path[:-1] if isinstance(path[-1], int) else path
+    node = _node(text, at)
+    if not isinstance(node, yaml.SequenceNode) or (value is REMOVED and at == path):
+        return None
+    new = _changed(_data(text), path, value)
+    for part in at:
+        new = new[part]
+    return f"{text[: node.start_mark.index]}{flow(new)}{text[_end(node) :]}"
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the last value of a node ends; the mark of a block is behind comments that follow."""
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:
+        return _end(node.value[-1])
+    if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
+        return _end(node.value[-1][1])
+    return int(node.end_mark.index)
 
 
 def _comment_taken(text: str, path: Path, value: Any) -> str | None:

@@ -64,6 +64,21 @@ def test_an_item_is_added_and_taken_out() -> None:
     }
 
 
+def test_a_list_grows_and_shrinks_in_its_place_and_comments_elsewhere_stay() -> None:
+    text = "a: 1  # one\nparts:\n  - x: 1\n  - x: 2\n# about b\nb: 2\n"
+    more = edited(text, ("parts",), [{"x": 1}, {"x": 2}, {}])
+    assert more == "a: 1  # one\nparts:\n  [{x: 1}, {x: 2}, {}]\n# about b\nb: 2\n"
+    less = edited(text, ("parts", 0), REMOVED)
+    assert less == "a: 1  # one\nparts:\n  [{x: 2}]\n# about b\nb: 2\n"
+
+
+def test_no_edit_writes_a_key_twice() -> None:
+    text = "problem:\n  parts:\n  - x: 1\n  - x: 2\n"
+    new = edited(text, ("problem", "parts"), [{"x": 2}, {}])
+    assert new.count("parts:") == 1
+    assert not parse(new, "t").faults
+
+
 def test_a_template_keeps_its_help() -> None:
     text = scenario_template(load_domain("toy.tank"), "x")
     new = edited(text, ("problem", "tariff_peak"), 4.0)

@@ -33,7 +33,7 @@ from trimtab.evidence.words import (
     with_interval,
 )
 
-from trimtab_app import charts, markup, navigation, results, steps
+from trimtab_app import charts, choices, markup, navigation, results, steps
 
 MAX_OTHERS = 19
 MAX_LINES = 6
@@ -108,12 +108,12 @@ def _choose() -> Chosen | None:
     rows = contestants(found)
     left, right = st.columns(2)
     with left:
-        metric = _pick("Metric", "metric", common_metrics(rows), found[base_run].headline)
+        metric = choices.pick("Metric", "metric", common_metrics(rows), found[base_run].headline)
     with right:
         reference = found[base_run].reference or rows[0].row.name
         labels = [one.label for one in rows]
         default = next(c.label for c in rows if c.run == base_run and c.row.name == reference)
-        label = _pick("Compared with", "against", labels, default)
+        label = choices.pick("Compared with", "against", labels, default)
     return Chosen(found, rows, rows[labels.index(label)], metric)
 
 
@@ -134,15 +134,6 @@ def _others(base_run: str) -> list[str]:
     else:
         st.query_params.pop("with", None)
     return list(chosen)
-
-
-def _pick(label: str, parameter: str, options: Sequence[str], default: str) -> str:
-    asked = str(st.query_params.get(parameter, ""))
-    start = asked if asked in options else default
-    index = list(options).index(start) if start in options else 0
-    chosen = st.selectbox(label, options, index=index, key=f"{parameter}-{'|'.join(options)}")
-    st.query_params[parameter] = chosen
-    return str(chosen)
 
 
 def _gap(chosen: Chosen) -> None:
@@ -253,9 +244,9 @@ def _pareto(chosen: Chosen) -> None:
         return
     left, right = st.columns(2)
     with left:
-        across = _pick("Across", "x", names, names[0])
+        across = choices.pick("Across", "x", names, names[0])
     with right:
-        up = _pick("Upwards", "y", names, names[1])
+        up = choices.pick("Upwards", "y", names, names[1])
     points = []
     for one in chosen.rows:
         x, y = one.metric(across), one.metric(up)
@@ -356,10 +347,10 @@ def _stored(chosen: Chosen) -> list[Figure]:
     left, right = st.columns(2)
     with left:
         first = next((name for name in names if not name.startswith("cost/")), names[0])
-        name = _pick("Stored series", "series", names, first)
+        name = choices.pick("Stored series", "series", names, first)
     with right:
         seeds = [str(seed) for seed in chosen.first.seeds]
-        seed = int(_pick("Seed", "seed", seeds, seeds[0]))
+        seed = int(choices.pick("Seed", "seed", seeds, seeds[0]))
     figures = [steps.figure(run, name, seed, MAX_LINES) for run in chosen.results]
     return [figure for figure in figures if figure.series]
 

@@ -20,7 +20,7 @@ from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.supervisor import supervisor_pid
 from trimtab.run.sweep import points_of
 
-from trimtab_app import following, markup, navigation, queueing, results, session, sweeps
+from trimtab_app import choices, following, markup, navigation, queueing, results, session, sweeps
 from trimtab_app.drafts import read_draft
 from trimtab_app.estimate import duration, estimate, size
 from trimtab_app.scenario_library import Library
@@ -63,10 +63,7 @@ def _pick_scenario() -> tuple[str, LoadedScenario] | None:
         markup.empty("No scenario yet", "Set one up first.")
         navigation.link("Set up a scenario", "scenarios")
         return None
-    asked = str(st.query_params.get("scenario", ""))
-    index = options.index(asked) if asked in options else 0
-    name = st.selectbox("Scenario", options, index=index, key=f"scenario-{asked}")
-    st.query_params["scenario"] = name
+    name = choices.pick("Scenario", "scenario", options)
     if name.startswith(SHIPPED):
         source = name.removeprefix(SHIPPED)
         return source, load_scenario(source)

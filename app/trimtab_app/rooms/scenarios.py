@@ -12,14 +12,14 @@ from trimtab.contracts.scenario import scenario_model
 from trimtab.run.catalogue import shipped_summaries
 from trimtab.run.template import scenario_template
 
-from trimtab_app import confined, markup, navigation, session
+from trimtab_app import choices, confined, markup, navigation, session
 from trimtab_app.drafts import Draft, read_draft
 from trimtab_app.fields import fields_of
 from trimtab_app.form import Form, Path
 from trimtab_app.references import check_references
 from trimtab_app.scenario_library import FILES, Library
 from trimtab_app.uploads import Shelf, Upload, unpacked
-from trimtab_app.yaml_edit import edited
+from trimtab_app.yaml_edit import REMOVED, edited
 
 ELSEWHERE = ("schema", "name", "domain", "problem", "controllers", "sweep")
 """Keys that the page sets itself, that the Run page chooses, or that only YAML sets."""
@@ -62,16 +62,12 @@ def _new(library: Library) -> None:
     if not domains:
         markup.empty("No domain is installed", "Install an extra, for example trimtab[traffic].")
         return
-    names = list(domains)
-    asked = str(st.query_params.get("domain", ""))
-    chosen = st.selectbox(
+    chosen = choices.pick(
         "Domain",
-        names,
-        index=names.index(asked) if asked in names else 0,
+        "domain",
+        list(domains),
         format_func=lambda name: f"{domains[name].title} ({name})",
-        key=f"domain-{asked}",
     )
-    st.query_params["domain"] = chosen
     left, right = st.columns(2, gap="large")
     with left:
         _from_shipped(library, chosen)
@@ -270,8 +266,12 @@ def _form(library: Library, name: str, draft: Draft) -> None:
 
 
 def _edit(library: Library, name: str, key: str, path: Path, value: Any) -> None:
-    if key == _control("form", name):  # a replaced form may still report what it held
-        _written(library, name, edited(library.text(name), path, value), controls=True)
+    if key != _control("form", name):  # a replaced form may still report what it held
+        return
+    text = edited(library.text(name), path, value)
+    _written(library, name, text, controls=True)
+    if isinstance(value, dict) or (value is REMOVED and isinstance(path[-1], int)):
+        _written(library, name, text, controls=False)  # its controls stand for other values now
 
 
 def _attach(library: Library, name: str) -> None:

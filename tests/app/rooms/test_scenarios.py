@@ -74,6 +74,56 @@ def test_yaml_that_cannot_be_read_costs_only_the_form(
     assert not app.number_input
 
 
+def test_a_form_that_was_replaced_changes_nothing_with_what_it_still_reports(
+    page: Page, library: Library
+) -> None:
+    app = page("scenarios", scenario="mine")
+    field(app, "Horizon").set_value(48)
+    app.session_state["form:mine"] = 1  # meanwhile the YAML was edited
+    app.run()
+    assert library.text("mine") == TEXT
+
+
+def test_yaml_that_was_replaced_changes_nothing_with_what_it_still_reports(
+    page: Page, library: Library
+) -> None:
+    app = page("scenarios", scenario="mine")
+    app.text_area[0].set_value("name: old")
+    app.session_state["yaml:mine"] = 1  # meanwhile the form was edited
+    app.run()
+    assert library.text("mine") == TEXT
+
+
+WORKLOADS = """\
+schema: trimtab/scenario/1
+name: two
+domain: hardware.dram
+problem:
+  # what is played
+  workloads:
+    - {seed: stream, requests: 300}
+    - {seed: random, requests: 500}
+"""
+
+
+def requests_of(app: AppTest) -> list[object]:
+    return [one.value for one in app.number_input if one.key.endswith(".requests")]
+
+
+def test_items_are_taken_out_and_added_and_the_form_shows_those_that_are_left(
+    page: Page, library: Library
+) -> None:
+    library.create("two", WORKLOADS)
+    app = page("scenarios", scenario="two")
+    next(b for b in app.button if b.label == "Remove number 1").click().run()
+    assert requests_of(app) == [500]
+    next(b for b in app.button if b.label == "Add to workloads").click().run()
+    assert requests_of(app) == [500, 10000]
+    text = library.text("two")
+    assert text.count("workloads:") == 1
+    assert "# what is played" in text
+
+
 def test_versions_are_saved_and_restored(page: Page, library: Library) -> None:
     app = page("scenarios", scenario="mine")
     next(b for b in app.button if b.label == "Save version").click().run()
