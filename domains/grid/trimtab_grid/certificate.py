@@ -10,7 +10,7 @@ import hashlib
 import importlib.resources
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from trimtab_grid.shield_tables import BuiltTables
 SHIPPED = Path(__file__).parent / "certificates"
 SOURCES = ("automaton.py", "shield_rules.py")
 """Files whose code is both run and proven."""
+MUTATED = (*SOURCES, "tubes.py", "shield_tables.py")
+"""Files whose code the mutation test changes."""
 _SHIELDED = (
     "n order unit_trips step_known grid_forming shed_delay_steps",
     "warm_steps cool_steps min_run_steps min_down_steps repair_steps",
@@ -46,10 +48,22 @@ class ConditionRecord(StrictModel):
 
 
 class MutantScore(StrictModel):
-    """How many faults put into the shield the proof and its tests found."""
+    """How many faults put into the shield the proof and its tests found.
+
+    Attributes:
+        generated: all mutants, every one judged.
+        killed: found.
+        sources_sha256: of the code that was mutated.
+    """
 
     generated: int
     killed: int
+    sources_sha256: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the code is still the one that was mutated."""
+        return self.sources_sha256 == code_sha256(MUTATED)
 
 
 class Certificate(StrictModel):
@@ -105,13 +119,18 @@ def identity(record: PlantArrays, built: BuiltTables) -> dict[str, str]:
     for kwh in (built.tables.low_kwh, built.tables.high_kwh):
         tables.update(str(kwh.shape).encode())
         tables.update(kwh.tobytes())
-    folder = importlib.resources.files("trimtab_grid")
-    code = hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in SOURCES))
     return {
         "plant_sha256": hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest(),
         "tables_sha256": tables.hexdigest(),
-        "sources_sha256": code.hexdigest(),
+        "sources_sha256": code_sha256(SOURCES),
     }
+
+
+def code_sha256(names: Sequence[str]) -> str:
+    """Digest of some of the package's files."""
+    folder = importlib.resources.files("trimtab_grid")
+    code = b"".join(folder.joinpath(name).read_bytes() for name in names)
+    return hashlib.sha256(code).hexdigest()
 
 
 def disturbance_text(record: PlantArrays) -> dict[str, str]:
@@ -172,6 +191,13 @@ def read_certificate(path: Path) -> Certificate | None:
         raise EvidenceError(msg) from None
 
 
+def write_certificate(path: Path, certificate: Certificate) -> None:
+    """Put a certificate into a file."""
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(certificate.model_dump(mode="json"), indent=2)
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
 def standing(
     certificate: Certificate | None, record: PlantArrays, built: BuiltTables
 ) -> tuple[bool, str]:
@@ -186,8 +212,14 @@ def standing(
     for name, value in facts(record, built).items():
         if getattr(certificate, name) != value:
             return False, f"not proven: the certificate's {name} is not this plant's"
+    score = certificate.mutants
+    if score is not None and not score.holds:
+        return False, "not proven: the certificate's mutants are of other sources"
     queries = certificate.sound_queries + certificate.live_queries
-    return True, f"proven: {queries} queries over {certificate.unit_states} unit states, all unsat"
+    line = f"proven: {queries} queries over {certificate.unit_states} unit states, all unsat"
+    if score is None:
+        return True, line
+    return True, f"{line}; {score.killed} of {score.generated} faults put into the shield found"
 
 
 def standing_of(plant: str, record: PlantArrays, built: BuiltTables) -> tuple[bool, str]:

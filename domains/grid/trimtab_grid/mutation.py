@@ -28,24 +28,27 @@ PACKAGE = "trimtab_grid_mutant"
 MODULES: dict[str, tuple[ModuleType, str]] = {
     "automaton": (
         automaton,
-        "commanded ticked tripped next_to_start last_to_stop order_commands fallback_up "
-        "fallback_down cap_kw floor_kw",
+        "commanded ticked tripped startable stoppable count_in next_to_start last_to_stop "
+        "order_commands unit_legal commands_legal fallback_up fallback_down cap_kw floor_kw",
     ),
     "shield_rules": (
         shield_rules,
-        "unit_key highest_load_kw lowest_load_kw standby_load_kw deficit_kw surplus_kw drawn_kwh "
-        "stored_kwh above_kwh below_kwh unit_cap_kw unit_floor_kw shed_kw with_unit held_totals "
-        "lower_holds upper_holds scenario_holds may_trip admissible in_safe_set battery_bounds_kw",
+        "unit_key need_low_kwh need_high_kwh highest_load_kw lowest_load_kw standby_load_kw "
+        "deficit_kw surplus_kw drawn_kwh stored_kwh above_kwh below_kwh unit_cap_kw unit_floor_kw "
+        "shed_kw with_unit held_totals lower_holds upper_holds scenario_holds may_trip "
+        "clearly_admissible admissible in_safe_set battery_bounds_kw",
     ),
     "tubes": (
         tubes,
         "after worst unit held trips side_up side_down need _close _step reduction_up "
-        "reduction_down commands next_cell cost",
+        "reduction_down legal_commands commands next_cell cost",
     ),
-    "shield_tables": (shield_tables, "exact_limits fill"),
+    "shield_tables": (shield_tables, "forming_units exact_limits fill free_kwh"),
 }
 """Modules in import order, and the functions that are mutated."""
 
+FAULTS = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, NameError)
+"""What a mutant's tables or decisions may raise."""
 _SWAPS = {
     "charge_efficiency": "discharge_efficiency",
     "discharge_efficiency": "charge_efficiency",
@@ -103,13 +106,25 @@ class Mutant:
         module: name of the changed module.
         function: where.
         change: what, as source before and after.
-        tree: the module's syntax tree with the change.
+        place: number of the mutant within its function.
+        source: the module's syntax tree without the change.
+        path: number of the function, of the changed node in it, and of the change of that node.
     """
 
     module: str
     function: str
     change: str
-    tree: ast.Module
+    place: int
+    source: ast.Module
+    path: tuple[int, int, int]
+
+    def tree(self) -> ast.Module:
+        """The module's syntax tree with the change."""
+        function, node, choice = self.path
+        tree = copy.deepcopy(self.source)
+        target = _body(_nth(tree, function))[node]
+        _changes(target)[choice](target)
+        return tree
 
 
 def mutants() -> Iterator[Mutant]:
@@ -130,16 +145,17 @@ def _functions(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _mutants_of(name: str, tree: ast.Module, path: int, function: str) -> Iterator[Mutant]:
-    original = _nth(tree, path)
-    for place, node in enumerate(_body(original)):
+    made = 0
+    for place, node in enumerate(_body(_nth(tree, path))):
+        before = ast.unparse(node)
         for choice in range(len(_changes(node))):
-            mutated = copy.deepcopy(tree)
-            target = _body(_nth(mutated, path))[place]
-            before = ast.unparse(target)
+            target = copy.deepcopy(node)
             _changes(target)[choice](target)
             after = ast.unparse(target)
             if before != after:
-                yield Mutant(name, function, f"{before}  ->  {after}", mutated)
+                change = f"{before}  ->  {after}"
+                yield Mutant(name, function, change, made, tree, (path, place, choice))
+                made += 1
 
 
 def _nth(tree: ast.Module, path: int) -> Any:
@@ -258,7 +274,7 @@ def mutated_modules(mutant: Mutant | None) -> Mapping[str, ModuleType]:
     for name, (module, _) in MODULES.items():
         tree = ast.parse(inspect.getsource(module))
         if mutant is not None and mutant.module == name:
-            tree = copy.deepcopy(mutant.tree)
+            tree = mutant.tree()
         tree = ast.fix_missing_locations(_Interpreted().visit(tree))
         made = ModuleType(f"{PACKAGE}.{name}")
         sys.modules[made.__name__] = loaded[name] = made
@@ -268,11 +284,10 @@ def mutated_modules(mutant: Mutant | None) -> Mapping[str, ModuleType]:
 
 
 def small_plant() -> Plant:
-    """Two unlike units, short timers and every term of the shield in play: quick to prove.
+    """Two unlike units with order rules, short timers and every term of the shield in play.
 
     The limits are tight on purpose: a fault that asks for a little more than the truth breaks one.
     """
-    plant = load_plant("plant-a")
     first = {
         "name": "large",
         "warm_up_min": 1,
@@ -292,13 +307,11 @@ def small_plant() -> Plant:
         "min_down_min": 2,
         "repair_min": 5,
     }
-    pair = zip(plant.gensets, (first, second), strict=True)
-    units = tuple(unit.model_copy(update=update) for unit, update in pair)
     limits = {
         "load_min_kw": 30.0,
         "load_max_kw": 450.0,
         "load_rise_kw_per_min": 150.0,
-        "load_fall_kw_per_min": 150.0,
+        "load_fall_kw_per_min": 75.0,
         "soc_error": 0.02,
     }
     envelope = {
@@ -308,27 +321,88 @@ def small_plant() -> Plant:
         "charge_efficiency": 0.9,
         "discharge_efficiency": 0.8,
         "standby_kw": 2.0,
-        "model": "linear",
     }
-    changes: dict[str, Any] = {
-        "gensets": units,
-        "disturbances": plant.disturbances.model_copy(update=limits),
-        "shed_kw": 153.0,
-        "shed_delay_min": 2.0,
-        "dump_kw": 15.0,
-    }
-    if plant.battery is not None:
-        changes["battery"] = plant.battery.model_copy(update=envelope)
-    return plant.model_copy(update=changes)
+    whole = {"shed_kw": 153.0, "shed_delay_min": 2.0, "dump_kw": 15.0}
+    return _plant((first, second), limits, envelope, whole)
 
 
 def small_free_plant() -> Plant:
-    """The small plant with free commitment and a battery that cannot hold the frequency alone."""
+    """The small plant with free commitment and a battery that cannot hold the frequency alone.
+
+    Any load may follow any other, and nothing trips.
+    """
     plant = small_plant()
-    limits = plant.disturbances.model_copy(update={"load_min_kw": 105.0, "unit_trips": False})
-    changes: dict[str, Any] = {"commitment": "free", "disturbances": limits}
+    limits = {
+        "load_min_kw": 105.0,
+        "unit_trips": False,
+        "load_rise_kw_per_min": None,
+        "load_fall_kw_per_min": None,
+    }
+    return _changed(plant, limits, {"grid_forming": False}, {"commitment": "free"})
+
+
+def small_parallel_plant() -> Plant:
+    """Free commitment with trips and no load to shed or dump; one unit cannot cross its range.
+
+    Warm-up takes several steps and exceeds other times, cool-down takes one and gives no power.
+    """
+    first = {
+        "name": "slow",
+        "prime_kw": 300,
+        "min_kw": 90,
+        "ramp_kw_per_min": 180,
+        "warm_up_min": 3,
+        "warm_up_kw": 60,
+        "cool_down_min": 0,
+        "min_run_min": 2,
+        "min_down_min": 1,
+        "repair_min": 2,
+    }
+    second = {
+        "name": "quick",
+        "prime_kw": 261,
+        "min_kw": 70,
+        "warm_up_min": 0,
+        "cool_down_min": 1,
+        "min_run_min": 1,
+        "min_down_min": 0,
+        "repair_min": 3,
+    }
+    limits = {
+        "load_min_kw": 20.0,
+        "load_max_kw": 260.0,
+        "load_rise_kw_per_min": 65.0,
+        "load_fall_kw_per_min": 130.0,
+    }
+    envelope = {"discharge_kw": 260.5, "charge_kw": 140.5, "energy_kwh": 25.0}
+    whole = {"commitment": "free", "shed_kw": 0.0, "shed_delay_min": 0.0, "dump_kw": 0.0}
+    return _plant((first, second), limits, envelope, whole)
+
+
+SMALL_PLANTS = (small_plant, small_free_plant, small_parallel_plant)
+"""Plants on which mutants are judged: each has terms that the others lack."""
+
+
+def _plant(
+    units: Sequence[Mapping[str, Any]],
+    limits: Mapping[str, Any],
+    envelope: Mapping[str, Any],
+    whole: Mapping[str, Any],
+) -> Plant:
+    """Plant A with other numbers."""
+    plant = load_plant("plant-a")
+    pair = zip(plant.gensets, units, strict=True)
+    gensets = tuple(unit.model_copy(update=dict(update)) for unit, update in pair)
+    return _changed(plant, limits, {**envelope, "model": "linear"}, {**whole, "gensets": gensets})
+
+
+def _changed(
+    plant: Plant, limits: Mapping[str, Any], envelope: Mapping[str, Any], whole: Mapping[str, Any]
+) -> Plant:
+    changes: dict[str, Any] = dict(whole)
+    changes["disturbances"] = plant.disturbances.model_copy(update=dict(limits))
     if plant.battery is not None:
-        changes["battery"] = plant.battery.model_copy(update={"grid_forming": False})
+        changes["battery"] = plant.battery.model_copy(update=dict(envelope))
     return plant.model_copy(update=changes)
 
 
@@ -346,5 +420,5 @@ def refuted(mutant: Mutant, record: PlantArrays, states: Sequence[Units], cells:
         built = modules["shield_tables"].build_tables(record, cells)
         theorem = Theorem(built, vars(modules["shield_rules"]))
         return not theorem.check(states, stop_at_failure=True).proven
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, NameError):
+    except FAULTS:
         return True

@@ -1,16 +1,15 @@
 """Proves the theorem of every shipped plant by full enumeration: ``make proofs``.
 
 With ``--write`` the certificates in the package are written anew; without it they are only
-compared with what was proven now.
+compared with what was proven now. The mutants' score is kept as long as their sources are the same;
+``benchmarks/grid_mutants.py --write`` puts it in.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from trimtab_grid.arrays import PlantArrays, plant_arrays
 from trimtab_grid.certificate import (
@@ -20,6 +19,7 @@ from trimtab_grid.certificate import (
     read_certificate,
     shipped_path,
     standing,
+    write_certificate,
 )
 from trimtab_grid.plant import load_plant
 from trimtab_grid.proof import ProofResult, prove, solver_version
@@ -64,8 +64,9 @@ def check_plant(name: str, step_min: float, *, write: bool) -> bool:
     shipped = read_certificate(path)
     if write and result.proven:
         mutants = shipped.mutants if shipped else None
-        shipped = certify(name, step_min, record, built, result, mutants)
-        _write(path, shipped)
+        kept = mutants if mutants is not None and mutants.holds else None
+        shipped = certify(name, step_min, record, built, result, kept)
+        write_certificate(path, shipped)
     holds, line = standing(shipped, record, built)
     _say(
         f"{name} at {step_min:g} min: {result.states} unit states, "
@@ -75,12 +76,6 @@ def check_plant(name: str, step_min: float, *, write: bool) -> bool:
     for failure in result.failures[:5]:
         _say(f"  {failure}")
     return result.proven and holds
-
-
-def _write(path: Path, certificate: Certificate) -> None:
-    path.parent.mkdir(exist_ok=True)
-    text = json.dumps(certificate.model_dump(mode="json"), indent=2)
-    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def _say(line: str) -> None:
