@@ -2,7 +2,10 @@ import pytest
 from trimtab.contracts.errors import EvidenceError
 from trimtab_grid.arrays import plant_arrays
 from trimtab_grid.certificate import (
+    MUTATED,
     Certificate,
+    MutantScore,
+    code_sha256,
     facts,
     read_certificate,
     shipped_path,
@@ -73,6 +76,22 @@ def test_an_unsatisfied_query_or_no_certificate_shows_as_not_proven(record, buil
     assert standing(None, record, built) == (
         False,
         "not proven: no certificate for this plant and step length",
+    )
+
+
+def test_the_score_of_mutants_is_told_and_holds_only_for_the_sources_it_is_of(
+    record, built, certificate
+):
+    score = MutantScore(generated=200, killed=199, sources_sha256=code_sha256(MUTATED))
+    scored = certificate.model_copy(update={"mutants": score})
+    proven, line = standing(scored, record, built)
+    assert proven
+    assert line.endswith("199 of 200 faults put into the shield found")
+    old = score.model_copy(update={"sources_sha256": "0" * 64})
+    proven, line = standing(certificate.model_copy(update={"mutants": old}), record, built)
+    assert (proven, line) == (
+        False,
+        "not proven: the certificate's mutants are of other sources",
     )
 
 

@@ -7,6 +7,7 @@ from trimtab_grid.conditions import (
     least_additions,
     require_adequate,
 )
+from trimtab_grid.guard import guard_of
 from trimtab_grid.plant import load_plant
 from trimtab_grid.shield_tables import build_tables
 
@@ -61,3 +62,12 @@ def test_a_small_battery_misses_energy_and_the_programme_says_how_much():
     assert not window.holds
     assert not both_fallbacks_fit(small)
     assert least_additions(small) == {"kWh of reserve window": pytest.approx(-window.slack)}
+
+
+def test_a_first_charge_outside_the_safe_set_is_refused_with_the_charges_inside_it():
+    plant = load_plant("plant-a")
+    battery = plant.battery.model_copy(update={"soc_initial": 0.08})
+    record = plant_arrays(plant.model_copy(update={"battery": battery}), 1.0)
+    with pytest.raises(InputFileError, match=r"soc_initial 0\.08 lies outside .* to .*: choose"):
+        guard_of(record, shield=True)
+    assert guard_of(record, shield=False).soc_window == (0.1, 0.9)

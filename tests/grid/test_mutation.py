@@ -21,6 +21,7 @@ def states():
 def test_at_least_two_hundred_mutants_are_made(everything):
     assert len(everything) >= 200
     assert len({mutant.module for mutant in everything}) == 4
+    assert len({(m.module, m.function, m.place) for m in everything}) == len(everything)
 
 
 def test_the_small_plant_is_proven_without_a_mutation(states):

@@ -89,6 +89,14 @@ def guard_of(plant: PlantArrays, shield: bool) -> Guard:
             "more battery energy or power, shorter warm-up, or shield: false"
         )
         raise InputFileError(msg)
+    first = float(plant.soc_initial)
+    if not _safe_start(plant, tables, first):
+        msg = (
+            f"battery.soc_initial {first:g} lies outside the charge states {safe[0]:.3g} to "
+            f"{safe[-1]:.3g} from which all units off is safe at every load: choose one inside, "
+            "or shield: false"
+        )
+        raise InputFileError(msg)
     return Guard(tables, on=True, soc_window=(float(safe[0]), float(safe[-1])))
 
 

@@ -379,7 +379,34 @@ def small_parallel_plant() -> Plant:
     return _plant((first, second), limits, envelope, whole)
 
 
-SMALL_PLANTS = (small_plant, small_free_plant, small_parallel_plant)
+def small_short_plant() -> Plant:
+    """Three units of which no two carry the load: safe nowhere, and its tables must say so.
+
+    Two units have to run, lest a trip leave none that holds the frequency.
+    """
+    unit = {
+        "warm_up_min": 0,
+        "cool_down_min": 0,
+        "min_run_min": 0,
+        "min_down_min": 0,
+        "repair_min": 1,
+    }
+    units = [
+        {**unit, "name": f"u{prime}", "prime_kw": prime, "min_kw": least}
+        for prime, least in ((200, 60), (150, 50), (100, 40))
+    ]
+    limits = {
+        "load_min_kw": 115.0,
+        "load_max_kw": 300.0,
+        "load_rise_kw_per_min": None,
+        "load_fall_kw_per_min": None,
+    }
+    envelope = {"discharge_kw": 400.0, "charge_kw": 200.0, "grid_forming": False}
+    whole = {"commitment": "free", "shed_kw": 0.0, "shed_delay_min": 0.0, "dump_kw": 0.0}
+    return _plant(units, limits, envelope, whole)
+
+
+SMALL_PLANTS = (small_plant, small_free_plant, small_parallel_plant, small_short_plant)
 """Plants on which mutants are judged: each has terms that the others lack."""
 
 
@@ -389,10 +416,9 @@ def _plant(
     envelope: Mapping[str, Any],
     whole: Mapping[str, Any],
 ) -> Plant:
-    """Plant A with other numbers."""
+    """Plant A with other units and numbers."""
     plant = load_plant("plant-a")
-    pair = zip(plant.gensets, units, strict=True)
-    gensets = tuple(unit.model_copy(update=dict(update)) for unit, update in pair)
+    gensets = tuple(plant.gensets[0].model_copy(update=dict(unit)) for unit in units)
     return _changed(plant, limits, {**envelope, "model": "linear"}, {**whole, "gensets": gensets})
 
 
