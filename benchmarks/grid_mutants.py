@@ -17,20 +17,18 @@ Results are kept line by line, so that a run that was stopped goes on.
 """
 
 import argparse
-import itertools
 import json
-import math
 import random
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from trimtab_grid.arrays import COOL, OFF, RUN, TRIPPED, WARM, PlantArrays, plant_arrays
+from grid_reference import CELLS, Reference
+from trimtab.contracts.errors import InputFileError
+from trimtab_grid.arrays import plant_arrays
 from trimtab_grid.certificate import (
     MUTATED,
     MutantScore,
@@ -47,466 +45,37 @@ from trimtab_grid.mutation import (
     mutated_modules,
     refuted,
 )
-from trimtab_grid.proof import unit_states
 from trimtab_grid.proofs import PLANTS
-from trimtab_grid.shield_tables import BuiltTables, build_tables, table_key
+from trimtab_grid.shield_tables import MOST_ENTRIES
 
-CELLS = 3
-QUANTA = Fraction(1, 10_000)
-"""Rounding up of a tube, kWh: its steps times the quantum of tables."""
-MARGIN = Fraction(1, 1000)
-"""Decisions nearer to a boundary than this are not compared, kWh or kW."""
-SAMPLES = 600
-RENEWABLES_KW = 25
-HORIZON = 14
-LAST_TRIP = 9
 PATIENCE_S = 10.0
 """CPU seconds of the quick tests after which a mutant counts as endless."""
-Scenario = int | None
-"""The unit that trips, or none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A state, a command, and what the definition says of them.
-
-    Attributes:
-        slack: of the command; negative: to be refused.
-        known: the same where load and renewables of the step are known.
-        safe: of the state; negative: outside S.
-        clear: the quick test says yes.
-        held: unit states of a step after an admissible command; None where it is not.
-        interval: of the battery in that step.
-    """
-
-    units: Any
-    commands: tuple[int, ...]
-    load: Any
-    soc: tuple[Any, Any]
-    slack: Any
-    known: Any
-    safe: Any
-    clear: bool
-    held: tuple[tuple[int, int], ...] | None
-    interval: tuple[Any, Any] | None
-
-
-class Sim:
-    """A plant again: dictionaries, one step at a time."""
-
-    def __init__(self, plant: Any, units: Any) -> None:
-        self.p, self.units = plant, [list(u) for u in units]
-
-    def may_start(self) -> list[int]:
-        """Units that may start now."""
-        off = [i for i, unit in enumerate(self.units) if unit == [OFF, 0]]
-        if not self.p.order:
-            return off
-        return [] if any(m == COOL for m, _ in self.units) else off[:1]
-
-    def may_stop(self) -> list[int]:
-        """Units that may stop now."""
-        running = [i for i, (m, _) in enumerate(self.units) if m == RUN]
-        if self.p.order:
-            running = [] if any(m == WARM for m, _ in self.units) else running[-1:]
-        return [i for i in running if self.units[i][1] >= self.p.min_run_steps[i]]
-
-    def start_all(self) -> None:
-        """F+."""
-        self.command([1 if i in self.may_start() else 0 for i in range(self.p.n)])
-
-    def stop_all(self, keep: int) -> None:
-        """F-, the last unit first."""
-        spare = sum(m == RUN for m, _ in self.units) - keep
-        chosen = self.may_stop()[::-1][: max(0, spare)]
-        self.command([-1 if i in chosen else 0 for i in range(self.p.n)])
-
-    def legal(self) -> Iterator[tuple[int, ...]]:
-        """Commands the plant accepts."""
-        starts, stops = self.may_start(), self.may_stop()
-        for commands in itertools.product((0, -1, 1), repeat=self.p.n):
-            changes = sum(c != 0 for c in commands)
-            known = all(i in (starts if c > 0 else stops) for i, c in enumerate(commands) if c)
-            if known and (changes < 2 or not self.p.order):  # noqa: PLR2004
-                yield commands
-
-    def command(self, commands: Sequence[int]) -> None:
-        """Apply commands."""
-        p = self.p
-        for i, c in enumerate(commands):
-            if c == 1:
-                self.units[i] = [WARM, p.warm_steps[i]] if p.warm_steps[i] else [RUN, 0]
-            if c == -1:
-                cools = p.cool_steps[i] > 0
-                self.units[i] = [COOL, p.cool_steps[i]] if cools else [OFF, p.min_down_steps[i]]
-
-    def trip(self, i: int) -> None:
-        """Lose a unit."""
-        self.units[i] = [TRIPPED, self.p.repair_steps[i]]
-
-    def kw(self, *, low: bool) -> Fraction:
-        """Least or most power."""
-        p, total = self.p, Fraction(0)
-        for i, (m, _) in enumerate(self.units):
-            run = p.min_kw[i] if low else min(p.prime_kw[i], p.min_kw[i] + p.ramp_kw[i])
-            total += {RUN: run, WARM: p.warm_kw[i], COOL: p.cool_kw[i]}.get(m, 0)
-        return total
-
-    def shed(self) -> Fraction:
-        """Load that may be shed."""
-        p = self.p
-        ready = [
-            m == TRIPPED and p.repair_steps[i] - t >= p.shed_delay_steps
-            for i, (m, t) in enumerate(self.units)
-        ]
-        return Fraction(p.shed_kw) if any(ready) else Fraction(0)
-
-    def tick(self) -> None:
-        """End the step."""
-        p = self.p
-        for i, (m, t) in enumerate(self.units):
-            self.units[i] = {
-                OFF: [OFF, max(0, t - 1)],
-                WARM: [WARM, t - 1] if t > 1 else [RUN, 0],
-                RUN: [RUN, min(t + 1, p.min_run_steps[i])],
-                COOL: [COOL, t - 1] if t > 1 else [OFF, p.min_down_steps[i]],
-                TRIPPED: [TRIPPED, max(0, t - 1)],
-            }[m]
-
-    def scenarios(self) -> list[Scenario]:
-        """No trip, and the single trips that must be reckoned with."""
-        healthy = all(m != TRIPPED for m, _ in self.units)
-        return [None, *range(self.p.n)] if healthy and self.p.unit_trips else [None]
-
-
-class Reference:
-    """What tables and decisions of a plant must be, remembered over mutants.
-
-    Args:
-        record: the plant.
-        seed: of the sampled decisions.
-    """
-
-    def __init__(self, record: PlantArrays, seed: int = 5) -> None:
-        built = build_tables(record, CELLS)
-        self.record, self.p, self.states = record, built.plant, unit_states(built)
-        self.grids, self.key = built.grids, built.exact.key
-        p = self.p
-        self.forming = 0 if p.grid_forming else (2 if p.unit_trips else 1)
-        self.window = (p.reserve_soc_max - p.reserve_soc_min) * p.energy_kwh
-        self.known: dict[Any, tuple[Any, Any]] = {}
-        self.legal = {units: list(Sim(p, units).legal()) for units in self.states}
-        self.loads = self._exact_loads()
-        rng = random.Random(seed)  # noqa: S311
-        self.free = self._free_kwh()
-        self.samples = [self._sample(rng) for _ in range(SAMPLES)]
-        self.worst = tuple(
-            max(
-                self.needs(u, grid.load_kw(c))[side] for u in self.states for c in range(grid.count)
-            )
-            for side, grid in enumerate(self.grids)
-        )
-
-    def _exact_loads(self) -> list[Fraction]:
-        """Loads at which no table rounds."""
-        if self.grids[0].count == 1:
-            return [self.p.load_min_kw, self.p.load_max_kw]
-        cells = [[grid.load_kw(c) for c in range(grid.count)] for grid in self.grids]
-        inner = [load for load in cells[0] if load > self.p.load_min_kw]
-        return [load for load in inner if load in cells[1]]
-
-    def deficit(self, sim: Sim, load: Any, renewables: Any = 0) -> Any:
-        """Power the battery must give."""
-        standby = self.p.standby_kw / self.p.charge_efficiency
-        return max(0, load + standby - renewables - sim.kw(low=False) - sim.shed())
-
-    def surplus(self, sim: Sim, load: Any) -> Any:
-        """Power the battery must take."""
-        return max(0, sim.kw(low=True) - load - self.p.dump_kw)
-
-    def drawn(self, sim: Sim, load: Any, renewables: Any = 0) -> Any:
-        """Energy a step takes from the battery; infinite where it has not the power."""
-        power = self.deficit(sim, load, renewables)
-        running = sum(m == RUN for m, _ in sim.units)
-        if power > self.p.discharge_kw or running < min(1, self.forming):
-            return math.inf
-        return power * self.p.step_h / self.p.discharge_efficiency
-
-    def stored(self, sim: Sim, load: Any) -> Any:
-        """Energy a step brings to the battery; infinite where it has not the power."""
-        power = self.surplus(sim, load)
-        if power > self.p.charge_kw:
-            return math.inf
-        return power * self.p.step_h * self.p.charge_efficiency
-
-    def rising(self, load: Any) -> Any:
-        """Most load of the next step."""
-        return min(load + self.p.load_rise_kw, self.p.load_max_kw)
-
-    def falling(self, load: Any) -> Any:
-        """Least load of the next step."""
-        return max(load - self.p.load_fall_kw, self.p.load_min_kw)
-
-    def needs(self, units: Any, load: Any) -> tuple[Any, Any]:
-        """Both needs of a state: the worst over no trip and every (unit, step)."""
-        key = (tuple(map(tuple, units)), load)
-        if key not in self.known:
-            cases = [(None, 0), *self._trips(units)]
-            tubes = [self._tube(units, load, *case) for case in cases]
-            self.known[key] = max(low for low, _ in tubes), max(high for _, high in tubes)
-        return self.known[key]
-
-    def _trips(self, units: Any) -> list[tuple[Scenario, int]]:
-        singles = Sim(self.p, units).scenarios()[1:]
-        return [(j, m) for j in singles for m in range(LAST_TRIP)]
-
-    def _tube(self, units: Any, load: Any, unit: Scenario, when: int) -> tuple[Any, Any]:
-        up, down = Sim(self.p, units), Sim(self.p, units)
-        low, high, most, least = Fraction(0), Fraction(0), load, load
-        for k in range(HORIZON):
-            up.start_all()
-            down.stop_all(self.forming)
-            if unit is not None and k == when:
-                up.trip(unit)
-                down.trip(unit)
-            most, least = self.rising(most), self.falling(least)
-            drawn, stored = self.drawn(up, most), self.stored(down, least)
-            low, high = low + drawn, high + stored
-            up.tick()
-            down.tick()
-        return low if drawn == 0 else math.inf, high if stored == 0 else math.inf
-
-    def _free_kwh(self) -> tuple[Any, Any]:
-        """The most that one step of any legal command and the tubes after it ask for."""
-        low, high, p = Fraction(0), Fraction(0), self.p
-        for units in self.states:
-            for commands in self.legal[units]:
-                for absent in Sim(p, units).scenarios():
-                    sim = self.held(units, commands, absent)
-                    drawn, stored = self.drawn(sim, p.load_max_kw), self.stored(sim, p.load_min_kw)
-                    sim.tick()
-                    low = max(low, drawn + self.needs(sim.units, p.load_max_kw)[0])
-                    high = max(high, stored + self.needs(sim.units, p.load_min_kw)[1])
-        return low, high
-
-    def held(self, units: Any, commands: Sequence[int], absent: Scenario) -> Sim:
-        """The plant in the coming step."""
-        sim = Sim(self.p, units)
-        sim.command(commands)
-        if absent is not None:
-            sim.trip(absent)
-        return sim
-
-    def _sample(self, rng: random.Random) -> Sample:
-        """A drawn decision and what the definition says of it."""
-        p, units, load = self.p, rng.choice(self.states), rng.choice(self.loads)
-        share = [Fraction(rng.randrange(1001), 1000) ** 2 for _ in range(2)]
-        above = share[0] * self.window
-        below = self.window - above if rng.random() < 0.5 else share[1] * self.window
-        commands = rng.choice(self.legal[units])
-        absent = rng.choice(Sim(p, units).scenarios())
-        needs = self.needs(units, load)
-        ends = self.falling(load), self.rising(load)
-        slack = self.slack(units, commands, ends, 0, above, below)
-        sim = self.held(units, commands, absent)
-        return Sample(
-            units=units,
-            commands=commands,
-            load=load,
-            soc=(
-                p.reserve_soc_min + above / p.energy_kwh,
-                p.reserve_soc_max - below / p.energy_kwh,
-            ),
-            slack=slack,
-            known=self.slack(units, commands, (load, load), RENEWABLES_KW, above, below),
-            safe=min(above - needs[0], below - needs[1]),
-            clear=above >= self.free[0] + QUANTA and below >= self.free[1] + QUANTA,
-            held=tuple((m, t) for m, t in sim.units) if slack > MARGIN else None,
-            interval=self.interval(sim, load, above, below) if slack > MARGIN else None,
-        )
-
-    def slack(
-        self, units: Any, commands: Any, ends: Any, renewables: Any, above: Any, below: Any
-    ) -> Any:
-        """Least slack of the definition of admissible at two load end points; negative: refuse."""
-        slacks, (low, high) = [], ends
-        for absent in Sim(self.p, units).scenarios():
-            sim = self.held(units, commands, absent)
-            drawn, stored = self.drawn(sim, high, renewables), self.stored(sim, low)
-            sim.tick()
-            slacks.append(above - drawn - self.needs(sim.units, high)[0])
-            slacks.append(below - stored - self.needs(sim.units, low)[1])
-        return min(slacks)
-
-    def interval(self, sim: Sim, load: Any, above: Any, below: Any) -> tuple[Any, Any]:
-        """Where constraints and S end the battery's interval in a calm step."""
-        p, after = self.p, Sim(self.p, sim.units)
-        cap, floor, shed = sim.kw(low=False), sim.kw(low=True), sim.shed()
-        after.tick()
-        needs = self.needs(after.units, load)
-        left = (above - needs[0]) * p.discharge_efficiency / p.step_h
-        standby = p.standby_kw / p.charge_efficiency
-        high = min(p.discharge_kw, load - floor + p.dump_kw, left - standby)
-        low = max(
-            -p.charge_kw,
-            load - cap - RENEWABLES_KW - shed,
-            min(load - cap - RENEWABLES_KW, high),
-            -(below - needs[1]) / p.charge_efficiency / p.step_h,
-        )
-        return low, high
-
-    def automaton_differs(self, automaton: Any) -> bool:
-        """Whether other commands are accepted or other units change."""
-        p = self.p
-        for units in self.states:
-            mode, timer, sim = [m for m, _ in units], [t for _, t in units], Sim(p, units)
-            accepted = {
-                c
-                for c in itertools.product((0, -1, 1), repeat=p.n)
-                if automaton.commands_legal(p.order, c, mode, timer, p.n, p.min_run_steps)
-            }
-            if accepted != set(self.legal[units]):
-                return True
-            choices = {-1: sim.may_stop()[-1:], 0: [], 1: sim.may_start()[:1]}
-            for choice, expected in choices.items() if p.order else ():
-                out = [9] * p.n
-                legal = automaton.order_commands(choice, mode, timer, p.n, p.min_run_steps, out)
-                wanted = [choice if i in expected else 0 for i in range(p.n)]
-                if out != wanted or bool(legal) != (choice == 0 or bool(expected)):
-                    return True
-            for absent in (None, *range(p.n)):
-                if any(self._step_differs(automaton, units, c, absent) for c in self.legal[units]):
-                    return True
-        return False
-
-    def _step_differs(
-        self, automaton: Any, units: Any, commands: Sequence[int], absent: Scenario
-    ) -> bool:
-        """Whether a step ends in other modes or timers."""
-        p, sim, after = self.p, self.held(units, commands, absent), []
-        sim.tick()
-        for i, unit in enumerate(units):
-            steps = p.warm_steps[i], p.cool_steps[i], p.min_down_steps[i]
-            held = automaton.commanded(*unit, commands[i], *steps)
-            if i == absent:
-                held = automaton.tripped(p.repair_steps[i])
-            after.append(list(automaton.ticked(*held, p.min_run_steps[i], p.min_down_steps[i])))
-        return after != sim.units
-
-    def tables_differ(self, built: BuiltTables) -> bool:
-        """Whether tables and their facts are not those of the tubes."""
-        if built.exact.key.forming_units != self.forming:
-            return True
-        for units in self.states:
-            for side, rows in ((0, built.tables.low_kwh), (1, built.tables.high_kwh)):
-                row = rows[table_key(built.exact.key, side, self.p, units)]
-                for cell in range(1 - side, self.grids[side].count):
-                    exact = self.needs(units, self.grids[side].load_kw(cell))[side]
-                    if not exact <= row[cell] <= exact + QUANTA:
-                        return True
-        facts = zip(self.free, (built.up.free_kwh, built.down.free_kwh), strict=True)
-        worst = zip(self.worst, (built.up.energy_kwh, built.down.energy_kwh), strict=True)
-        return any(not e <= f <= e + QUANTA for e, f in facts) or any(
-            math.isfinite(e) and not e <= w <= e + QUANTA for e, w in worst
-        )
-
-    def decisions_differ(self, modules: Mapping[str, ModuleType], built: BuiltTables) -> bool:
-        """Whether any decision is not the definition's."""
-        rules = modules["shield_rules"]
-        return self.tolerance_differs(rules, built) or any(
-            self.decision_differs(rules, built, sample) for sample in self.samples
-        )
-
-    def decision_differs(self, rules: Any, built: BuiltTables, x: Sample) -> bool:
-        """Whether one decision is not the definition's."""
-        p, tables = self.p, built.tables
-        mode, timer = [m for m, _ in x.units], [t for _, t in x.units]
-        low = rules.lowest_load_kw(p, built.exact, x.load)
-        high = rules.highest_load_kw(p, built.exact, x.load)
-        state = p, tables, mode, timer
-        told = (
-            (x.slack, rules.admissible(*state, x.commands, *x.soc, low, high, 0)),
-            (x.known, rules.admissible(*state, x.commands, *x.soc, x.load, x.load, RENEWABLES_KW)),
-            (x.safe, rules.in_safe_set(*state, *x.soc, x.load)),
-        )
-        if any(abs(slack) > MARGIN and bool(says) != (slack > 0) for slack, says in told):
-            return True
-        if bool(rules.clearly_admissible(p, tables, mode, *x.soc, high)) != x.clear:
-            return True
-        return x.held is not None and self.interval_differs(rules, tables, x)
-
-    def interval_differs(self, rules: Any, tables: Any, x: Sample) -> bool:
-        """Whether a battery interval ends elsewhere."""
-        p, totals = self.p, rules.nothing_held(self.p)
-        for i, (mode, timer) in enumerate(x.held or ()):
-            totals = rules.with_unit(p, tables, totals, i, mode, timer)
-        got = rules.battery_bounds_kw(
-            p,
-            rules.above_kwh(p, x.soc[0]),
-            rules.below_kwh(p, x.soc[1]),
-            rules.need_low_kwh(tables, totals[4], x.load),
-            rules.need_high_kwh(tables, totals[5], x.load),
-            x.load,
-            RENEWABLES_KW,
-            *totals[:3],
-        )
-        pairs = zip(got, x.interval or (), strict=True)
-        return any(abs(is_kw - should_kw) > 10 * MARGIN for is_kw, should_kw in pairs)
-
-    def tolerance_differs(self, rules: Any, built: BuiltTables) -> bool:
-        """Whether limits have another slack than 1e-7 kW or kWh."""
-        p, most = self.p, self.window
-        units = self.states[0]
-        mode, timer = [m for m, _ in units], [t for _, t in units]
-        load = self.loads[-1]
-        rows = built.tables.low_kwh, built.tables.high_kwh
-        low, high = (
-            (
-                Fraction(rows[side][table_key(built.exact.key, side, p, units)][-1])
-                for side in (0, 1)
-            )
-            if all(math.isfinite(n) for n in self.needs(units, load))
-            else (None, None)
-        )
-        for beyond, allowed in ((Fraction(1, 20_000_000), True), (Fraction(1, 5_000_000), False)):
-            held = [
-                rules.lower_holds(p, most, p.discharge_kw + beyond, 0),
-                rules.lower_holds(p, 1, 0, 1 + beyond),
-                rules.upper_holds(p, most, p.charge_kw + beyond, 0),
-                rules.upper_holds(p, 1, 0, 1 + beyond),
-            ]
-            if low is not None:
-                ends = p.reserve_soc_min, p.reserve_soc_max
-                short = (
-                    ends[0] + (low - beyond) / p.energy_kwh,
-                    ends[1] - (high - beyond) / p.energy_kwh,
-                )
-                held.append(
-                    rules.in_safe_set(p, built.tables, mode, timer, short[0], ends[0], load)
-                )
-                held.append(
-                    rules.in_safe_set(p, built.tables, mode, timer, ends[1], short[1], load)
-                )
-            if any(bool(h) != allowed for h in held):
-                return True
-        return self.look_up_differs(rules, built)
-
-    def look_up_differs(self, rules: Any, built: BuiltTables) -> bool:
-        """Whether a load outside the table is not looked up at its nearest cell."""
-        p, tables, beyond = self.p, built.tables, 3 * self.p.load_max_kw
-        for units in self.states:
-            low, high = (table_key(built.exact.key, side, p, units) for side in (0, 1))
-            for load, cell in ((beyond, -1), (-beyond, 0)):
-                if rules.need_low_kwh(tables, low, load) != tables.low_kwh[low, cell]:
-                    return True
-                if rules.need_high_kwh(tables, high, load) != tables.high_kwh[high, cell]:
-                    return True
-        return False
 
 
 def too_slow(*_: object) -> NoReturn:
     """Give a mutant up."""
     raise TimeoutError
+
+
+def size_differs(fill: Any) -> bool:
+    """Whether tables are refused at another size than declared."""
+    for keys, count, refused in (
+        (MOST_ENTRIES // 2 + 1, 2, True),
+        (MOST_ENTRIES + 1, 1, True),
+        (MOST_ENTRIES, 1, False),
+    ):
+        side = SimpleNamespace(
+            reduction=SimpleNamespace(keys=keys), grid=SimpleNamespace(count=count)
+        )
+        try:
+            fill(None, None, side, 0, 0)
+        except InputFileError:
+            told = True
+        except FAULTS:
+            told = False
+        if told != refused:
+            return True
+    return False
 
 
 def quick(mutant: Mutant | None, references: Sequence[Reference]) -> str:
@@ -516,10 +85,12 @@ def quick(mutant: Mutant | None, references: Sequence[Reference]) -> str:
         modules = mutated_modules(mutant)
         if any(reference.automaton_differs(modules["automaton"]) for reference in references):
             return "automaton"
-        build = modules["shield_tables"].build_tables
+        if size_differs(modules["shield_tables"].fill):
+            return "tubes"
+        build, legal = modules["shield_tables"].build_tables, modules["tubes"].legal_commands
         built = [build(reference.record, CELLS) for reference in references]
         pairs = list(zip(references, built, strict=True))
-        if any(reference.tables_differ(tables) for reference, tables in pairs):
+        if any(reference.tables_differ(tables, legal) for reference, tables in pairs):
             return "tubes"
         if any(reference.decisions_differ(modules, tables) for reference, tables in pairs):
             return "decisions"

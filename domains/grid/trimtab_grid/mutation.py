@@ -106,7 +106,7 @@ class Mutant:
         module: name of the changed module.
         function: where.
         change: what, as source before and after.
-        place: number of the mutant within its function.
+        place: number of the mutant within functions of this name.
         source: the module's syntax tree without the change.
         path: number of the function, of the changed node in it, and of the change of that node.
     """
@@ -131,10 +131,12 @@ def mutants() -> Iterator[Mutant]:
     """All mutants, in the order of the source."""
     for name, (module, functions) in MODULES.items():
         tree = ast.parse(inspect.getsource(module))
+        made: dict[str, int] = dict.fromkeys(functions.split(), 0)
         for path, function in _functions(tree):
-            if function not in functions.split():
-                continue
-            yield from _mutants_of(name, tree, path, function)
+            if function in made:
+                for mutant in _mutants_of(name, tree, path, function, made[function]):
+                    made[function] += 1
+                    yield mutant
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -144,8 +146,10 @@ def _functions(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield index, node.name
 
 
-def _mutants_of(name: str, tree: ast.Module, path: int, function: str) -> Iterator[Mutant]:
-    made = 0
+def _mutants_of(
+    name: str, tree: ast.Module, path: int, function: str, made: int
+) -> Iterator[Mutant]:
+    """Mutants of one function, numbered from `made` on: nested functions may share a name."""
     for place, node in enumerate(_body(_nth(tree, path))):
         before = ast.unparse(node)
         for choice in range(len(_changes(node))):
@@ -386,14 +390,13 @@ def small_short_plant() -> Plant:
     """
     unit = {
         "warm_up_min": 0,
-        "cool_down_min": 0,
         "min_run_min": 0,
         "min_down_min": 0,
         "repair_min": 1,
     }
     units = [
-        {**unit, "name": f"u{prime}", "prime_kw": prime, "min_kw": least}
-        for prime, least in ((200, 60), (150, 50), (100, 40))
+        {**unit, "name": f"u{prime}", "prime_kw": prime, "min_kw": least, "cool_down_min": cool}
+        for prime, least, cool in ((200, 60, 3), (150, 50, 0), (100, 40, 0))
     ]
     limits = {
         "load_min_kw": 115.0,
