@@ -5,11 +5,13 @@ from their ranges? 18,000 searches on exact tables (Krishnan et al., "ArchGym", 
 the effect). Settings that shape arrays are grouped, all others run side by side.
 
 Run: ``python benchmarks/search_lottery.py --folder tables``; ``--calls 200`` unique calls each.
+Finished groups of settings are kept in the results file, so that a broken run goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -41,25 +43,56 @@ def drawn_settings(name: str, settings: int) -> list[dict[str, Any]]:
     return space.designs(space.sample(settings, np.random.default_rng(7)))
 
 
-def lottery(name: str, table: Table, settings: int, seeds: int, calls: int) -> np.ndarray:
-    """Calls to the optimum [settings, workloads, seeds], 0 where it was not met."""
+class Results:
+    """Finished groups of settings in a file of JSON lines.
+
+    Args:
+        path: of the file.
+        setting: what must be equal for a line to count: table, settings, seeds, calls.
+    """
+
+    def __init__(self, path: Path, setting: dict[str, Any]) -> None:
+        self._path, self._setting = path, setting
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        """Lines of one algorithm: `members`, `calls` [members, workloads, seeds] and `cpu_s`."""
+        text = self._path.read_text() if self._path.exists() else ""
+        rows = [json.loads(line) for line in text.splitlines()]
+        return [r for r in rows if r["setting"] == self._setting and r["algorithm"] == name]
+
+    def add(self, name: str, members: list[int], calls: np.ndarray, cpu_s: float) -> None:
+        """Append one group."""
+        row = {"setting": self._setting, "algorithm": name, "members": members}
+        with self._path.open("a") as file:
+            file.write(json.dumps({**row, "calls": calls.tolist(), "cpu_s": cpu_s}) + "\n")
+
+
+def lottery(
+    name: str, table: Table, settings: int, seeds: int, calls: int, results: Results
+) -> tuple[np.ndarray, float]:
+    """Calls to the optimum [settings, workloads, seeds], 0 where it was not met; CPU seconds."""
     entry = OPTIMIZERS[name]
     if entry.vectorise is None:
         msg = f"{name} has no vectorised form"
         raise SystemExit(msg)
     real = {p.name for p in entry.hyperparameters.parameters if isinstance(p, Float)}
     drawn = drawn_settings(name, settings)
+    done = {k for row in results.of(name) for k in row["members"]}
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for i, setting in enumerate(drawn):
-        groups[tuple(value for key, value in setting.items() if key not in real)].append(i)
-    workloads = len(table.scores)
-    out = np.zeros((settings, workloads, seeds), np.int64)
+        if i not in done:
+            groups[tuple(value for key, value in setting.items() if key not in real)].append(i)
+    step = max(1, _TOGETHER // (len(table.scores) * seeds))
     for members in groups.values():
-        step = max(1, _TOGETHER // (workloads * seeds))
         for first in range(0, len(members), step):
-            some = members[first : first + step]
-            out[some] = _side_by_side(name, table, [drawn[i] for i in some], real, seeds, calls)
-    return out
+            some, begun = members[first : first + step], time.process_time()
+            met = _side_by_side(name, table, [drawn[i] for i in some], real, seeds, calls)
+            results.add(name, some, met, time.process_time() - begun)
+    out, cpu_s = np.zeros((settings, len(table.scores), seeds), np.int64), 0.0
+    for row in results.of(name):
+        out[row["members"]] = row["calls"]
+        cpu_s += row["cpu_s"]
+    return out, cpu_s
 
 
 def _side_by_side(
@@ -90,6 +123,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--algorithms", nargs="+", default=list(ALGORITHMS), choices=ALGORITHMS)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--results", type=Path, default=Path("search_lottery.jsonl"))
     parser.add_argument("--hold-refresh", action="store_true", help="without the refresh knobs")
     args = parser.parse_args()
     table = dram_table(
@@ -102,16 +136,25 @@ def main() -> None:
     print(f"{table.scores.shape[1]} designs, workloads {', '.join(args.workloads)}")
     print(f"share of searches that meet the optimum within {args.calls} unique calls")
     print(f"{'algorithm':14s} {'all':>6s} {'best':>6s} {'median':>6s} {'worst':>6s} {'CPU s':>7s}")
-    searches, started = 0, time.process_time()
+    setting = {
+        "workloads": args.workloads,
+        "requests": args.requests,
+        "hold_refresh": args.hold_refresh,
+        "settings": args.settings,
+        "seeds": args.seeds,
+        "calls": args.calls,
+    }
+    results = Results(args.results, setting)
+    searches, spent_s = 0, 0.0
     for name in args.algorithms:
-        begun = time.process_time()
-        found = lottery(name, table, args.settings, args.seeds, args.calls) > 0
+        calls, cpu_s = lottery(name, table, args.settings, args.seeds, args.calls, results)
+        found = calls > 0
         share = found.mean(axis=(1, 2))
-        searches += found.size
+        searches, spent_s = searches + found.size, spent_s + cpu_s
         figures = (found.mean(), share.max(), np.median(share), share.min())
         shown = " ".join(f"{100 * f:5.1f}%" for f in figures)
-        print(f"{name:14s} {shown} {time.process_time() - begun:7.1f}", flush=True)
-    print(f"{searches} searches in {time.process_time() - started:.0f} CPU s, one thread")
+        print(f"{name:14s} {shown} {cpu_s:7.1f}", flush=True)
+    print(f"{searches} searches in {spent_s:.0f} CPU s, one thread")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from trimtab.contracts.errors import ContractError
 from trimtab.contracts.parameters import Categorical, Float, Parameter, Permutation
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray
-from trimtab.search.optimizer import Optimizer
+from trimtab.search.optimizer import Unlearning
 
 _BLOCK = 1 << 16
 _MOST_ROWS = 10**9
@@ -125,7 +125,7 @@ def _orders(size: int, numbers: NDArray[np.int64]) -> FloatArray:
     return out
 
 
-class Exhaustive(Optimizer):
+class Exhaustive(Unlearning):
     """Asks every design of a finite space once, in order; then none."""
 
     def __init__(self, space: Space) -> None:
@@ -151,15 +151,6 @@ class Exhaustive(Optimizer):
         for p, s in zip(self._space.parameters, self._space.slices, strict=True):
             number = number * _count(p) + _digit(p, row[s])
         return number
-
-    def tell(
-        self,
-        points: FloatArray,
-        score: FloatArray,
-        objectives: FloatArray | None = None,
-        constraints: FloatArray | None = None,
-    ) -> None:
-        """See `Optimizer.tell`; nothing is learned."""
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """See `Optimizer.state_dict`."""

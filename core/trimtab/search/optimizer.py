@@ -60,6 +60,20 @@ class Optimizer(ABC):
         """Continue from `state_dict`."""
 
 
+class Unlearning(Optimizer):
+    """An optimizer whose next points do not depend on what came of the last ones."""
+
+    def tell(
+        self,
+        points: FloatArray,
+        score: FloatArray,
+        objectives: FloatArray | None = None,
+        constraints: FloatArray | None = None,
+    ) -> None:
+        """See `Optimizer.tell`; nothing is learned."""
+        del points, score, objectives, constraints
+
+
 def penalised(objective: FloatArray, constraints: FloatArray) -> FloatArray:
     """One score per design: feasible by objective, then infeasible by violation, failed last.
 

@@ -16,4 +16,5 @@ class RandomSearch(Vectorised):
         return self.grid.snap(self.uniform(_ROUND, self.grid.width))
 
     def absorb(self, points: FloatArray, score: FloatArray, objectives: FloatArray) -> None:
-        """See `Vectorised.absorb`."""
+        """See `Vectorised.absorb`; nothing is learned."""
+        del points, score, objectives

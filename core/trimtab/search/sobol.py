@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.contracts.spec import FloatArray
-from trimtab.search.optimizer import Optimizer
+from trimtab.search.optimizer import Unlearning
 
 
-class Sobol(Optimizer):
+class Sobol(Unlearning):
     """Owen-scrambled Sobol sequence; it learns nothing from scores."""
 
     def __init__(self, width: int, seed: int) -> None:
@@ -27,15 +27,6 @@ class Sobol(Optimizer):
         with warnings.catch_warnings():  # balance needs powers of two; any n is fine here
             warnings.simplefilter("ignore", UserWarning)
             return np.asarray(self._engine.random(n))
-
-    def tell(
-        self,
-        points: FloatArray,
-        score: FloatArray,
-        objectives: FloatArray | None = None,
-        constraints: FloatArray | None = None,
-    ) -> None:
-        """See `Optimizer.tell`."""
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """See `Optimizer.state_dict`."""

@@ -66,6 +66,7 @@ def parameter_record(part: Part, design: Configuration, requests: int) -> Array:
     banks = np.arange(part.banks * design.ranks)
     record["rank_of"][0, : len(banks)] = banks // part.banks
     record["group_of"][0, : len(banks)] = banks // (part.banks // part.groups)
+    record["managed"] = design.refresh_management
     _choose(record, design)
     return record
 
@@ -241,6 +242,9 @@ def check_fit(part: Part, design: Configuration) -> None:
     if allowed and (part.standard not in allowed or not part.timing.rfc_pb):
         kind = design.refresh_policy
         msg = f"part {part.id} has no {kind} refresh (standards: {', '.join(allowed)}; rfc_pb > 0)"
+        raise InputFileError(msg)
+    if design.refresh_management and not (part.timing.raaimt and part.timing.rfc_pb):
+        msg = f"part {part.id} has no refresh management: raaimt, raammt and rfc_pb must be given"
         raise InputFileError(msg)
 
 

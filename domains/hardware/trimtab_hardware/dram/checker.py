@@ -29,16 +29,17 @@ STATES = (
     "a fifth ACT within tFAW",
     "the rank is powered down",
     "the rank is not powered down",
+    "an ACT of a bank at its limit of activations without refresh management (RAAMMT)",
     "a refresh later than tREFI times the intervals allowed (and the time to close all banks)",
 )
 """What the state of bank or rank may forbid; codes follow those of the distances."""
-NOT_OPEN, NOT_CLOSED, WRONG_ROW, FIFTH_ACT, ASLEEP, AWAKE, LATE_REFRESH = range(len(STATES))
-NOP, RD, WR, RDA, WRA, ACT, PRE, PREAB, REF, REFPB, REFSB, PDE, PDX = range(len(COMMANDS))
+NOT_OPEN, NOT_CLOSED, WRONG_ROW, FIFTH_ACT, ASLEEP, AWAKE, WORN, LATE_REFRESH = range(len(STATES))
+NOP, RD, WR, RDA, WRA, ACT, PRE, PREAB, REF, REFPB, REFSB, PDE, PDX, RFMSB = range(len(COMMANDS))
 KEPT = 100
 """Violations that are described; all are counted."""
 COLUMN = "RD RDA WR WRA"
 READS, WRITES = "RD RDA", "WR WRA"
-BANK_REFRESH = "REFPB REFSB"
+BANK_REFRESH = "REFPB REFSB RFMSB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def rule_table(part: Part) -> list[tuple[str, str, int, int]]:
         ("PREAB", f"ACT REF {BANK_REFRESH}", RANK, all_closed),
         ("REF", f"ACT REF PREAB {BANK_REFRESH}", RANK, t.rfc),
         (BANK_REFRESH, f"ACT {BANK_REFRESH}", BANK, t.rfc_pb),
-        (BANK_REFRESH, "REF", RANK, t.rfc_pb),
+        (BANK_REFRESH, "REF PREAB", RANK, t.rfc_pb),
         (BANK_REFRESH, BANK_REFRESH, RANK, t.rfc_pb),
         (BANK_REFRESH, "ACT", RANK, t.rrefd),
         ("ACT", BANK_REFRESH, RANK, t.rrd_l),
@@ -145,7 +146,8 @@ def distances(part: Part) -> IntArray:
 WATCH = np.dtype(
     [("banks", np.int64), ("groups", np.int64), ("ranks", np.int64), ("faw", np.int64),
      ("gap", np.int64), ("bank_gap", np.int64), ("found", np.int64), ("acts", np.int64, (2, 4)),
-     ("asleep", np.int64, 2), ("refreshed", np.int64, 2)]
+     ("asleep", np.int64, 2), ("refreshed", np.int64, 2), ("raaimt", np.int64),
+     ("raammt", np.int64), ("raadec", np.int64)]
 )  # fmt: skip
 """Sizes of the channel and the state of its ranks; `gap` is 0 if refreshes are not demanded."""
 
@@ -213,7 +215,7 @@ def _check_bank(w: Any, rows: IntArray, code: int, at: int, row: int) -> int:
     elif code == PRE:
         fault = NOT_OPEN if rows[at] < 0 else -1
         rows[at] = -1
-    elif code in (REFPB, REFSB) and rows[at] >= 0:
+    elif code in (REFPB, REFSB, RFMSB) and rows[at] >= 0:
         fault = NOT_CLOSED
     return fault
 
@@ -265,6 +267,23 @@ def _check_gap(w: Any, refreshed: IntArray, t: int, code: int, rank: int, at: in
     return LATE_REFRESH if late else -1
 
 
+@njit
+def _check_activations(w: Any, worn: IntArray, code: int, rank: int, bank: int) -> int:
+    """Activations of a bank since it was refreshed stay below the limit (MR58); -1 or the rule."""
+    first = rank * w.banks
+    if code == ACT:
+        worn[first + bank] += 1
+        return WORN if worn[first + bank] > w.raammt else -1
+    step = w.banks // w.groups if code in (REFSB, RFMSB) else w.banks
+    if code == REF:
+        bank, step = 0, 1
+    if code in (REF, REFPB, REFSB, RFMSB):
+        taken = w.raaimt if code == RFMSB else w.raadec
+        for at in range(first + bank, first + w.banks, step):
+            worn[at] = max(0, worn[at] - taken)
+    return -1
+
+
 @njit(cache=True, nogil=True)
 def _walk(w: Any, table: IntArray, commands: Any, found: IntArray) -> None:
     """Check one channel's commands, an array of records, in order."""
@@ -273,17 +292,19 @@ def _walk(w: Any, table: IntArray, commands: Any, found: IntArray) -> None:
     seen = np.full((w.banks * w.ranks + w.groups * w.ranks + 3, kinds), LONG_AGO)
     rows = np.full(w.banks * w.ranks, np.int64(-1))
     refreshed = np.zeros(w.banks * w.ranks, np.int64)
+    worn = np.zeros(w.banks * w.ranks, np.int64)
     w.acts[:] = LONG_AGO
     for k in range(len(commands)):
         t, code = commands[k].time, commands[k].code
         rank, bank = commands[k].rank, commands[k].bank
-        step = w.banks // w.groups if code == REFSB else w.banks
+        step = w.banks // w.groups if code in (REFSB, RFMSB) else w.banks
         _check_distances(w, table, seen, found, k, t, code, rank, bank)
         faults = (
             _check_power(w, code, rank),
             _check_window(w, t, rank) if code == ACT else -1,
             _check_rank(w, rows, code, rank) if bank < 0 else -1,
             _check_gap(w, refreshed, t, code, rank, 0) if code == REF else -1,
+            _check_activations(w, worn, code, rank, bank) if w.raammt > 0 else -1,
         )
         for fault in faults:
             if fault >= 0:
@@ -308,6 +329,7 @@ def check(
     ranks: int = 1,
     refreshes: bool = True,
     intervals: int = 9,
+    management: bool = False,
 ) -> Report:
     """Hold a command trace against the timing table and the state rules of a part.
 
@@ -318,6 +340,7 @@ def check(
         refreshes: Whether a rank (a bank) must be refreshed in time.
         intervals: tREFI that may lie between two refreshes: JEDEC's nine. A controller that pulls
             in p and then postpones q of them leaves up to 1 + p + q.
+        management: Whether banks that are activated often must be managed in time (RFM).
 
     Returns:
         How many commands were checked, how many rules were broken, and the first of them.
@@ -329,6 +352,9 @@ def check(
         index = np.flatnonzero(commands.channel == channel)
         records = _records(commands, index)
         watch = _watch(part, ranks, intervals if refreshes else 0)
+        if management:
+            t = part.timing
+            watch["raaimt"], watch["raammt"], watch["raadec"] = t.raaimt, t.raammt, t.raadec
         found = np.zeros((KEPT, 2), dtype=np.int64)
         _walk(watch[0], table, records, found)
         count = int(watch["found"][0])

@@ -67,6 +67,7 @@ class Configuration:
         page_timeout_ck: Idle cycles after which an open row is closed; 0 = never.
         row_hit_cap: Column commands of one activation that may pass an older request; 0 = any.
         starvation_cap_ck: Waiting cycles after which a request is served first; 0 = never.
+        refresh_management: Whether banks that were activated often are refreshed apart (RFM).
         channels: Independent channels.
         ranks: Ranks per channel.
     """
@@ -89,6 +90,7 @@ class Configuration:
     page_timeout_ck: int = 0
     row_hit_cap: int = 0
     starvation_cap_ck: int = 0
+    refresh_management: bool = False
     channels: int = 1
     ranks: int = 1
 
@@ -101,6 +103,9 @@ class Configuration:
             if type(value) is not int or not low <= value <= high:
                 msg = f"configuration: {name} = {value!r}: give an int from {low} to {high}"
                 raise InputFileError(msg)
+        if type(self.refresh_management) is not bool:
+            msg = f"configuration: refresh_management = {self.refresh_management!r}: true or false"
+            raise InputFileError(msg)
         if self.channels == 3:
             msg = "configuration: channels = 3: give 1, 2 or 4"
             raise InputFileError(msg)

@@ -29,11 +29,12 @@ KEYS = {
     "MaxActiveTransactions": "max_active_transactions",
     "HighWatermark": "high_watermark",
     "LowWatermark": "low_watermark",
+    "RefreshManagement": "refresh_management",
 }
 """DRAMSys' keys of an mcconfig file and ours."""
 IGNORED = {
-    "RefreshManagement", "ArbitrationDelayFw", "ArbitrationDelayBw", "ThinkDelayFw",
-    "ThinkDelayBw", "PhyDelayFw", "PhyDelayBw", "BlockingReadDelay", "BlockingWriteDelay",
+    "ArbitrationDelayFw", "ArbitrationDelayBw", "ThinkDelayFw", "ThinkDelayBw", "PhyDelayFw",
+    "PhyDelayBw", "BlockingReadDelay", "BlockingWriteDelay",
 }  # fmt: skip
 """Keys that must be absent, false or zero: the engine has no such delays."""
 OURS_ONLY = ("page_timeout_ck", "row_hit_cap", "starvation_cap_ck", "channels", "ranks")

@@ -24,6 +24,7 @@ from trimtab_hardware.dram.result import (
     REF,
     REFPB,
     REFSB,
+    RFMSB,
     WR,
     WRA,
 )
@@ -145,7 +146,7 @@ def step(w: Any, c: Any, code: int, b: int, t: int, off_read: int, off_write: in
         close_all(w, t)
     elif code == REF:
         refresh_all(w, c, t)
-    elif code in (REFPB, REFSB):
+    elif code in (REFPB, REFSB, RFMSB):
         w.bank_refs += 1
     elif code in (PDE, PDX):
         power(w, code, t)

@@ -14,6 +14,8 @@ from trimtab_hardware.dram.part import STANDARDS, Part
 from trimtab_hardware.dram.timing import Rail, Timing
 from trimtab_hardware.dram.user_files import parse_json, read_text
 
+MANAGEMENT = ("RAAIMT", "RAAMMT", "RAADEC")
+"""Keys of refresh management."""
 CURRENTS = (
     "idd2n", "idd2p0", "idd2p1", "idd3n", "idd3p0", "idd3p1", "idd4r", "idd4w", "idd5", "idd6",
 )  # fmt: skip
@@ -138,6 +140,9 @@ def _part_from_memspec(document: Any, path: Path) -> Part:
     else:
         tck_ps = times.number("tCK")
         mhz = 1e6 / (tck_ps if tck_ps > 1 else tck_ps * 1e12)
+    for key in MANAGEMENT:  # DRAMSys has them among the figures of the architecture
+        if key in shape_table.body:
+            times.body.setdefault(key, shape_table.body[key])
     timing = _memspec_timing(path, times, standard, shape["burst_length"] // 2)
     rails = _memspec_rails(path, top.body.get("mempowerspec"))
     name = str(top.body.get("memoryId", path.stem))
@@ -162,6 +167,7 @@ def _memspec_timing(path: Path, t: _Table, standard: str, burst: int) -> Timing:
     optional = {
         "rfc_pb": ("RFCPB", "RFCSB", "RFCsb"), "refi_pb": ("REFIPB", "REFISB", "REFIsb"),
         "rrefd": ("RREFD", "REFSBRD"), "rp_ab": ("RPAB",), "dqsck": ("DQSCK",),
+        **{name.lower(): (name,) for name in MANAGEMENT},
     }  # fmt: skip
     defaults = {
         "cke": ("CKE",), "ckesr": ("CKESR", "SR"), "xp": ("XP",), "xpdll": ("XPDLL",),

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 COMMANDS = (
     "NOP", "RD", "WR", "RDA", "WRA", "ACT", "PRE", "PREAB", "REF", "REFPB", "REFSB", "PDE", "PDX",
+    "RFMSB",
 )  # fmt: skip
 """Names of the command codes in a `CommandTrace`."""
-NOP, RD, WR, RDA, WRA, ACT, PRE, PREAB, REF, REFPB, REFSB, PDE, PDX = range(len(COMMANDS))
+NOP, RD, WR, RDA, WRA, ACT, PRE, PREAB, REF, REFPB, REFSB, PDE, PDX, RFMSB = range(len(COMMANDS))
 
 
 LIMITS = {
@@ -33,7 +34,7 @@ class CommandTrace:
         channel: Channel, int8.
         rank: Rank, int8.
         bank: Bank of the rank (group · banks/group + bank); -1 for commands to a whole rank,
-            and for REFSB the bank within every group, int16.
+            and for REFSB and RFMSB the bank within every group, int16.
         row: Row, -1 where the command names none, int32.
         request: Index of the request in the trace, -1 for refresh, int64.
     """

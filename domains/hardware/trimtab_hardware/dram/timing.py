@@ -54,6 +54,9 @@ class Timing:
         act_ck: Command-bus cycles of an ACT.
         cas_ck: Command-bus cycles of a column command.
         pre_ck: Command-bus cycles of a precharge or refresh.
+        raaimt: Activations of a bank from which it wants refresh management (JESD79-5, MR58).
+        raammt: Activations at which it takes no further one before that (MR58).
+        raadec: Activations that a refresh takes off the count (MR59).
     """
 
     rl: int
@@ -95,6 +98,9 @@ class Timing:
     act_ck: int = 1
     cas_ck: int = 1
     pre_ck: int = 1
+    raaimt: int = 0
+    raammt: int = 0
+    raadec: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -102,6 +108,9 @@ class Timing:
             if not isinstance(value, int) or value < 0:
                 msg = f"timing {field.name} = {value!r} is not a count of cycles: give an int >= 0"
                 raise InputFileError(msg)
+        if self.raaimt and self.raammt < self.raaimt:
+            msg = f"timing raammt = {self.raammt} is below raaimt = {self.raaimt}: see MR58"
+            raise InputFileError(msg)
         if self.refi and self.rfc >= self.refi:
             msg = (
                 f"timing rfc = {self.rfc} is not below refi = {self.refi}: "

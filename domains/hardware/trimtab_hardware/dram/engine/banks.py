@@ -16,6 +16,7 @@ from trimtab_hardware.dram.engine.state import (
     GRP_FR_FCFS_WM,
     NEVER,
     NO_REQUEST,
+    NONE,
     OPEN_ADAPTIVE,
     index,
     inner,
@@ -179,13 +180,13 @@ def must_take_oldest(s: Any, c: Any, q: Array, b: int) -> bool:
 
 
 @rare
-def of_current_direction(s: Any, q: Array, b: int, hits: bool) -> int:
-    """Requests (or hits) of the bank in the current request's direction."""
+def of_current_direction(s: Any, q: Array, b: int, row: int) -> int:
+    """Requests of the bank to a row (-1: any) in the current request's direction."""
     write = q[index(s.current[b])].write
     found = 0
     r = s.head[b]
     while r >= 0:
-        if q[index(r)].write == write and (not hits or q[index(r)].row == s.row[b]):
+        if q[index(r)].write == write and (row < 0 or q[index(r)].row == row):
             found += 1
         r = q[index(r)].younger
     return found
@@ -197,7 +198,7 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
     if c.scheduler == FIFO:
         return bool(s.length[b] >= 2 and q[index(q[index(s.head[b])].younger)].row == s.row[b])
     if c.scheduler >= GRP_FR_FCFS:
-        return bool(of_current_direction(s, q, b, True) >= 2)
+        return bool(of_current_direction(s, q, b, s.row[b]) >= 2)
     return bool(s.hits[b] >= 2)
 
 
@@ -205,7 +206,7 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
 def closes(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether a column command of the bank carries an auto-precharge."""
     if c.page == OPEN_ADAPTIVE:
-        if c.scheduler >= GRP_FR_FCFS and of_current_direction(s, q, b, False) < 2:
+        if c.scheduler >= GRP_FR_FCFS and of_current_direction(s, q, b, NONE) < 2:
             return False
         return bool(s.length[b] >= 2 and not further_hit(s, c, q, b))
     return bool(c.page == CLOSED_ADAPTIVE and not further_hit(s, c, q, b))
@@ -244,12 +245,15 @@ def evaluate(s: Any, c: Any, q: Array, b: int) -> None:
             s.current[b] = r
         if s.current[b] >= 0:
             command = next_command(s, c, q, b)
-            plan(s, c, b, command, own_time(s, b, command), s.current[b])
+            if command == ACT and c.managed and s.activations[b] >= c.raammt:
+                hold(s, b)
+            else:
+                plan(s, c, b, command, own_time(s, b, command), s.current[b])
         else:
             hold(s, b)
     elif c.page_timeout and s.row[b] >= 0:
         last = max(s.pre_bank[b], s.used[b] + c.page_timeout)
-        plan(s, c, b, PRE, last, NO_REQUEST | int(np.int64(b)))
+        plan(s, c, b, int(np.int64(PRE)), last, NO_REQUEST | int(np.int64(b)))
     else:
         hold(s, b)
 

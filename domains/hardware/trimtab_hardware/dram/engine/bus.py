@@ -13,7 +13,7 @@ from trimtab_hardware.dram.engine.state import (
     inner,
     rare,
 )
-from trimtab_hardware.dram.result import ACT, NOP, PRE, PREAB, RD, RDA, REF, REFSB, WRA
+from trimtab_hardware.dram.result import ACT, NOP, PRE, PREAB, RD, RDA, REF, REFPB, WRA
 
 
 @inner
@@ -67,7 +67,7 @@ def bank_refresh_time(s: Any, c: Any, rank: int) -> int:
         return int(s.pre_bank[b])
     time = max(s.shared[ACTS + rank * c.groups_per_rank], s.bank_refresh_rank[rank])
     time = max(time, s.act_at[rank] + c.rrd_l)
-    end = (rank + 1) * c.banks_per_rank if s.refresh_cmd[rank] == REFSB else b + 1
+    end = (rank + 1) * c.banks_per_rank if s.refresh_cmd[rank] != REFPB else b + 1
     for other in range(b, end, c.banks_per_group):
         time = max(time, s.act_bank[other])
     return int(time)
@@ -86,11 +86,14 @@ def delay_after_bank_refresh(s: Any, c: Any, rank: int) -> None:
     """Consequences of a refresh of one bank, or of one bank of every group, now."""
     b = s.refresh_bank[rank]
     s.bus = s.now + c.pre_ck
-    end = (rank + 1) * c.banks_per_rank if s.refresh_cmd[rank] == REFSB else b + 1
+    end = (rank + 1) * c.banks_per_rank if s.refresh_cmd[rank] != REFPB else b + 1
     for other in range(b, end, c.banks_per_group):
         s.act_bank[other] = max(s.act_bank[other], s.now + c.rfc_pb)
     delay_rank(s, c, ACTS, rank, s.now + c.rrefd)
-    s.bank_refresh_rank[rank] = max(s.bank_refresh_rank[rank], s.now + c.rfc_pb)
+    done = s.now + c.rfc_pb
+    s.bank_refresh_rank[rank] = max(s.bank_refresh_rank[rank], done)
+    s.preab_rank[rank] = max(s.preab_rank[rank], done)
+    s.ref_rank[rank] = max(s.ref_rank[rank], done)
     s.pde_rank[rank] = max(s.pde_rank[rank], s.now + c.refpden)
 
 

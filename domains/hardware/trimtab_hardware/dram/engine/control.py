@@ -24,8 +24,14 @@ from trimtab_hardware.dram.engine.bus import (
     refresh_time,
 )
 from trimtab_hardware.dram.engine.events import notify_at, notify_now, post_front
+from trimtab_hardware.dram.engine.management import count_activation, relieve
 from trimtab_hardware.dram.engine.power import evaluate_power, power_time, switch_power
-from trimtab_hardware.dram.engine.refresh import after_bank_refresh, after_refresh, evaluate_refresh
+from trimtab_hardware.dram.engine.refresh import (
+    after_bank_refresh,
+    after_refresh,
+    decide_refresh,
+    may_refresh,
+)
 from trimtab_hardware.dram.engine.state import (
     ACCEPTED,
     BANKWISE,
@@ -38,6 +44,7 @@ from trimtab_hardware.dram.engine.state import (
     NEAR,
     NEVER,
     NO_REQUEST,
+    NONE,
     READ_WRITE,
     RESP,
     WAKE,
@@ -46,7 +53,7 @@ from trimtab_hardware.dram.engine.state import (
     rare,
     spliced,
 )
-from trimtab_hardware.dram.result import ACT, NOP, PDX, PRE, PREAB, RDA, REF, WRA
+from trimtab_hardware.dram.result import ACT, NOP, PDX, PRE, PREAB, RDA, REF, RFMSB, WRA
 
 Array = np.ndarray[Any, Any]
 
@@ -89,7 +96,8 @@ def first_rank_time(s: Any, c: Any) -> int:
 @spliced
 def act(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> None:
     """Refresh, issue a command, and look ahead."""
-    evaluate_refresh(s, c)
+    if may_refresh(s):
+        decide_refresh(s, c)
     if s.all_dirty or c.starvation_cap:
         reevaluate_all(s, c, q)
     if c.power_down:
@@ -101,7 +109,8 @@ def act(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> Non
         evaluate(s, c, q, index(s.issued_bank))
     if s.stale or s.best_time < s.now:
         select(s, c, q)
-    evaluate_refresh(s, c)
+    if may_refresh(s):
+        decide_refresh(s, c)
     if c.power_down:
         evaluate_power(s, c)
 
@@ -259,7 +268,7 @@ def issue_last(s: Any, c: Any, log: Array) -> None:
 @rare
 def issue_power(s: Any, c: Any, rank: int, log: Array) -> None:
     """Issue the rank's power command."""
-    write_log(s, log, s.power_cmd[rank], rank, -1, -1)
+    write_log(s, log, s.power_cmd[rank], rank, NONE, NONE)
     switch_power(s, c, rank)
 
 
@@ -284,15 +293,18 @@ def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
     command = s.refresh_cmd[rank]
     if command not in (REF, PREAB):
         b = s.refresh_bank[rank]
-        write_log(s, log, command, rank, b, -1)
+        write_log(s, log, command, rank, b, NONE)
         if command == PRE:
             delay_after_pre(s, c, index(b), index(rank))
             precharge(s, index(b))
         else:
             delay_after_bank_refresh(s, c, rank)
-            after_bank_refresh(s, c, rank)
+            if command == RFMSB:
+                relieve(s, c, b, c.banks_per_group, c.raaimt)
+            else:
+                after_bank_refresh(s, c, rank)
         return
-    write_log(s, log, command, rank, -1, -1)
+    write_log(s, log, command, rank, NONE, NONE)
     if command == REF:
         delay_after_ref(s, c, rank)
         after_refresh(s, c, rank)
@@ -318,6 +330,8 @@ def issue_bank(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array)
         s.row[b] = q[index(r)].row
         s.keep[b] = 1
         s.passes[b] = 0
+        if c.managed:
+            count_activation(s, c, index(b))
         find_hits(s, c, q, b)
     elif command == PRE:
         delay_after_pre(s, c, b, index(rank))

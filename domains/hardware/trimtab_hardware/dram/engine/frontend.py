@@ -24,6 +24,7 @@ from trimtab_hardware.dram.engine.state import (
     HANDOVER,
     IDLE,
     NEVER,
+    NEXT_CYCLE,
     QUEUE,
     RESP,
     RESPONSE,
@@ -197,11 +198,11 @@ def queued_front(s: Any, c: Any, q: Array, h: Array, returns: Array, message: in
         s.queue_tail += 1
         if not s.channel_busy:
             s.channel_busy = 1
-            hand_first(s, h, s.accepted_at == s.now)
+            hand_first(s, h, np.int64(s.accepted_at == s.now))
     elif message == ACCEPTED:
         s.accepted_at = s.now
         if s.queue_head < s.queue_tail:
-            hand_first(s, h, True)
+            hand_first(s, h, NEXT_CYCLE)
         else:
             s.channel_busy = 0
     elif message == RESP:
@@ -223,7 +224,7 @@ def enter(s: Any, q: Array, r: int) -> None:
 
 
 @inner
-def hand_first(s: Any, h: Array, later: bool) -> None:
+def hand_first(s: Any, h: Array, later: Any) -> None:
     """Hand over the head of the queue, now or in the next cycle: the queue is in trace order."""
     s.register = s.queue_head
     s.queue_head += 1
@@ -242,7 +243,7 @@ def take_back(s: Any, c: Any, q: Array, h: Array, returns: Array) -> None:
     s.returned_tail += 1
     if not s.source_busy and eligible(s, c, q):
         s.source_busy = 1
-        give(s, c, h, returns, s.done_at == s.now)
+        give(s, c, h, returns, np.int64(s.done_at == s.now))
 
 
 @inner
@@ -255,7 +256,7 @@ def eligible(s: Any, c: Any, q: Array) -> bool:
 
 
 @rare
-def give(s: Any, c: Any, h: Array, returns: Array, later: bool) -> None:
+def give(s: Any, c: Any, h: Array, returns: Array, later: Any) -> None:
     """Send the eligible response to the source, now or in the next cycle."""
     r = s.returned_head
     if c.arbiter == ARBITER_FIFO:
@@ -279,6 +280,6 @@ def leave(s: Any, c: Any, q: Array, h: Array, returns: Array) -> None:
     else:
         s.active -= 1
     if eligible(s, c, q):
-        give(s, c, h, returns, True)
+        give(s, c, h, returns, NEXT_CYCLE)
     else:
         s.source_busy = 0

@@ -12,10 +12,12 @@ from trimtab_hardware.dram.result import NOP, PDE, PDX
 @rare
 def has_work(s: Any, c: Any, rank: int) -> bool:
     """Whether a request is stored for the rank, or it must refresh."""
-    work = s.refresh_cmd[rank] != NOP
+    if s.refresh_cmd[rank] != NOP:
+        return True
     for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
-        work |= s.length[b] > 0
-    return bool(work)
+        if s.length[b] > 0:
+            return True
+    return False
 
 
 @rare

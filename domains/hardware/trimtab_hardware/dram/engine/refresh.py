@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from trimtab_hardware.dram.engine.banks import hold
-from trimtab_hardware.dram.engine.state import ALL_BANK, NEVER, SAME_BANK, index, inner, rare
-from trimtab_hardware.dram.result import NOP, PRE, PREAB, REF, REFPB, REFSB
+from trimtab_hardware.dram.engine.management import close_unit, is_idle, manage, relieve
+from trimtab_hardware.dram.engine.state import (
+    ALL_BANK,
+    FOR_REFRESH,
+    NEVER,
+    SAME_BANK,
+    index,
+    inner,
+    rare,
+)
+from trimtab_hardware.dram.result import NOP, PREAB, REF, REFPB, REFSB
 
 
 @inner
-def evaluate_refresh(s: Any, c: Any) -> None:
-    """Decide each rank's refresh command if any has one, or needs one."""
-    if s.refreshing or s.now >= s.next_due:
-        decide_refresh(s, c)
+def may_refresh(s: Any) -> bool:
+    """Whether a rank has a refresh command, or may need one."""
+    return bool(s.refreshing or s.now >= s.next_due or s.worn)
 
 
 @rare
@@ -26,6 +36,8 @@ def decide_refresh(s: Any, c: Any) -> None:
                 due_refresh(s, c, rank)
             else:
                 due_bank_refresh(s, c, rank)
+        if s.worn and s.refresh_cmd[rank] == NOP:
+            manage(s, c, rank)
     s.refreshing = 0
     s.next_due = NEVER
     for rank in range(c.ranks):
@@ -62,19 +74,20 @@ def due_refresh(s: Any, c: Any, rank: int) -> None:
 @rare
 def is_busy(s: Any, c: Any, rank: int) -> bool:
     """Whether a bank of the rank works for a request."""
-    busy = False
     for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
-        busy |= s.current[b] >= 0
-    return bool(busy)
+        if s.current[b] >= 0:
+            return True
+    return False
 
 
 @rare
 def has_open(s: Any, c: Any, rank: int) -> bool:
     """Whether a bank of the rank has an open row."""
-    found = False
-    for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
-        found |= s.row[b] >= 0
-    return bool(found)
+    end = (rank + 1) * c.banks_per_rank
+    for b in range(rank * c.banks_per_rank, end):  # noqa: SIM110 - not in Numba
+        if s.row[b] >= 0:
+            return True
+    return False
 
 
 @rare
@@ -104,12 +117,8 @@ def idle_unit(s: Any, c: Any, rank: int) -> int:
     """First unit without a request at work that this round has not refreshed; -1 if none."""
     first = rank * c.banks_per_rank
     for unit in range(c.units):
-        if not s.refreshed[rank, unit]:
-            idle = True
-            for b in range(first + unit, first + c.banks_per_rank, c.units):
-                idle = idle and s.current[b] < 0
-            if idle:
-                return int(unit)
+        if not s.refreshed[rank, unit] and is_idle(s, c, first + unit, c.units):
+            return int(unit)
     return -1
 
 
@@ -119,7 +128,7 @@ def hold_unit(s: Any, c: Any, rank: int, idle: int) -> int:
     first = rank * c.banks_per_rank
     unit = -1
     for k in range(c.units):
-        if s.blocked_bank[first + k]:
+        if s.blocked_bank[first + k] == FOR_REFRESH:
             unit = k
     if unit < 0:
         unit = idle
@@ -128,7 +137,7 @@ def hold_unit(s: Any, c: Any, rank: int, idle: int) -> int:
         while s.refreshed[rank, unit]:
             unit += 1
     for b in range(first + unit, first + c.banks_per_rank, c.units):
-        s.blocked_bank[b] = 1
+        s.blocked_bank[b] = FOR_REFRESH
         hold(s, index(b))
     return int(unit)
 
@@ -136,14 +145,8 @@ def hold_unit(s: Any, c: Any, rank: int, idle: int) -> int:
 @rare
 def command_for_unit(s: Any, c: Any, rank: int, unit: int) -> None:
     """Precharge an open bank of the unit, or refresh it."""
-    first = rank * c.banks_per_rank
     s.refresh_cmd[rank] = REFSB if c.refresh == SAME_BANK else REFPB
-    s.refresh_bank[rank] = first + unit
-    for b in range(first + unit, first + c.banks_per_rank, c.units):
-        if s.row[b] >= 0:
-            s.refresh_cmd[rank] = PRE
-            s.refresh_bank[rank] = b
-            return
+    close_unit(s, c, rank, unit, c.units)
 
 
 @rare
@@ -151,12 +154,11 @@ def after_bank_refresh(s: Any, c: Any, rank: int) -> None:
     """A refresh of one unit has been issued."""
     first = rank * c.banks_per_rank
     unit = s.refresh_bank[rank] - first
+    if c.managed:
+        relieve(s, c, s.refresh_bank[rank], c.units, c.raadec)
     s.refreshed[rank, unit] = 1
-    done = 0
-    for k in range(c.units):
-        done += s.refreshed[rank, k]
-    for k in range(c.units):
-        s.refreshed[rank, k] *= done < c.units
+    if not any_left(s, c, rank):
+        s.refreshed[rank, :] = 0
     for b in range(first + unit, first + c.banks_per_rank, c.units):
         s.blocked_bank[b] = 0
     if s.pulled[rank]:
@@ -170,6 +172,15 @@ def after_bank_refresh(s: Any, c: Any, rank: int) -> None:
 
 
 @rare
+def any_left(s: Any, c: Any, rank: int) -> bool:
+    """Whether this round has a unit left to refresh."""
+    for unit in range(c.units):  # noqa: SIM110 - not in Numba
+        if not s.refreshed[rank, unit]:
+            return True
+    return False
+
+
+@rare
 def block(s: Any, c: Any, rank: int) -> None:
     """Hold every bank of the rank until its refresh."""
     s.blocked[rank] = 1
@@ -180,6 +191,8 @@ def block(s: Any, c: Any, rank: int) -> None:
 @rare
 def after_refresh(s: Any, c: Any, rank: int) -> None:
     """A REF has been issued."""
+    if c.managed:
+        relieve(s, c, rank * c.banks_per_rank, np.int64(1), c.raadec)
     s.blocked[rank] = 0
     if s.pulled[rank]:
         s.flex[rank] -= 1

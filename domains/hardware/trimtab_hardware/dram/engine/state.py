@@ -48,9 +48,15 @@ BEGIN, QUEUE, ACCEPTED, RESP, RETURN, DONE = _codes(1, 6)
 ACCEPT, RESPONSE = _codes(1, 2)
 """Messages to the source."""
 
+NONE = _codes(-1, 1)[0]
+"""No bank, no request."""
+NEXT_CYCLE = _codes(1, 1)[0]
+"""A delay."""
 ACTS, READS, WRITES, FREE = (GROUPS * lane for lane in _codes(0, 4))
 """Lanes of earliest times that banks of a group share; the last one never delays."""
 
+FOR_REFRESH, FOR_MANAGEMENT = 1, 2
+"""What a bank is blocked for; 0 if it is not."""
 RUNNING, PAUSED, LOG_FULL, HEAP_FULL, STUCK = range(5)
 """Why the loop returned."""
 
@@ -69,7 +75,7 @@ PARAMETERS = np.dtype(
             "groups_per_rank "
             "page scheduler buffer size reorder_responses refresh postponed pulled_in arbiter "
             "max_active strict high low power_down power_down_timeout page_timeout row_hit_cap "
-            "starvation_cap capped gated timed units"
+            "starvation_cap capped gated timed units managed raaimt raammt raadec"
         ),
         ("rank_of", np.int64, BANKS),
         ("group_of", np.int64, BANKS),
@@ -102,6 +108,8 @@ STATE = np.dtype(
             "stale all_dirty issued_bank best_time best_bank bus log_size "
             # refresh of any rank: under way, or earliest due
             "refreshing next_due "
+            # banks that want refresh management
+            "worn "
             # whether a comparison with a limit of the configuration ever held
             "size_met postponed_met pulled_in_met active_met"
         ),
@@ -151,6 +159,7 @@ STATE = np.dtype(
         ("refresh_bank", np.int64, RANKS),
         ("refreshed", np.int64, (RANKS, BANKS)),
         ("blocked_bank", np.int64, BANKS),
+        ("activations", np.int64, BANKS),
         # power-down by rank
         ("asleep", np.int64, RANKS),
         ("power_cmd", np.int64, RANKS),
