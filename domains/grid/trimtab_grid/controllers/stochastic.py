@@ -31,9 +31,10 @@ from trimtab_grid.controllers.value_fit import (
     fit,
     fit_day,
     place,
+    season_of,
 )
 from trimtab_grid.controllers.view import GridController, Seen
-from trimtab_grid.dp import CostToGo, Planner
+from trimtab_grid.dp import MARGIN_KW, CostToGo, Planner
 from trimtab_grid.episodes import Episodes
 from trimtab_grid.objective import stored_energy_price_l_per_kwh
 from trimtab_grid.plant import Plant
@@ -46,7 +47,9 @@ PAST_SEEDS: Final = 1_000_000_000
 """First seed of past years; evaluations count from 0."""
 PLANNING_MIN: Final = 15.0
 PAST_STEPS: Final = 17_520
-_SAMPLES, _DAYS_AROUND = 300, 15.0
+LONG_H, SEASONS, PAST_YEARS = 2160.0, 12, 18
+"""Episodes longer than this have values per season; from so many past years."""
+_SAMPLES, _DAY_SAMPLES, _DAYS_AROUND = 700, 100, 15.0
 
 
 def planning_plant(plant: Plant, arrays: PlantArrays, step_min: float) -> Plant:
@@ -87,27 +90,29 @@ def coarse_planner(
 def past_of(scenario: GridScenario, plant: Plant) -> Past:
     """Generated past: whole years, or the same season where an episode is short."""
     step_min = planning_step_min(scenario.step_min)
-    hours = scenario.horizon_h if scenario.horizon_h > 2160.0 else 24.0 * (2.0 * _DAYS_AROUND)  # noqa: PLR2004
+    hours = 8760.0 if scenario.horizon_h > LONG_H else 24.0 * (2.0 * _DAYS_AROUND)
     first = scenario.data.first_day
-    if hours < scenario.horizon_h or scenario.horizon_h <= 2160.0:  # noqa: PLR2004
+    if scenario.horizon_h <= LONG_H:
         first = (first - 1 - int(_DAYS_AROUND)) % 365 + 1
     data = scenario.data.model_copy(update={"first_day": first})
     steps = round(hours * 60.0 / step_min)
+    whole_year = hours > LONG_H
     past = scenario.model_copy(
         update={"step_min": step_min, "horizon_h": steps * step_min / 60.0, "data": data}
     )
     episodes = Episodes(past, plant)
-    count = max(1, round(PAST_STEPS / steps))
+    count = PAST_YEARS if whole_year else max(1, round(PAST_STEPS / steps))
     seeds = PAST_SEEDS + np.arange(count)
     bank = episodes.bank(seeds, np.zeros(count, np.int64))[:, 1:]
-    hour, _ = clock(episodes.start + timedelta(minutes=step_min), step_min, steps)
+    hour, day = clock(episodes.start + timedelta(minutes=step_min), step_min, steps)
     flat = bank.reshape(-1, 3)
-    return Past(flat[:, 0].copy(), flat[:, 1] + flat[:, 2], np.tile(hour, count))
+    free = flat[:, 1] + flat[:, 2]
+    return Past(flat[:, 0].copy(), free, np.tile(hour, count), np.tile(day, count))
 
 
 @lru_cache(maxsize=8)
-def _fitted(text: str) -> Values:
-    """Values of a scenario, from its JSON; the same for every process."""
+def _fitted(text: str) -> tuple[Values, ...]:
+    """Values of each season of a scenario, from its JSON; the same for every process."""
     scenario = GridScenario.model_validate_json(text)
     plant = scenario.resolved_plant()
     arrays = plant_arrays(plant, scenario.step_min)
@@ -117,10 +122,11 @@ def _fitted(text: str) -> Values:
         start = Episodes(scenario, plant).start + timedelta(minutes=scenario.step_min)
         last_hour = (start.hour + start.minute / 60.0 + scenario.horizon_h) % 24.0
         step_h = planning_step_min(scenario.step_min) / 60.0
-        return fit_day(planner, past, (last_hour - step_h) % 24.0, _SAMPLES // 3, seed=0)
-    passes = 2 if scenario.step_min >= 60.0 else 4  # noqa: PLR2004
+        last_block = (last_hour - step_h) % 24.0
+        return (fit_day(planner, past, last_block, _DAY_SAMPLES, seed=0),)
     price = stored_energy_price_l_per_kwh(plant)
-    return fit(planner, past, price, passes, _SAMPLES, seed=0)
+    seasons = SEASONS if scenario.horizon_h > LONG_H else 1
+    return fit(planner, past, price, _SAMPLES, seed=0, seasons=seasons)
 
 
 class StochasticProgram(GridController):
@@ -143,7 +149,7 @@ class StochasticProgram(GridController):
         nodes = len(self._planner.graph.states)
         first = np.arange(nodes)[None, :] * LEVELS
         self._after = CostToGo(
-            first, first + LEVELS, np.tile(self._values.levels, nodes), np.zeros(nodes * LEVELS)
+            first, first + LEVELS, np.tile(self._values[0].levels, nodes), np.zeros(nodes * LEVELS)
         )
 
     def reset(
@@ -160,24 +166,29 @@ class StochasticProgram(GridController):
         slow = np.where(np.isnan(self._slow), seen.free_kw, self._slow)
         self._slow = self._kept * slow + (1.0 - self._kept) * seen.free_kw
         hour = np.arctan2(seen.step_hint[:, 0], seen.step_hint[:, 1]) * 12.0 / math.pi % 24.0
-        expected = features(seen.load_kw, seen.free_kw, self._slow, hour) @ self._values.weights
-        at, block = place(self._values, expected), block_of(hour, len(self._values.cost))
+        year = np.arctan2(seen.step_hint[:, 2], seen.step_hint[:, 3]) / (2.0 * math.pi) % 1.0
+        season = season_of(year * 365.0, len(self._values))
+        known = features(seen.load_kw, seen.free_kw, self._slow, hour)
         command, battery = np.zeros((count, self.units), np.int64), np.zeros(count)
         for row in np.flatnonzero(obs.alive[:, 0]):
-            command[row], battery[row] = self._decide(
-                obs, seen, int(row), int(block[row]), float(at[row])
-            )
+            values = self._values[season[row]]
+            at = float(place(values, known[row] @ values.weights))
+            block = int(block_of(hour[row], len(values.cost)))
+            self._set_after(values, block, at)
+            command[row], battery[row] = self._decide(obs, seen, int(row))
         return self.action(obs, command, battery)
 
-    def _decide(
-        self, obs: Obs, seen: Seen, row: int, block: int, at: float
-    ) -> tuple[IntArray, float]:
+    def _set_after(self, values: Values, block: int, at: float) -> None:
+        """Costs-to-go after the coming step at a place between two knots."""
+        for node in range(len(self._planner.graph.states)):
+            blend(values, block, at, node, self._after.y[node * LEVELS :][:LEVELS])
+
+    def _decide(self, obs: Obs, seen: Seen, row: int) -> tuple[IntArray, float]:
         planner = self._planner
         stage = planner.stage
         stage.load_kw[0], stage.renewable_kw[0] = seen.load_kw[row], seen.free_kw[row]
-        stage.reserve_kw[0] = float(self.plant.reserve_load_share) * seen.load_kw[row]
-        for node in range(len(planner.graph.states)):
-            blend(self._values, block, at, node, self._after.y[node * LEVELS :][:LEVELS])
+        share = float(self.plant.reserve_load_share)
+        stage.reserve_kw[0] = share * seen.load_kw[row] + (MARGIN_KW if share > 0.0 else 0.0)
         stored = stored_kwh(self.plant, float(seen.soc[row]))
         stored = min(max(stored, planner.store.low_kwh), planner.store.high_kwh)
         node = self._steering.node(seen, row)

@@ -1,4 +1,4 @@
-"""Stochastic dynamic programming on past data: costs-to-go by time of day and expected net load.
+"""Stochastic dynamic programming on past data: costs-to-go by season, hour and expected net load.
 
 The exogenous state is one number, the net load (load less renewables) that a linear regression
 expects for the next step, interpolated between `knots` of it, and the block of the day. Samples
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from trimtab.contracts.spec import FloatArray, IntArray
+from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 
 from trimtab_grid.dp import HELD_CAPACITY, Planner, held_cost, node_cost
 from trimtab_grid.pwl import CAPACITY, jitted, value
@@ -23,8 +23,12 @@ from trimtab_grid.stage import MAX_SEGMENTS, Outputs, Stage, Store, step_cost
 from trimtab_grid.unit_graph import Links
 
 BLOCKS: Final = 24
-KNOTS: Final = 10
+KNOTS: Final = 20
 LEVELS: Final = 25
+FIRST_PASSES, MORE_PASSES, AROUND_DAYS = 3, 1, 20.0
+"""Passes through the day in the first season and from there to the next; days around the middle of
+a season that teach it."""
+_DAYS: Final = 365.0
 
 
 class Values(NamedTuple):
@@ -51,11 +55,13 @@ class Past:
         load_kw: [T].
         free_kw: available renewables, [T].
         hour: hour of the day, [T].
+        day: day of the year, [T].
     """
 
     load_kw: FloatArray
     free_kw: FloatArray
     hour: FloatArray
+    day: FloatArray
 
 
 def smoothed(values: FloatArray, kept: float) -> FloatArray:
@@ -88,24 +94,41 @@ def place(values: Values, expected_kw: FloatArray) -> FloatArray:
     return np.minimum(at, values.knots.size - 1 - 1e-9)
 
 
+def season_of(day: FloatArray, seasons: int) -> IntArray:
+    """Season, [T], of so many equal ones, that days of the year lie in."""
+    return np.floor(day * seasons / _DAYS + 1e-9).astype(np.int64) % seasons
+
+
 def fit(
-    planner: Planner, past: Past, price_l_kwh: float, passes: int, samples: int, seed: int
-) -> Values:
-    """Costs-to-go of every day alike, for long episodes.
+    planner: Planner, past: Past, price_l_kwh: float, samples: int, seed: int, seasons: int
+) -> tuple[Values, ...]:
+    """Costs-to-go of each season, for long episodes: within one, every day is alike.
 
     Args:
         planner: graph, battery, and the past's steps as its stage.
         past: the same steps.
         price_l_kwh: first guess of what stored energy is worth.
-        passes: backwards through the day.
         samples: steps drawn per block and pass.
         seed: of the draws.
+        seasons: how many, of equal length.
     """
-    values, expected = _start(planner, past, BLOCKS)
-    values.cost[:] = -price_l_kwh * (values.levels - values.levels[0])
-    order = list(range(BLOCKS - 1, -1, -1)) * passes
-    _backwards(planner, past, values, expected, order, samples, seed)
-    return values
+    found: list[Values] = []
+    for season in range(seasons):
+        apart = np.abs((past.day / _DAYS - (season + 0.5) / seasons + 0.5) % 1.0 - 0.5)
+        near = apart * _DAYS <= AROUND_DAYS if seasons > 1 else np.ones(past.day.size, bool)
+        values, expected = _start(planner, past, BLOCKS, near)
+        guess = -price_l_kwh * (values.levels - values.levels[0])
+        values.cost[:] = found[-1].cost if _alike(found, values) else guess
+        passes = MORE_PASSES if _alike(found, values) else FIRST_PASSES
+        order = list(range(BLOCKS - 1, -1, -1)) * passes
+        _backwards(planner, past, values, expected, order, samples, seed, near)
+        found.append(values)
+    return tuple(found)
+
+
+def _alike(found: list[Values], values: Values) -> bool:
+    """Whether the last season's costs can be gone on from."""
+    return bool(found) and found[-1].cost.shape == values.cost.shape
 
 
 def fit_day(planner: Planner, past: Past, last_hour: float, samples: int, seed: int) -> Values:
@@ -114,22 +137,24 @@ def fit_day(planner: Planner, past: Past, last_hour: float, samples: int, seed: 
     One block per step, the terminal term after the last.
     """
     blocks = round(24.0 / planner.stage.step_h)
-    values, expected = _start(planner, past, blocks)
+    everywhere = np.ones(past.day.size, bool)
+    values, expected = _start(planner, past, blocks, everywhere)
     values.cost[:] = np.interp(values.levels, planner.store.end_kwh, planner.store.end_l)
     last = int(block_of(np.array([last_hour]), blocks)[0])
     order = [(last - k) % blocks for k in range(1, blocks)]
-    _backwards(planner, past, values, expected, order, samples, seed)
+    _backwards(planner, past, values, expected, order, samples, seed, everywhere)
     return values
 
 
-def _start(planner: Planner, past: Past, blocks: int) -> tuple[Values, FloatArray]:
+def _start(planner: Planner, past: Past, blocks: int, near: BoolArray) -> tuple[Values, FloatArray]:
     """Regression, knots and levels with costs still to be filled, and expected net loads [T]."""
     slow = smoothed(past.free_kw, float(np.exp(-1.0)))
     seen = features(past.load_kw, past.free_kw, slow, past.hour)
-    net = past.load_kw - past.free_kw
-    weights = np.asarray(np.linalg.lstsq(seen[:-1], net[1:], rcond=None)[0], np.float64)
+    net, now = past.load_kw - past.free_kw, np.flatnonzero(near[:-1])
+    weights = np.asarray(np.linalg.lstsq(seen[now], net[now + 1], rcond=None)[0], np.float64)
     expected = np.asarray(seen @ weights)
-    knots = np.unique(np.quantile(expected, np.linspace(0.0, 1.0, KNOTS))).astype(np.float64)
+    ranks = np.linspace(0.0, 1.0, KNOTS)
+    knots = np.unique(np.quantile(expected[near], ranks)).astype(np.float64)
     if knots.size == 1:
         knots = knots + np.array([0.0, 1.0])
     low, high = planner.store.low_kwh, planner.store.high_kwh
@@ -147,13 +172,14 @@ def _backwards(
     order: list[int],
     samples: int,
     seed: int,
+    near: BoolArray,
 ) -> None:
-    """Update the blocks in `order` from steps whose predecessor lies in them."""
+    """Update the blocks in `order` from steps `near` whose predecessor lies in them."""
     at, block = place(values, expected), block_of(past.hour, len(values.cost))
     before = np.roll(block, 1)
     rng = np.random.default_rng(seed)
     for b in order:
-        steps = np.flatnonzero((before == b) & (np.arange(block.size) > 0))
+        steps = np.flatnonzero((before == b) & near & (np.arange(block.size) > 0))
         drawn = rng.choice(steps, min(samples, steps.size), replace=False)
         _update(planner, values, at, block, drawn, b)
 
