@@ -102,7 +102,10 @@ class EpisodeFigures:
         return np.array(self._queues, dtype=np.float64).reshape(shape) * VEHICLE_SPACE_M
 
     def _queue_p95_m(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        queues = self._queue_m()
+        queues = np.sort(self._queue_m(), axis=0)
         if not len(queues):
             return np.zeros(queues.shape[1])
-        return np.asarray(np.percentile(queues, 95.0, axis=0))
+        # linear between samples as `np.percentile`, which loads numpy.ma: 5 % of a short episode
+        below, share = divmod(0.95 * (len(queues) - 1), 1.0)
+        low, high = queues[int(below)], queues[min(int(below) + 1, len(queues) - 1)]
+        return np.asarray(low + (high - low) * share)

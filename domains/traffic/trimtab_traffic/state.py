@@ -156,10 +156,11 @@ class TrafficState:
         """Standing time of the vehicle nearest to each stop line, [links]; 0 without one."""
         seen = self.sightings(SIGHT_M)
         waits = np.zeros(int(self.first_link[-1]))
-        links, first = np.unique(seen.links, return_index=True)
+        head = np.full(len(waits), -1)
+        head[seen.links[::-1]] = np.arange(len(seen.links))[::-1]  # the nearest is written last
         wait_of = getter(self.simulation(), "vehicle", "getWaitingTime")
-        for link, vehicle in zip(links, first, strict=True):
-            waits[link] = wait_of(seen.vehicles[vehicle])
+        for link in np.flatnonzero(head >= 0):
+            waits[link] = wait_of(seen.vehicles[head[link]])
         return waits
 
     def sightings(self, radius_m: float) -> Sightings:
