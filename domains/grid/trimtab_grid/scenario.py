@@ -36,8 +36,8 @@ class DataSource(StrictModel):
         description="generated load and wind (synthetic); generated load with the wind of a "
         "typical year; or the user's own series",
     )
-    load: CommunityLoad = CommunityLoad()
-    climate: WindClimate = WindClimate()
+    load: CommunityLoad = Field(CommunityLoad(), description="the generated load")
+    climate: WindClimate = Field(WindClimate(), description="the generated wind")
     first_day: int = Field(1, ge=1, le=365, description="day of the year on which it begins")
     weather_file: DataFile | None = Field(None, description="TMY3 or EPW; Sand Point if empty")
     file: DataFile | None = Field(None, description="CSV or Excel of load_kw, wind_kw, pv_kw")
@@ -74,15 +74,17 @@ class GridScenario(StrictModel):
 
     plant: str | Plant = Field("plant-a", description="shipped plant by name, or written out")
     plant_file: DataFile | None = Field(None, description="plant file (YAML or JSON) instead")
-    data: DataSource = DataSource()
+    data: DataSource = Field(DataSource(), description="where load, wind and PV come from")
     step_min: float = Field(1.0, ge=MIN_STEP_MIN * (1 - 1e-9), le=60, description="step, min")
     horizon_h: float = Field(24.0, gt=0, le=8784, description="length of an episode, h")
-    forecast: ForecastSettings = ForecastSettings()
+    forecast: ForecastSettings = Field(
+        ForecastSettings(), description="what controllers are told of the coming steps"
+    )
     network: NetworkSettings | None = Field(
         None, description="AC network whose voltages and loadings are computed in every step"
     )
     shield: bool = Field(True, description="the proven shield stands before the plant")
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = Field((), description="faults to inject, for every seed alike")
     fuel_price: float = Field(1.5, gt=0, description="price of a litre, any currency")
     outer_grid: OuterGrid | None = Field(None, description="connection to a public grid")
 

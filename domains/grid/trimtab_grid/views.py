@@ -5,10 +5,10 @@ All but the bars are of one seed, the first, and of the cheapest controller unle
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from trimtab.contracts.comparison import Rows, by_controller, headline_bars
 from trimtab.contracts.figure import Axis, Bar, Figure, MapLine, Series
 from trimtab.contracts.records import EpisodeRecord
 
@@ -26,22 +26,18 @@ _TIME = Axis("time since begin", "h")
 _POWER = Axis("power", "kW")
 
 Points = Mapping[str, float]
-Rows = dict[str, list[EpisodeRecord]]
 
 
 def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
     """Figures of the finished episodes of a scenario, cheapest controller first."""
-    rows: Rows = defaultdict(list)
-    for record in records:
-        rows[record.controller].append(record)
+    rows = by_controller(records, HEADLINE)
     if not rows:
         return ()
     plant = problem.resolved_plant()
-    order = sorted(rows, key=lambda name: fmean(r.metrics[HEADLINE] for r in rows[name]))
-    guarded = [name for name in order if not name.endswith(BARE)] or order
+    guarded = [name for name in rows if not name.endswith(BARE)] or list(rows)
     firsts = {name: min(rows[name], key=lambda r: r.seed) for name in guarded}
     drawn = {name: record for name, record in firsts.items() if "load_kw" in record.details}
-    made = [_costs(order, rows), *_costs_of_the_shield(rows)]
+    made = [headline_bars(rows, HEADLINE, "cost", "L"), *_costs_of_the_shield(rows)]
     if drawn:
         best = next(iter(drawn))
         made += [_balance(plant, drawn[best]), _fuel(plant, drawn[best])]
@@ -49,24 +45,6 @@ def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Fi
             made.append(_charge(plant.battery, drawn))
         made += [_interventions(drawn), one_line_diagram(plant, drawn[best])]
     return tuple(made)
-
-
-def _costs(order: Sequence[str], rows: Rows) -> Figure:
-    bars = []
-    for name in order:
-        costs = [record.metrics[HEADLINE] for record in rows[name]]
-        best = name == order[0]
-        bars.append(Bar(name, fmean(costs), min(costs), max(costs), emphasis=best))
-    return Figure(
-        kind="bars",
-        title="Cost per controller",
-        alt=(
-            f"Mean cost over the seeds with best and worst seed. Lowest: {order[0]} with "
-            f"{bars[0].value:.0f} L; highest: {order[-1]} with {bars[-1].value:.0f} L."
-        ),
-        value_axis=Axis("cost", "L"),
-        bars=tuple(bars),
-    )
 
 
 def _costs_of_the_shield(rows: Rows) -> list[Figure]:

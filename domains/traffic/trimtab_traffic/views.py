@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 
-from trimtab.contracts.figure import Axis, Bar, Figure, MapLine, Series
+from trimtab.contracts.comparison import Rows, by_controller, headline_bars
+from trimtab.contracts.figure import Axis, Figure, MapLine, Series
 from trimtab.contracts.records import EpisodeRecord
 
 from trimtab_traffic.delay import HEADLINE
@@ -18,48 +19,22 @@ MAX_LINES = 8
 """Controllers drawn in one line figure; more cannot be told apart."""
 SHIPPED = "fixed"
 
-Rows = dict[str, list[EpisodeRecord]]
-
 
 def figures(problem: SignalsProblem, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
     """Figures of the finished episodes of a scenario, best controller first."""
-    rows: Rows = defaultdict(list)
-    for record in records:
-        rows[record.controller].append(record)
+    rows = by_controller(records, HEADLINE.name)
     if not rows:
         return ()
-    order = sorted(rows, key=lambda name: _mean(rows[name]))
     inputs = resolve(problem)
     network = compiled_network(inputs.net, inputs.additional)
-    mapped = [name for name in dict.fromkeys((SHIPPED, order[0])) if name in rows]
+    mapped = [name for name in dict.fromkeys((SHIPPED, next(iter(rows)))) if name in rows]
     maps = [_map(network, name, rows[name]) for name in mapped]
-    return (_bars(order, rows), _queues(order, rows, inputs.begin_s), *maps)
+    bars = headline_bars(rows, HEADLINE.name, "true delay", "s", digits=1)
+    return (bars, _queues(rows, inputs.begin_s), *maps)
 
 
-def _mean(records: Sequence[EpisodeRecord]) -> float:
-    return fmean(record.metrics[HEADLINE.name] for record in records)
-
-
-def _bars(order: Sequence[str], rows: Rows) -> Figure:
-    bars = []
-    for name in order:
-        delays = [record.metrics[HEADLINE.name] for record in rows[name]]
-        best = name == order[0]
-        bars.append(Bar(name, fmean(delays), min(delays), max(delays), emphasis=best))
-    return Figure(
-        kind="bars",
-        title="True delay per controller",
-        alt=(
-            f"Mean true delay over the seeds, with best and worst seed. Lowest: {order[0]} with "
-            f"{bars[0].value:.1f} s; highest: {order[-1]} with {bars[-1].value:.1f} s."
-        ),
-        value_axis=Axis("true delay", "s"),
-        bars=tuple(bars),
-    )
-
-
-def _queues(order: Sequence[str], rows: Rows, begin_s: float) -> Figure:
-    series = [_queue_series(name, rows[name], begin_s) for name in order[:MAX_LINES]]
+def _queues(rows: Rows, begin_s: float) -> Figure:
+    series = [_queue_series(name, rows[name], begin_s) for name in list(rows)[:MAX_LINES]]
     drawn = [line for line in series if line.x]
     longest = max(drawn, key=lambda line: max(line.y), default=None)
     peak = "" if longest is None else f" Longest: {longest.name}, {max(longest.y):.1f} m."
