@@ -1,9 +1,11 @@
 """Round trip of exports: true delay by the product and by the raw `sumo` binary, same seed.
 
     python benchmarks/traffic_roundtrip.py [--horizon 3600] [--seed 1] [SCENARIO ...]
+        [--controllers NAME ...]
 
-A scenario is a wheel network (default: cologne8) or ``generated``. Every controller offered is
-exported and run; the last line is the largest difference, to be at most 1e-9 s.
+A scenario is a wheel network or ``generated`` (default: cologne8 and generated). Every controller
+offered, or those named, is exported and run; the last line is the largest difference, to be at most
+1e-9 s.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ def main() -> int:
     parser.add_argument("networks", nargs="*", default=["cologne8", "generated"])
     parser.add_argument("--horizon", type=int, default=3600)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--controllers", nargs="*", help="those to export, all by default")
     arguments = parser.parse_args()
     worst = 0.0
     print(
@@ -57,7 +60,7 @@ def main() -> int:
     )
     for network in arguments.networks:
         problem = model(network, arguments.horizon)
-        for name in entries(problem):
+        for name in arguments.controllers or entries(problem):
             started = time.process_time()
             product = product_delay_s(problem, name, arguments.seed)
             with tempfile.TemporaryDirectory() as folder:
