@@ -59,9 +59,15 @@ class Program:
         self._extra += [(column, cost * a) for column, a in terms]
         self._offset += cost * known
 
-    def row(self, terms: Sequence[tuple[int, float]], low: float, high: float) -> None:
-        """A constraint low <= sum of terms <= high."""
+    def row(self, terms: Sequence[tuple[int, float]], low: float, high: float) -> int:
+        """A constraint low <= sum of terms <= high; its index."""
         self._rows.append((terms, low, high))
+        return len(self._rows) - 1
+
+    def widen(self, row: int, terms: Sequence[tuple[int, float]]) -> None:
+        """Add terms to a constraint."""
+        known, low, high = self._rows[row]
+        self._rows[row] = ([*known, *terms], low, high)
 
     def solve(self, gap: float, limit_s: float) -> Solution:
         """Solve by branch and bound to a relative gap.

@@ -146,12 +146,16 @@ class UnitCommitment:
             ContractError: HiGHS found no feasible plan within the limit.
         """
         rows = Program()
+        columns, _ = self.state(rows, horizon)
+        return self.read(rows.solve(gap, limit_s), columns)
+
+    def state(self, rows: Program, horizon: Horizon) -> tuple[dict[str, IntArray], list[int]]:
+        """State the plant in a program that may hold others; its columns and balance rows [T]."""
         columns = self._columns(rows, horizon)
         self._unit_rows(rows, columns, horizon)
         if self.plant.order:
             self._order_rows(rows, columns, horizon)
-        self._power_rows(rows, columns, horizon)
-        return self._read(rows.solve(gap, limit_s), columns)
+        return columns, self._power_rows(rows, columns, horizon)
 
     def _columns(self, rows: Program, horizon: Horizon) -> dict[str, IntArray]:
         plant, steps, h = self.plant, self.steps, float(self.plant.step_h)
@@ -233,8 +237,13 @@ class UnitCommitment:
         terms = [(x[f"u{i}"][t], 1.0), (x[f"w{i}"][t], 1.0)]
         return [*terms, (x[f"v{i}"][t], -1.0)] if self.units[i].warm == 0 else terms
 
-    def _power_rows(self, rows: Program, x: dict[str, IntArray], horizon: Horizon) -> None:
-        """Segments only while running, balance, reserve, battery and what its end owes."""
+    def _power_rows(self, rows: Program, x: dict[str, IntArray], horizon: Horizon) -> list[int]:
+        """Segments only while running, balance, reserve, battery and what its end owes.
+
+        Returns:
+            The rows of the balance, one a step.
+        """
+        balances = []
         plant, h, past = self.plant, float(self.plant.step_h), self._past(horizon)
         for t in range(self.steps):
             given: list[tuple[int, float]] = []
@@ -260,7 +269,7 @@ class UnitCommitment:
             sources = [(x[k][t], 1.0) for k in ("wind", "pv", "unserved")]
             balance = [*given, (d, 1.0), (c, -1.0), *sources, (x["dump"][t], -1.0)]
             served = float(horizon.load_kw[t]) - fixed
-            rows.row(balance, served, served)
+            balances.append(rows.row(balance, served, served))
             shares = [
                 (x["wind"][t], -float(plant.reserve_wind_share)),
                 (x["pv"][t], -float(plant.reserve_pv_share)),
@@ -270,6 +279,7 @@ class UnitCommitment:
             rows.row(held, need - float(plant.discharge_kw), np.inf)
             self._battery_rows(rows, x, horizon, t, h)
         rows.row([(x["owed"][0], 1.0), (x["soc"][-1], 1.0)], horizon.soc_owed, np.inf)
+        return balances
 
     def _battery_rows(
         self, rows: Program, x: dict[str, IntArray], horizon: Horizon, t: int, h: float
@@ -288,7 +298,8 @@ class UnitCommitment:
         known = (horizon.soc if t == 0 else 0.0) - loss
         rows.row([(x["soc"][t], 1.0), *before, *change], known, known)
 
-    def _read(self, solved: Solution, x: dict[str, IntArray]) -> Plan:
+    def read(self, solved: Solution, x: dict[str, IntArray]) -> Plan:
+        """The plan of this plant in a solved program."""
         value = solved.value
         whole = [
             np.array([np.rint(value[x[f"{k}{i}"]]) for i in range(len(self.units))], np.int64)

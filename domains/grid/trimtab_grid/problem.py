@@ -56,7 +56,13 @@ _MOVED = len(REASON_TEXTS) - 1
 
 
 class GridControl(ControlProblem):
-    """See the module; built by the domain."""
+    """See the module; built by the domain.
+
+    Attributes:
+        outside_kw: most power that neighbours may send in a step; 0 but in a cluster.
+    """
+
+    outside_kw = 0.0
 
     def __init__(
         self,
@@ -346,6 +352,7 @@ class GridControl(ControlProblem):
             self._columns,
             self._calendar,
             self._scale,
+            self.outside_kw,
             self._out,
             self._mask,
             self._low,

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import Action, Obs
+from trimtab.contracts.spec import Action, FloatArray, Obs
 
 from trimtab_grid.arrays import OFF, RUN, PlantArrays
 from trimtab_grid.controllers.rules_kernel import (
@@ -21,7 +21,7 @@ from trimtab_grid.controllers.rules_kernel import (
     Rule,
     decide,
 )
-from trimtab_grid.controllers.view import GridController
+from trimtab_grid.controllers.view import GridController, Seen
 from trimtab_grid.model import fuel_l_h
 from trimtab_grid.objective import stored_energy_price_l_per_kwh
 from trimtab_grid.stage import Outputs, outputs
@@ -47,6 +47,10 @@ class RuleController(GridController):
     def act(self, obs: Obs) -> Action:
         """See `Controller.act`."""
         seen = self.see(obs)
+        return self.decided(obs, seen, seen.free_kw)
+
+    def decided(self, obs: Obs, seen: Seen, free_kw: FloatArray) -> Action:
+        """The rule's action if that much power [N] came for free (wind, PV, a neighbour's)."""
         count = len(seen.soc)
         command, battery = np.zeros((count, self.units), np.int64), np.zeros(count)
         decide(
@@ -54,7 +58,7 @@ class RuleController(GridController):
             seen.mode,
             seen.timer,
             seen.load_kw,
-            seen.free_kw,
+            free_kw,
             seen.soc,
             seen.room_kwh,
             float(self.plant.step_h),

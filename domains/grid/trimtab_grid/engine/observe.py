@@ -206,6 +206,7 @@ def observe_all(
     ahead: NDArray[np.int64],
     calendar: NDArray[np.float64],
     scale: Scales,
+    outside_kw: float,
     out: NDArray[np.float32],
     mask: NDArray[np.bool_],
     low: NDArray[np.float32],
@@ -226,6 +227,7 @@ def observe_all(
         ahead: [steps + 1, LEADS] column of `foretold` that each forecast reads; -1: none there.
         calendar: [steps + 1, 4] sine and cosine of day and year.
         scale: of observed powers.
+        outside_kw: most power that neighbours may send, which widens the setpoint's limits.
         out: [N, D].
         mask: [N, choices].
         low: [N, 3 or 1] least setpoint, per choice where `by_order`.
@@ -265,5 +267,5 @@ def observe_all(
             which = choice - 1 if low.shape[1] > 1 else HOLD
             order_commands(which, s.mode, s.timer, plant.n, plant.min_run_steps, m.scratch)
             low[row, choice], high[row, choice] = _limits(
-                plant, tables, shielded, s, seen[0], seen[1] + seen[2], m
+                plant, tables, shielded, s, seen[0], seen[1] + seen[2] + outside_kw, m
             )

@@ -1,0 +1,1 @@
+"""Several microgrids with tie lines: one agent and one shield per island."""
