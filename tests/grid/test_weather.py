@@ -8,6 +8,7 @@ from trimtab_grid.plant import Photovoltaic, Wind
 from trimtab_grid.weather import SAND_POINT, _pvlib_folder, pv_from_weather, sand_point
 from trimtab_grid.weather import wind_from_weather as wind_from
 from trimtab_grid.weather_files import parse_weather, read_weather
+from trimtab_grid.weather_year import round_the_year
 
 TEXT = (_pvlib_folder() / SAND_POINT).read_text(encoding="utf-8")
 DAY = "\n".join(TEXT.splitlines()[: 2 + 24])
@@ -41,6 +42,26 @@ def test_wind_of_sand_point_is_what_its_speeds_give():
     power = wind_from(wind, sand_point())
     assert power.max() == 400.0
     assert 0.25 < power.mean() / 400.0 < 0.45
+
+
+@pytest.mark.parametrize("step_min", [1.0, 15.0, 60.0])
+def test_an_hour_becomes_minutes_without_steps_and_the_end_of_the_year_joins_its_begin(step_min):
+    weather = sand_point()
+    hourly = wind_from(Wind(rated_kw=400.0), weather)
+    fine = round_the_year(weather, hourly, step_min)
+    hours = np.abs(np.diff(hourly, append=hourly[:1]))
+    steps = np.abs(np.diff(fine, append=fine[:1]))
+    assert len(fine) == 8760 * 60 / step_min
+    assert steps.max() == pytest.approx(hours.max() * step_min / 60.0)
+    assert fine.mean() == pytest.approx(hourly.mean(), rel=1e-9)
+
+
+def test_hours_may_be_held_or_averaged_instead():
+    weather = sand_point()
+    hourly = wind_from(Wind(rated_kw=400.0), weather)
+    held = round_the_year(weather, hourly, 30.0, "hold")
+    np.testing.assert_array_equal(held, np.repeat(hourly, 2))
+    np.testing.assert_array_equal(round_the_year(weather, hourly, 60.0), hourly)
 
 
 def test_pv_is_dark_at_night_and_below_the_inverter_limit():

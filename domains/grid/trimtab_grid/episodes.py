@@ -28,6 +28,7 @@ from trimtab_grid.plant import Plant
 from trimtab_grid.scenario import Fault, GridScenario
 from trimtab_grid.series import Series, clock, load_series
 from trimtab_grid.weather import Weather, pv_from_weather, sand_point, wind_from_weather
+from trimtab_grid.weather_year import round_the_year
 
 SITE = timezone(timedelta(hours=-9))
 """Standard time of Sand Point, of generated series too."""
@@ -74,23 +75,18 @@ class Episodes:
         return bank
 
     def _add_weather(self, bank: FloatArray) -> None:
-        weather = self._weather()
-        nothing = np.zeros(len(weather))
-        wind, pv = self._plant.wind, self._plant.pv
-        hourly = load_series(
-            weather.start,
-            weather.step_min,
-            nothing,
-            nothing if wind is None else wind_from_weather(wind, weather),
-            nothing if pv is None else pv_from_weather(pv, weather),
-            source=weather.source,
-        )
-        if weather.step_min != self._scenario.step_min:
-            refine = self._scenario.data.refine or "linear"
-            hourly = hourly.resample(self._scenario.step_min, refine)
-        first = round((self._scenario.data.first_day - 1) * 1440.0 / self._scenario.step_min) - 1
-        at = (first + np.arange(self._steps)) % len(hourly)
-        bank[:, :, 1], bank[:, :, 2] = hourly.wind_kw[at], hourly.pv_kw[at]
+        weather, step_min = self._weather(), self._scenario.step_min
+        refine = self._scenario.data.refine or "linear"
+        first = round((self._scenario.data.first_day - 1) * 1440.0 / step_min) - 1
+        steps = first + np.arange(self._steps)
+        if self._plant.wind is not None:
+            wind_kw = wind_from_weather(self._plant.wind, weather)
+            year_kw = round_the_year(weather, wind_kw, step_min, refine)
+            bank[:, :, 1] = year_kw[steps % len(year_kw)]
+        if self._plant.pv is not None:
+            pv_kw = pv_from_weather(self._plant.pv, weather)
+            year_kw = round_the_year(weather, pv_kw, step_min, refine)
+            bank[:, :, 2] = year_kw[steps % len(year_kw)]
 
     def _weather(self) -> Weather:
         path = self._scenario.data.weather_file
