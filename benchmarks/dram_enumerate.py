@@ -2,8 +2,8 @@
 
 Run: python benchmarks/dram_enumerate.py [REQUESTS] [FOLDER] [WORKLOAD ...]
 Per workload: designs, simulations made, CPU seconds of them, wall seconds with two processes,
-checksum; reference, optimum (and its ties) and closed-form bound of energy × time; whether a design
-that has one buffer entry, or one active transaction under a queued arbiter is
+checksum of the results; reference, optimum (and its ties) and closed-form bound of energy × time;
+whether a design that has one buffer entry, or one active transaction under a queued arbiter is
 among the best. Tables and parts of them are
 kept in the folder, so a broken run goes on where it was.
 """
@@ -45,7 +45,7 @@ def enumerate_workload(name: str, requests: int, folder: Path) -> None:
     print(
         f"{name}: {len(table.designs)} designs from {int(own.sum())} simulations, "
         f"{table.column(COST)[own].sum():.0f} CPU s, {wall_s:.0f} s wall, "
-        f"checksum {table.checksum[:16]}, front of {len(true_front(problem, table))}"
+        f"results {table.results_checksum[:16]}, front of {len(true_front(problem, table))}"
     )
     print(
         f"  reference {reference:.1f} µJ·µs, optimum {score.min():.1f} ({len(best)} ties), "

@@ -1,6 +1,7 @@
 """Zero-call transfer: designs proposed for unseen traces by a policy trained on generated ones.
 
-Run: python benchmarks/dram_transfer.py [TRAINING WORKLOADS] [CALLS EACH] [REQUESTS] [POLICY.npz]
+Run: python benchmarks/dram_transfer.py [TRAINING WORKLOADS] [CALLS EACH] [REQUESTS] [FILE]
+(a .safetensors file keeps the policy; it is trained if there is none).
 The policy is trained on generated mixes only; the test traces are the four seed workloads and
 program kernels, which it has never met. Regret is that of energy × time to the best design known
 of each trace: the best of the policy's arms, of 40 calls of it and of a genetic search of 600
@@ -77,7 +78,8 @@ def main() -> None:
         policy = train(training_traces(workloads, part, 1, requests), part, calls, 0)
         print(f"trained on {workloads} workloads, {time.process_time() - started:.0f} CPU s")
         if path is not None:
-            policy.save(path)
+            trained = {"command": " ".join(sys.argv), "cpu_s": time.process_time() - started}
+            policy.save(path, trained)
     print(f"{len(policy.arms)} arms; regret %: 0 calls, 5, 10, random search of 10")
     tests = {name: seed_workload(name, 7, requests) for name in SEED_WORKLOADS}
     tests |= {name: kernel_trace(name, requests, 0.9, seed=7) for name in KERNELS}

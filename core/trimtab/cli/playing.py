@@ -30,8 +30,9 @@ Design = Annotated[
     str | None,
     typer.Option(
         "--design",
-        metavar="FILE|reference|best",
-        help="of a design domain: a file, today's design, or the best of the latest run",
+        metavar="FILE|reference|best|proposed",
+        help="of a design domain: a file, today's design, the best of the latest run, or one "
+        "proposed without a simulation",
     ),
 ]
 
@@ -74,7 +75,7 @@ def one_of(controller: str | None, design: str | None) -> str:
         typer.BadParameter: none is, or both are.
     """
     if (controller is None) == (design is None):
-        msg = "give --controller NAME, or --design FILE|reference|best in a design domain"
+        msg = "give --controller NAME, or --design FILE|reference|best|proposed in a design domain"
         raise typer.BadParameter(msg)
     return controller or design or ""
 

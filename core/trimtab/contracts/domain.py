@@ -130,6 +130,15 @@ class Domain(ABC):
         """
         return {}
 
+    def propose(self, problem: Any) -> Mapping[str, Any]:
+        """Design domains: a design for this scenario with no simulator call, readable values.
+
+        Raises:
+            TrimtabError: nothing is known that could propose one; the default.
+        """
+        msg = f"{self.name}: proposes no designs: name a design file, reference or best"
+        raise TrimtabError(msg)
+
     def bound(self, problem: Any, seed: int) -> Bound | None:
         """A computed bound of the headline on one seed, or None.
 

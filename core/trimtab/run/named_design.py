@@ -27,7 +27,7 @@ from trimtab.run.rows import RunRow
 from trimtab.run.scenario_file import LoadedScenario
 from trimtab.run.store import Store, existing_store
 
-REFERENCE, BEST = "reference", "best"
+REFERENCE, BEST, PROPOSED = "reference", "best", "proposed"
 ANY = 1_000_000
 
 
@@ -57,7 +57,8 @@ def find_design(loaded: LoadedScenario, text: str, workspace: Path) -> NamedDesi
     Args:
         loaded: a design scenario.
         text: a file; `reference` or the name of one; `best`, which the latest finished run of
-            this scenario's problem recommends.
+            this scenario's problem recommends; `proposed`, which the domain proposes with no
+            simulator call.
         workspace: where that run is.
 
     Raises:
@@ -67,6 +68,8 @@ def find_design(loaded: LoadedScenario, text: str, workspace: Path) -> NamedDesi
     problem = design_scenario(loaded).problem
     if text == BEST:
         return _best(loaded, workspace)
+    if text == PROPOSED:
+        return NamedDesign(text, loaded.domain.propose(problem))
     known = loaded.domain.reference_designs(problem)
     if text in known:
         return NamedDesign(text, known[text])
@@ -75,7 +78,9 @@ def find_design(loaded: LoadedScenario, text: str, workspace: Path) -> NamedDesi
         return NamedDesign(name, known[name])
     if text.endswith(DESIGN_SUFFIXES):
         return NamedDesign(Path(text).stem, read_design(Path(text)))
-    raise UnknownNameError(text, "design (or a .json or .yaml file)", [BEST, REFERENCE, *known])
+    raise UnknownNameError(
+        text, "design (or a .json or .yaml file)", [BEST, REFERENCE, PROPOSED, *known]
+    )
 
 
 def _best(loaded: LoadedScenario, workspace: Path) -> NamedDesign:

@@ -72,15 +72,16 @@ def test_improving_starts_with_the_proposal_and_never_repeats_a_design(policy):
 
 
 def test_a_stored_policy_proposes_the_same(policy, tmp_path):
-    policy.save(tmp_path / "p.npz")
-    again = load_policy(tmp_path / "p.npz")
+    policy.save(tmp_path / "p.safetensors")
+    again = load_policy(tmp_path / "p.safetensors")
     assert (again.predict(policy.seen[0]) == policy.predict(policy.seen[0])).all()
 
 
-def test_a_policy_of_other_features_is_refused(policy, tmp_path):
-    TransferPolicy(policy.arms, policy.seen[:, :3], policy.outcome).save(tmp_path / "p.npz")
+def test_a_policy_of_another_space_or_damaged_is_refused(policy, tmp_path):
+    path = tmp_path / "p.safetensors"
+    TransferPolicy(policy.arms[:, :3], policy.seen, policy.outcome).save(path)
     with pytest.raises(CheckpointError, match="other features: train it again"):
-        load_policy(tmp_path / "p.npz")
-    (tmp_path / "q.npz").write_bytes(b"nonsense")
-    with pytest.raises(CheckpointError, match="is no transfer policy"):
-        load_policy(tmp_path / "q.npz")
+        load_policy(path)
+    path.write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match="truncated or altered"):
+        load_policy(path)

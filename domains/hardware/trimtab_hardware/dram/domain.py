@@ -69,6 +69,12 @@ class DramDomain(Domain):
         part = load_scenario_part(problem)
         return {name: design_of_map(part, published_map(part, name)) for name in PUBLISHED_MAPS}
 
+    def propose(self, problem: DramScenario) -> Mapping[str, Any]:
+        """See `Domain.propose`: by the transfer policy that ships."""
+        from trimtab_hardware.dram.proposal import proposed_design
+
+        return proposed_design(problem)
+
     def bound(self, problem: DramScenario, seed: int) -> Bound:
         """The enumerated optimum of space A, the closed form elsewhere."""
         from trimtab_hardware.dram.certificates import dram_bound

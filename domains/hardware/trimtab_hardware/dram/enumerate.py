@@ -66,6 +66,13 @@ class DesignTable:
         digest.update(np.ascontiguousarray(self.values[:, : len(METRICS)]).tobytes())
         return digest.hexdigest()
 
+    @property
+    def results_checksum(self) -> str:
+        """SHA-256 of designs and metrics alone: equal for every engine that finds the same."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.designs).tobytes())
+        digest.update(np.ascontiguousarray(self.values[:, : len(METRICS)]).tobytes())
+        return digest.hexdigest()
+
     def column(self, name: str) -> FloatArray:
         """One metric of all designs."""
         return self.values[:, COLUMNS.index(name)]

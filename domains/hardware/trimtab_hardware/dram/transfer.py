@@ -9,7 +9,7 @@ simulator call. Further calls go to the next arms, then to neighbours of the bes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from trimtab.contracts.errors import CheckpointError
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray, IntArray
+from trimtab.deploy.weights import load_arrays, save_arrays
 from trimtab.search.catalogue import make
 from trimtab.search.exhaustive import neighbours
 
@@ -30,6 +31,9 @@ from trimtab_hardware.dram.traces import LINE_BYTES, Trace
 from trimtab_hardware.dram.workloads import mixed_load
 
 Score = Callable[[FloatArray], FloatArray]
+SHIPPED = Path(__file__).parent / "weights" / "transfer.safetensors"
+"""Trained by `benchmarks/dram_transfer.py 60 100 2000`."""
+KIND = "transfer policy"
 ARMS_PER_WORKLOAD = 3
 WIDTHS = (0.15, 0.25, 0.4, 0.6, 1.0)
 RIDGES = (1e-3, 1e-2, 1e-1)
@@ -189,34 +193,33 @@ class TransferPolicy:
             rows, scores = np.concatenate([rows, chosen]), np.append(scores, score(chosen))
         return rows, scores
 
-    def save(self, path: Path) -> None:
-        """Write the policy as plain arrays."""
-        np.savez_compressed(
-            path,
-            arms=self.arms,
-            seen=self.seen,
-            outcome=self.outcome,
-            shape=np.array([self.width, self.ridge]),
-        )
+    def save(self, path: Path, notes: Mapping[str, Any] | None = None) -> None:
+        """Write the policy to a .safetensors file; how it was trained to the .json beside it."""
+        arrays = {
+            "arms": self.arms,
+            "seen": self.seen,
+            "outcome": self.outcome,
+            "shape": np.array([self.width, self.ridge]),
+        }
+        save_arrays(path, arrays, {"kind": KIND, "features": FEATURES, "notes": dict(notes or {})})
 
 
-def load_policy(path: Path) -> TransferPolicy:
-    """A stored policy.
+def load_policy(path: Path = SHIPPED) -> TransferPolicy:
+    """A stored policy; the shipped one if no path is given.
 
     Raises:
-        CheckpointError: the file is damaged or of other features or another space.
+        CheckpointError: the file is missing, damaged, or of other features or another space.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            width, ridge = stored["shape"].tolist()
-            policy = TransferPolicy(stored["arms"], stored["seen"], stored["outcome"], width, ridge)
-    except (OSError, ValueError, KeyError) as broken:
-        msg = f"{path}: is no transfer policy ({broken}): train it again"
-        raise CheckpointError(msg) from broken
-    if policy.arms.shape[1] != seed10().width or policy.seen.shape[1] != len(FEATURES):
+    arrays, manifest = load_arrays(path)
+    if manifest.get("kind") != KIND:
+        msg = f"{path}: holds a {manifest.get('kind')!r}, not a {KIND}"
+        raise CheckpointError(msg)
+    same = tuple(manifest.get("features", ())) == FEATURES
+    if not same or arrays["arms"].shape[1] != seed10().width:
         msg = f"{path}: was trained on another space or other features: train it again"
         raise CheckpointError(msg)
-    return policy
+    width, ridge = arrays["shape"].tolist()
+    return TransferPolicy(arrays["arms"], arrays["seen"], arrays["outcome"], width, ridge)
 
 
 def _fresh(space: Space, rows: FloatArray, scores: FloatArray) -> FloatArray:

@@ -1,10 +1,11 @@
 """The engine goes on exactly over epochs, and what it tells of them is right."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from trimtab.contracts.errors import ActionError, BoundError
+from trimtab.contracts.errors import ActionError, BoundError, InputFileError
 from trimtab.contracts.problem import Bound
 from trimtab.contracts.spec import Action
 from trimtab_hardware.dram import Engine, load_part
@@ -13,8 +14,9 @@ from trimtab_hardware.dram.adapt.controllers import EpochOracle, LocalityThresho
 from trimtab_hardware.dram.adapt.copy import FEATURES
 from trimtab_hardware.dram.adapt.problem import AdaptProblem
 from trimtab_hardware.dram.adapt.scenario import PAGES, SCHEDULERS, AdaptScenario
-from trimtab_hardware.dram.adapt.traffic import phased_traffic
+from trimtab_hardware.dram.adapt.traffic import episode_traffic, phased_traffic, recorded_traffic
 from trimtab_hardware.dram.checker import check
+from trimtab_hardware.dram.traces import Trace
 
 SMALL = AdaptScenario(epochs=10, epoch_requests=60, phase_requests=150, load=0.5)
 
@@ -119,3 +121,42 @@ def test_an_unknown_policy_is_refused_by_number() -> None:
     problem.reset(np.array([1]))
     with pytest.raises(ActionError, match="a page policy 0 to 3 and a scheduler 0 to 2"):
         problem.step(Action(discrete=np.array([[[4, 0]]])))
+
+
+def test_the_bound_of_two_rows_of_one_bank_is_what_they_take() -> None:
+    part = load_part("ddr3-1600-1gb-x8")
+    rows = np.array([0, 1]) << part.map.row[0]
+    trace = Trace.of(np.array([0, 0]), rows, np.array([False, False]))
+    t = part.timing
+    first = t.rcd + t.rl + part.burst_ck
+    assert latency_bound(trace, part).value == pytest.approx((first + t.rc / 2) * part.tck_ns)
+
+
+def recorded(folder: Path, n: int) -> AdaptScenario:
+    """A scenario on a file of `n` requests to lines that tell their number."""
+    lines = [f"{6 * k}: {'write' if k % 4 == 0 else 'read'} 0x{64 * k:x}\n" for k in range(n)]
+    (folder / "mine.stl").write_text("".join(lines))
+    return SMALL.model_copy(update={"traces": (folder / "mine.stl",)})
+
+
+def test_episodes_play_windows_of_a_users_trace(tmp_path: Path) -> None:
+    scenario = recorded(tmp_path, 900)
+    part = load_part(scenario.part)
+    whole = recorded_traffic(scenario, part)
+    firsts = set()
+    for seed in range(5):
+        window = episode_traffic(scenario, part, whole, scenario.load, seed, 0)
+        assert (np.diff(window.address) == 64).all()
+        assert window.arrival.tolist() == [6 * k for k in range(scenario.requests)]
+        firsts.add(int(window.address[0]))
+    assert len(firsts) > 3
+    slower = episode_traffic(scenario, part, whole, scenario.load / 2, 0, 0)
+    assert int(slower.arrival[-1]) == 2 * 6 * (scenario.requests - 1)
+    problem, step = play(scenario, LocalityThreshold)
+    assert problem.episode_log(0)["column_commands"] == scenario.requests
+    assert step.metrics["mean_latency_ns"][0] > 0
+
+
+def test_a_trace_shorter_than_an_episode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match=r"mine.stl: 100 requests, but 10 epochs of 60 need"):
+        AdaptProblem(recorded(tmp_path, 100), 1, autoreset=False)

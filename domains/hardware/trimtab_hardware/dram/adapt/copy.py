@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab_hardware.dram.adapt.scenario import PAGES, SCHEDULERS, AdaptScenario
-from trimtab_hardware.dram.adapt.traffic import phased_traffic
+from trimtab_hardware.dram.adapt.traffic import episode_traffic
 from trimtab_hardware.dram.configuration import SCHEDULERS as ALL_SCHEDULERS
 from trimtab_hardware.dram.metrics import measure
 from trimtab_hardware.dram.part import Part
 from trimtab_hardware.dram.result import ACT, COMMANDS, PRE, PREAB, RD, WRA
 from trimtab_hardware.dram.simulation import ChannelResult, Engine, collect
+from trimtab_hardware.dram.traces import Trace
 
 FEATURES = (
     "repeated_row_share", "row_hit_share", "conflict_share", "write_share", "queue_occupancy",
@@ -35,13 +36,14 @@ class EngineCopy:
     """A controller on the traffic of one seed, epoch by epoch."""
 
     def __init__(
-        self, scenario: AdaptScenario, part: Part, load: float, seed: int, episode: int
-    ) -> None:
+        self, scenario: AdaptScenario, part: Part, recorded: Trace | None, load: float, seed: int,
+        episode: int,
+    ) -> None:  # fmt: skip
         from trimtab_hardware.dram.channel import ChannelRun
 
         self.scenario, self.part = scenario, part
         self.traffic = (load, seed, episode)
-        self.trace = phased_traffic(scenario, part, load, seed, episode)
+        self.trace = episode_traffic(scenario, part, recorded, load, seed, episode)
         index, records = Engine(self.trace, part).split(1, 1)[0]
         self._index = index
         self._run = ChannelRun(part, scenario.configuration(), records.copy())

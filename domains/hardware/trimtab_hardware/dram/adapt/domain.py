@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,21 @@ class AdaptDomain(Domain):
 
         verify_latency_bound(_traffic(problem, seed), load_part(problem.part), bound)
 
+    def data_files(self, problem: AdaptScenario) -> tuple[Path, ...]:
+        """Traces of the user."""
+        return problem.traces
+
+    def check(self, problem: AdaptScenario) -> tuple[str, ...]:
+        """Read the traces; one note on them."""
+        from trimtab_hardware.dram.adapt.traffic import recorded_traffic
+        from trimtab_hardware.dram.part import load_part
+
+        recorded = recorded_traffic(problem, load_part(problem.part))
+        if recorded is None:
+            return ()
+        windows = len(recorded) - problem.requests + 1
+        return (f"{len(recorded)} requests: {windows} windows of {problem.requests}",)
+
     def monitor(self, problem: AdaptScenario) -> Monitor:
         """The protocol checker, on every command of the episode."""
         from trimtab_hardware.dram.adapt.monitor import ProtocolMonitor
@@ -84,7 +100,9 @@ class AdaptDomain(Domain):
         """What is switched and what is not."""
         return (
             "page policy and scheduler are switched; buffers, refresh and front end are not",
-            "traffic is generated: walks and uniform lines in turn",
+            "seeds choose where in the traces an episode begins"
+            if problem.traces
+            else "traffic is generated: walks and uniform lines in turn",
         )
 
     def views(self, problem: AdaptScenario, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
@@ -99,10 +117,12 @@ class AdaptDomain(Domain):
 
 
 def _traffic(problem: AdaptScenario, seed: int) -> Trace:
-    from trimtab_hardware.dram.adapt.traffic import phased_traffic
+    from trimtab_hardware.dram.adapt.traffic import episode_traffic, recorded_traffic
     from trimtab_hardware.dram.part import load_part
 
-    return phased_traffic(problem, load_part(problem.part), problem.load, seed, 0)
+    part = load_part(problem.part)
+    recorded = recorded_traffic(problem, part)
+    return episode_traffic(problem, part, recorded, problem.load, seed, 0)
 
 
 DOMAIN = AdaptDomain()

@@ -24,6 +24,7 @@ from trimtab.contracts.spec import (
 
 from trimtab_hardware.dram.adapt.copy import FEATURES, EngineCopy
 from trimtab_hardware.dram.adapt.scenario import PAGES, SCHEDULERS, AdaptScenario
+from trimtab_hardware.dram.adapt.traffic import recorded_traffic
 from trimtab_hardware.dram.metrics import METRICS
 from trimtab_hardware.dram.part import load_part
 
@@ -38,6 +39,7 @@ class AdaptProblem(ControlProblem):
     def __init__(self, model: AdaptScenario, copies: int, *, autoreset: bool) -> None:
         self.model, self.copies, self.autoreset = model, copies, autoreset
         self.part = load_part(model.part)
+        self._recorded = recorded_traffic(model, self.part)
         epoch_ck = model.epoch_requests * self.part.burst_ck / model.load
         self.spec = Spec(
             name="hardware.dramadapt-1",
@@ -77,7 +79,7 @@ class AdaptProblem(ControlProblem):
 
     def _engine(self, row: int) -> EngineCopy:
         return EngineCopy(
-            self.model, self.part, float(self._load[row]), int(self._seed[row]),
+            self.model, self.part, self._recorded, float(self._load[row]), int(self._seed[row]),
             int(self._episode[row]),
         )  # fmt: skip
 

@@ -1,16 +1,61 @@
-"""Traffic whose character changes: phases of sequential walks and of uniform lines in turn."""
+"""Traffic of an episode: a window of recorded traces, or walks and uniform lines in turn."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from trimtab.contracts.errors import InputFileError
 
 from trimtab_hardware.dram.adapt.scenario import AdaptScenario
 from trimtab_hardware.dram.part import Part
-from trimtab_hardware.dram.traces import LINE_BYTES, Trace
+from trimtab_hardware.dram.traces import LINE_BYTES, Trace, merge
 
 STREAM = 0x6472616D
 """Separates these draws from others of the same seed."""
+
+
+def recorded_traffic(scenario: AdaptScenario, part: Part) -> Trace | None:
+    """The user's traces as one, in cycles of the part; None if traffic is generated.
+
+    Raises:
+        InputFileError: a trace is wrong, beyond the capacity, or shorter than an episode.
+    """
+    if not scenario.traces:
+        return None
+    from trimtab_hardware.dram.trace_files import read_trace
+
+    names = "+".join(path.name for path in scenario.traces)
+    recorded = merge([read_trace(path, part.clock_mhz) for path in scenario.traces])
+    if scenario.wrap:
+        recorded = recorded.wrapped(part.capacity_bytes)
+    recorded.check_capacity(part.capacity_bytes, names)
+    if len(recorded) < scenario.requests:
+        msg = (
+            f"{names}: {len(recorded)} requests, but {scenario.epochs} epochs of "
+            f"{scenario.epoch_requests} need {scenario.requests}: lower one of them"
+        )
+        raise InputFileError(msg)
+    return recorded
+
+
+def episode_traffic(
+    scenario: AdaptScenario, part: Part, recorded: Trace | None, load: float, seed: int,
+    episode: int,
+) -> Trace:  # fmt: skip
+    """The requests of one episode, in bursts; policies have no part in them.
+
+    Of recorded traces seed and episode choose where the window begins; a load other than the
+    scenario's stretches or squeezes their time.
+    """
+    if recorded is None:
+        return phased_traffic(scenario, part, load, seed, episode)
+    rng = np.random.default_rng([STREAM, seed, episode])
+    first = int(rng.integers(0, len(recorded) - scenario.requests + 1))
+    window = slice(first, first + scenario.requests)
+    since = recorded.arrival[window] - recorded.arrival[first]
+    arrival = np.floor(since * (scenario.load / load)).astype(np.int64)
+    cut = Trace.of(arrival, recorded.address[window], recorded.is_write[window])
+    return cut.in_bursts(part.burst_bytes)
 
 
 def phased_traffic(
