@@ -53,6 +53,13 @@ def test_every_figure_is_drawn_and_says_in_words_what_it_shows(played):
         assert any(character.isdigit() for character in figure.alt)
 
 
+def test_the_figure_of_charge_tells_what_an_lfp_cell_would_lose(played):
+    charge = figures(SCENARIO, [record(played[2])])[3]
+    lost = played[2]["lfp_loss_percent"]
+    assert f"lose {lost['calendar']:.2g} % of its capacity by time" in charge.alt
+    assert lost["cycling"] > 0.0
+
+
 def test_the_stack_of_sources_reaches_the_load_plus_what_is_charged(played):
     balance = figures(SCENARIO, [record(played[2])])[1]
     load = balance.series[-1]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from trimtab.contracts.spec import FloatArray
 
+from trimtab_grid.ageing_lfp import lfp_loss
 from trimtab_grid.arrays import OFF, TRIPPED, PlantArrays
 from trimtab_grid.compiled import compiled
 from trimtab_grid.model import fuel_l_h
@@ -38,7 +39,8 @@ def episode_details(log: Mapping[str, Any], plant: Plant, arrays: PlantArrays) -
 
     Returns:
         FLOWS and ``unit.NAME`` as means, kW; ``soc_low`` and ``soc_high``; ``interventions`` so
-        far; ``fuel_l`` and ``energy_kwh`` per unit. Empty without a log.
+        far; ``fuel_l`` and ``energy_kwh`` per unit; ``lfp_loss_percent`` of a battery's capacity
+        by the model of `ageing_lfp`, beside the metric. Empty without a log.
     """
     if not log:
         return {}
@@ -61,6 +63,11 @@ def episode_details(log: Mapping[str, Any], plant: Plant, arrays: PlantArrays) -
         turning = (log["mode"][:, k] != OFF) & (log["mode"][:, k] != TRIPPED)
         found["fuel_l"][name] = step_h * fuel_of(arrays, k, power, turning.astype(np.float64))
         found["energy_kwh"][name] = float(power.sum() * step_h)
+    if plant.battery is not None:
+        soc = np.append(log["soc_first"], log["soc"])
+        loss = lfp_loss(soc, step_h, plant.battery.temperature_c)
+        parts = {"calendar": 100.0 * loss.calendar, "cycling": 100.0 * loss.cycling}
+        found["lfp_loss_percent"] = parts
     return found
 
 

@@ -153,6 +153,7 @@ def _charge(battery: Battery, drawn: Mapping[str, EpisodeRecord]) -> Figure:
         alt=(
             f"State of charge over time per controller; it must stay within {reserve_low:.2f} to "
             f"{reserve_high:.2f}. Lowest: {min(lowest.low or (1.0,)):.3f} with {lowest.name}."
+            f"{_lfp(*next(iter(drawn.items())))}"
         ),
         value_axis=Axis("state of charge"),
         x_axis=_TIME,
@@ -160,6 +161,17 @@ def _charge(battery: Battery, drawn: Mapping[str, EpisodeRecord]) -> Figure:
             *series,
             *(Series(name, ends, (level, level)) for name, level in limits.items()),
         ),
+    )
+
+
+def _lfp(name: str, record: EpisodeRecord) -> str:
+    """The second opinion on ageing, in words; nothing where it was not made."""
+    lost = record.details.get("lfp_loss_percent")
+    if not lost:
+        return ""
+    return (
+        f" A new LFP cell would lose {lost['calendar']:.2g} % of its capacity by time and "
+        f"{lost['cycling']:.2g} % by cycles under {name}."
     )
 
 
