@@ -206,6 +206,7 @@ def test_a_bad_number_in_a_table_of_a_microgrid_is_named_with_its_row(tmp_path):
         (("energy_kwh: 200", "energy_kwh: 200, soc_initial: 0.95"), "battery", "outside the"),
         (("disturbances: {load_max_kw: 400}", ""), "disturbances", "missing"),
         (("prime_kw: 400", "prime_mw: 0.4"), "gensets[0].prime_mw", "prime_kw"),
+        (("prime_kw: 400", "timer: -3, prime_kw: 400"), "gensets[0].timer", "timer"),
     ],
 )  # fmt: skip
 def test_a_bad_plant_is_refused_with_line_key_and_fix(tmp_path, change, key, told):
