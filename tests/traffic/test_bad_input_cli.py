@@ -61,8 +61,8 @@ def scenario(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def refused(trimtab: Callable[..., Ended], scenario: str, *said: str) -> None:
-    """`validate` and `run` refuse the scenario with the same one line and leave nothing behind."""
+def refusal(trimtab: Callable[..., Ended], scenario: str) -> str:
+    """The one line with which `validate` and `run` refuse a scenario, leaving nothing behind."""
     before = sorted(Path.cwd().rglob("*"))
     lines = set()
     for command in (["validate", scenario], ["run", scenario, "--controllers", "fixed"]):
@@ -73,9 +73,8 @@ def refused(trimtab: Callable[..., Ended], scenario: str, *said: str) -> None:
         lines.add(ended.err)
     (line,) = lines
     assert line.count("\n") == 1
-    for part in said:
-        assert part in line
     assert sorted(Path.cwd().rglob("*")) == before
+    return line
 
 
 BAD_NETS = {
@@ -110,7 +109,8 @@ def test_bad_network_is_refused(
     trimtab: Callable[..., Ended], scenario: Callable[..., str], two_streets: Nets, name: str
 ) -> None:
     changes, said = BAD_NETS[name]
-    refused(trimtab, scenario(two_streets(**changes)), *said)
+    line = refusal(trimtab, scenario(two_streets(**changes)))
+    assert [part for part in said if part not in line] == []
 
 
 BOMB = b"<routes>" + b" " * 30_000_000
@@ -138,7 +138,8 @@ def test_bad_demand_is_refused(
 ) -> None:
     demand, said = BAD_DEMANDS[name]
     period = "  begin_s: 0\n"
-    refused(trimtab, scenario(two_streets(), demand, extra=period), *said)
+    line = refusal(trimtab, scenario(two_streets(), demand, extra=period))
+    assert [part for part in said if part not in line] == []
 
 
 def test_begin_outside_the_demand_of_a_wheel_network_is_refused(
@@ -148,7 +149,9 @@ def test_begin_outside_the_demand_of_a_wheel_network_is_refused(
         "schema: trimtab/scenario/1\nname: early\ndomain: traffic.signals\n"
         "problem: {network: {wheel: cologne1}, begin_s: 0}\n"
     )
-    refused(trimtab, "early.yaml", "nothing departs in [0, 3600) s", "set begin_s: 25200")
+    line = refusal(trimtab, "early.yaml")
+    assert "nothing departs in [0, 3600) s" in line
+    assert "set begin_s: 25200" in line
 
 
 def test_mixed_sumo_packages_are_refused_with_the_command_that_mends_them(
@@ -164,9 +167,11 @@ def test_mixed_sumo_packages_are_refused_with_the_command_that_mends_them(
     monkeypatch.syspath_prepend(other.parent)
     toolchain.sumo_version.cache_clear()
     try:
-        refused(trimtab, scenario(two_streets()), "traci 1.27.0", "pip install", "traci==1.28.0")
+        line = refusal(trimtab, scenario(two_streets()))
     finally:
         toolchain.sumo_version.cache_clear()
+    said = ("traci 1.27.0", "pip install", "traci==1.28.0")
+    assert [part for part in said if part not in line] == []
 
 
 @pytest.mark.parametrize(

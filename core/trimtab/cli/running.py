@@ -119,8 +119,11 @@ def _enqueue(
 def _show(session: Session, comparison: Comparison) -> None:
     from rich.console import Console
 
+    from trimtab.contracts.registry import active
     from trimtab.evidence.table import print_result
 
+    found = ", ".join(f"{name} {version}" for name, version in active().items())
+    session.note(f"plug-ins: {found}")
     outcome = comparison.outcome
     if session.as_json:
         session.raw(comparison.result.to_json())

@@ -40,6 +40,13 @@ def plugins() -> tuple[Plugin, ...]:
     return tuple(_read(point, clash=names.count(point.name) > 1) for point in points)
 
 
+def active() -> dict[str, str]:
+    """Name of every working plug-in → version of the distribution that brings it."""
+    working = {plugin.name for plugin in plugins() if plugin.manifest is not None}
+    points = (p for p in entry_points(group=GROUP) if p.name in working and p.dist is not None)
+    return {p.name: p.dist.version for p in sorted(points, key=lambda p: p.name) if p.dist}
+
+
 Known = Mapping[str, tuple[DomainManifest, Path]]
 """Domain name → (its manifest, the plug-in's package folder)."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import trimtab
+from trimtab.contracts.registry import active
 from trimtab.run.identity import installed, package_name
 
 SCHEMA = "trimtab/manifest/1"
@@ -25,6 +26,7 @@ def manifest(about: Mapping[str, Any]) -> dict[str, Any]:
         "os": platform.platform(),
         "cpu": {"model": _cpu_model(), "count": os.cpu_count()},
         "packages": _dependencies(),
+        "plugins": active(),
         **about,
     }
 

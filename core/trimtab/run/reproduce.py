@@ -15,7 +15,7 @@ from trimtab.run.plan import RunOptions, stored_plan
 from trimtab.run.rows import JobRow
 from trimtab.run.store import Store, existing_store
 
-ENVIRONMENT = ("product", "python", "os", "cpu", "packages")
+ENVIRONMENT = ("product", "python", "os", "cpu", "packages", "plugins")
 """Parts of a manifest that may explain a difference."""
 
 

@@ -135,6 +135,23 @@ class GridDomain(Domain):
         taken = taken + log["dump_kw"] + log["surplus_kw"]
         return {"power": float(np.abs(given - taken).sum() / max(log["load_kw"].sum(), 1.0))}
 
+    def cross_checks(self, problem: GridScenario, seed: int) -> Mapping[str, tuple[float, float]]:
+        """Fuel and charge of an episode of the reference against `recount`."""
+        from trimtab.run.grants import make_controller
+        from trimtab.run.runner import evaluate
+
+        from trimtab_grid.recount import recounted
+
+        entry = self.controllers(problem)[self.reference(problem)[0]]
+        with self.build(problem, 1, entry.interface) as control:
+            record = evaluate(control, make_controller(control, entry), [seed])[0]
+            log = control.episode_log(0)
+            again = recounted(control.plant, log) if log else {}
+        own = {"fuel_l": record.metrics["fuel_l"]}
+        if log:
+            own["charge_moved"] = float(np.abs(np.diff(log["soc"], prepend=log["soc_first"])).sum())
+        return {name: (own[name], value) for name, value in again.items()}
+
     def export(
         self, problem: GridScenario, controller: str, parameters: Mapping[str, Any], out: Path
     ) -> tuple[Path, ...]:

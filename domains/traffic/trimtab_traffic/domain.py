@@ -91,6 +91,22 @@ class SignalsDomain(Domain):
 
         return vehicle_balances(log["trips"], log["statistics"])
 
+    def cross_checks(self, problem: SignalsProblem, seed: int) -> Mapping[str, tuple[float, float]]:
+        """Delay under the shipped plan, step by step here against the raw ``sumo`` binary."""
+        import tempfile
+
+        from trimtab.run.grants import make_controller
+        from trimtab.run.runner import evaluate
+
+        from trimtab_traffic.rawrun import prepare, simulate_plan
+
+        entry = self.controllers(problem)["fixed"]
+        with self.build(problem, 1, entry.interface) as control:
+            record = evaluate(control, make_controller(control, entry), [seed])[0]
+        with tempfile.TemporaryDirectory() as folder:
+            raw_s = simulate_plan(prepare(problem, seed, Path(folder)), {}, seed)
+        return {HEADLINE.name: (record.metrics[HEADLINE.name], raw_s)}
+
     def profile(self, problem: SignalsProblem) -> str:
         """See `Domain.profile`."""
         return problem.rules.profile

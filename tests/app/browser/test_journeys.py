@@ -151,6 +151,7 @@ def test_pages_are_reached_and_runs_opened_by_keyboard(
             break
     me.page.keyboard.press("Enter")
     me.says("Recommended: tariff")
+    assert f"run={finished_runs[1][0]}" in me.page.url
 
 
 def test_a_link_shows_the_same_view_after_a_restart(
@@ -161,7 +162,9 @@ def test_a_link_shows_the_same_view_after_a_restart(
     me = visit(shared)
     me.open(path)
     me.says(f"tariff · {second}")
+    seen = me.page.locator("table").first.inner_text()
     shared.kill()
     shared.start()
     me.open(path)
     me.says(f"tariff · {second}")
+    assert me.page.locator("table").first.inner_text() == seen

@@ -76,5 +76,6 @@ def test_the_manifest_names_environment_and_what_is_given() -> None:
     document = manifest({"command": "x"})
     assert document["schema"] == "trimtab/manifest/1"
     assert document["packages"]["numpy"]
+    assert document["plugins"].keys() >= {"grid", "hardware", "traffic"}
     assert document["command"] == "x"
     assert document["cpu"]["count"] >= 1

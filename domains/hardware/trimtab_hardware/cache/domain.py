@@ -17,6 +17,9 @@ from trimtab_hardware.cache.problem import (
     load_references,
 )
 
+CHECKED = 20_000
+"""References that the cross-check walks through in plain Python."""
+
 
 class CacheDomain(Domain):
     """Sizes, ways, line, replacement and inclusion of two levels."""
@@ -62,6 +65,24 @@ class CacheDomain(Domain):
         from trimtab_hardware.cache.bounds import verify_cache_bound
 
         verify_cache_bound(problem, bound)
+
+    def cross_checks(self, problem: CacheScenario, seed: int) -> Mapping[str, tuple[float, float]]:
+        """Hits of the reference's first level, and compulsory misses, by stack distances."""
+        from trimtab_hardware.cache.model import KIB
+        from trimtab_hardware.cache.problem import simulate_hierarchy
+        from trimtab_hardware.cache.stack_distance import lru_hits
+
+        design = self.reference_designs(problem)["server_core"]
+        address, is_write = (part[:CHECKED] for part in load_references(problem))
+        counts = simulate_hierarchy(design, address, is_write)
+        lines = (address // design["line_bytes"]).tolist()
+        sets = design["l1_kib"] * KIB // (design["l1_ways"] * design["line_bytes"])
+        huge = {**design, "l2_kib": 1 << 20}
+        reads = simulate_hierarchy(huge, address, is_write)[2]
+        return {
+            "l1_hits": (float(counts[0]), float(lru_hits(lines, sets, design["l1_ways"]))),
+            "compulsory_misses": (float(reads), float(len(set(lines)))),
+        }
 
     def data_files(self, problem: CacheScenario) -> tuple[Path, ...]:
         """The file of references, if there is one."""

@@ -23,6 +23,9 @@ from trimtab_hardware.dram.scenario import (
 )
 
 REFERENCE = "dramsys_default"
+CHECKED = 5_000
+"""Requests of a workload whose commands the cross-check looks at."""
+COLUMN_COMMANDS = frozenset(("RD", "RDA", "WR", "WRA"))
 CACHED_REQUESTS = 100_000
 """Requests from which simulating a design takes longer than looking it up on disk."""
 
@@ -86,6 +89,38 @@ class DramDomain(Domain):
         from trimtab_hardware.dram.certificates import verify_dram_bound
 
         verify_dram_bound(problem, bound)
+
+    def cross_checks(self, problem: DramScenario, seed: int) -> Mapping[str, tuple[float, float]]:
+        """Commands of the scenario's controller that the protocol checker lets pass; bursts."""
+        from trimtab_hardware.dram.checker import check
+        from trimtab_hardware.dram.problem import DramProblem
+        from trimtab_hardware.dram.result import COMMANDS
+        from trimtab_hardware.dram.simulation import Engine
+
+        built, found = DramProblem(problem), {}
+        for k, workload in enumerate(problem.workloads):
+            setup = built.setup({})
+            trace = built.trace(setup.part, k).prefix(CHECKED)
+            commands = (
+                Engine(trace, setup.part, setup.address_map)
+                .run(setup.configuration, commands=True)
+                .commands
+            )
+            if commands is None:
+                continue
+            c = setup.configuration
+            report = check(
+                commands,
+                setup.part,
+                ranks=c.ranks,
+                refreshes=c.refresh_policy != "NoRefresh",
+                intervals=1 + c.refresh_max_postponed + c.refresh_max_pulled_in,
+            )
+            legal = report.commands - report.violations
+            columns = sum(COMMANDS[code] in COLUMN_COMMANDS for code in commands.code.tolist())
+            found[f"{workload.label}: commands"] = (float(len(commands)), float(legal))
+            found[f"{workload.label}: bursts"] = (float(columns), float(len(trace)))
+        return found
 
     def data_files(self, problem: DramScenario) -> tuple[Path, ...]:
         """Traces, part and address map of the user."""

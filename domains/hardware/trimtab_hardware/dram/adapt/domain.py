@@ -96,6 +96,18 @@ class AdaptDomain(Domain):
         bursts = log["bursts"]
         return {"requests": float(log["column_commands"] / bursts - 1.0)}
 
+    def cross_checks(self, problem: AdaptScenario, seed: int) -> Mapping[str, tuple[float, float]]:
+        """Commands under a controller that switches, and those that the checker lets pass."""
+        from trimtab.run.grants import make_controller
+        from trimtab.run.runner import evaluate
+
+        monitor = self.monitor(problem)
+        entry = self.controllers(problem)["locality_threshold"]
+        with self.build(problem, 1, entry.interface) as control:
+            evaluate(control, make_controller(control, entry), [seed])
+            found = monitor.check(control.episode_log(0))["protocol"]
+        return {"commands": (float(found.exposure), float(found.exposure - found.count))}
+
     def notes(self, problem: AdaptScenario) -> tuple[str, ...]:
         """What is switched and what is not."""
         return (
