@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -213,10 +214,12 @@ def controllers_are_described(s: Subject) -> None:
 
 @check(kind="control")
 def defaults_lie_in_their_spaces(s: Subject) -> None:
-    """Shipped parameters of a controller are parameters that its tuning space knows."""
+    """Shipped parameters of a controller are known to its tuning space, or named by its factory."""
     for name, entry in s.domain.controllers(s.problem).items():
         if entry.parameters is not None:
-            known = {p.name for p in entry.parameters.parameters}
+            named = inspect.signature(entry.factory).parameters.values()
+            known = {p.name for p in named if p.kind is not p.VAR_KEYWORD}
+            known |= {p.name for p in entry.parameters.parameters}
             extra = sorted(set(entry.defaults) - known)
             expect(not extra, f"{name}: defaults {extra} are not in its parameter space")
 
