@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import os
 import tomllib
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,16 @@ from trimtab.contracts.errors import InputFileError, TrimtabError
 from trimtab_app import session, theme
 
 HEALTH = "/api/health"
+SIGN_IN_KEYS = (
+    "redirect_uri",
+    "cookie_secret",
+    "client_id",
+    "client_secret",
+    "server_metadata_url",
+)
+"""What the [auth] section must say for one OpenID Connect provider."""
+CALLBACK = "/oauth2callback"
+"""Where Streamlit takes the provider's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +90,28 @@ def _secrets(file: Path | None) -> dict[str, Any] | None:
     except (OSError, tomllib.TOMLDecodeError) as error:
         msg = f"{file}: cannot be read as TOML: {error}"
         raise InputFileError(msg) from None
-    if "auth" not in found:
-        msg = f"{file}: has no [auth] section: see st.login in Streamlit's documentation"
+    if not isinstance(found.get("auth"), dict):
+        msg = f"{file}: has no [auth] section: docs/sharing.md shows one"
         raise InputFileError(msg)
+    _check_sign_in(file, found["auth"])
     return found
+
+
+def _check_sign_in(file: Path, auth: Mapping[str, Any]) -> None:
+    """Say at the start what would otherwise fail when somebody signs in."""
+    wrong = [k for k in SIGN_IN_KEYS if not isinstance(auth.get(k), str) or not auth[k].strip()]
+    if wrong:
+        msg = f"{file}: [auth] lacks {', '.join(wrong)}: docs/sharing.md says what each one is"
+        raise InputFileError(msg)
+    if not auth["redirect_uri"].endswith(CALLBACK):
+        msg = (
+            f"{file}: redirect_uri is {auth['redirect_uri']!r}: it must end in {CALLBACK}, for "
+            f"example https://trimtab.example.org{CALLBACK}"
+        )
+        raise InputFileError(msg)
+    if importlib.util.find_spec("authlib") is None:
+        msg = "sign-in needs the package 'Authlib': install it with pip install Authlib"
+        raise TrimtabError(msg)
 
 
 def serve(door: Door, ready: Callable[[str], None] | None = None) -> None:

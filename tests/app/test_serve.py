@@ -26,6 +26,43 @@ def test_a_sign_in_file_needs_its_section(tmp_path: Path) -> None:
         serve(Door(tmp_path, host="192.0.2.1", auth=file))
 
 
+SIGN_IN = {
+    "redirect_uri": "https://trimtab.example.org/oauth2callback",
+    "cookie_secret": "of your own",
+    "client_id": "trimtab",
+    "client_secret": "of the provider",
+    "server_metadata_url": "https://id.example.org/.well-known/openid-configuration",
+}
+
+
+def sign_in_file(folder: Path, **changed: str) -> Path:
+    settings = {**SIGN_IN, **changed}
+    lines = [f'{key} = "{value}"' for key, value in settings.items() if value]
+    file = folder / "auth.toml"
+    file.write_text("\n".join(["[auth]", *lines]), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("key", SIGN_IN)
+def test_a_sign_in_file_that_lacks_a_key_is_refused_by_its_name(key: str, tmp_path: Path) -> None:
+    file = sign_in_file(tmp_path, **{key: ""})
+    with pytest.raises(InputFileError, match=rf"auth\.toml: \[auth\] lacks {key}"):
+        serve(Door(tmp_path, host="192.0.2.1", auth=file))
+
+
+def test_a_sign_in_that_answers_elsewhere_is_refused(tmp_path: Path) -> None:
+    file = sign_in_file(tmp_path, redirect_uri="https://trimtab.example.org/")
+    with pytest.raises(InputFileError, match="must end in /oauth2callback"):
+        serve(Door(tmp_path, host="192.0.2.1", auth=file))
+
+
+def test_a_sign_in_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "auth.toml"
+    file.write_text("[auth\n", encoding="utf-8")
+    with pytest.raises(InputFileError, match="cannot be read as TOML"):
+        serve(Door(tmp_path, host="192.0.2.1", auth=file))
+
+
 def test_the_settings_are_those_of_a_careful_server() -> None:
     settings = theme.server_settings(host="127.0.0.1", port=0, shared=False)
     assert settings["browser.gatherUsageStats"] is False
