@@ -51,7 +51,7 @@ def _fuel_l_h(curve: FuelCurve, power_kw: FloatArray) -> FloatArray:
     low = fuel[0] + (power_kw - power[0]) * (fuel[1] - fuel[0]) / (power[1] - power[0])
     high = fuel[-1] + (power_kw - power[-1]) * (fuel[-1] - fuel[-2]) / (power[-1] - power[-2])
     beyond = np.where(power_kw > power[-1], high, inside)
-    return np.maximum(0.0, np.where(power_kw < power[0], low, beyond))
+    return np.asarray(np.maximum(0.0, np.where(power_kw < power[0], low, beyond)))
 
 
 def _charge_after(

@@ -73,7 +73,8 @@ class CacheDomain(Domain):
         from trimtab_hardware.cache.stack_distance import lru_hits
 
         design = self.reference_designs(problem)["server_core"]
-        address, is_write = (part[:CHECKED] for part in load_references(problem))
+        address, is_write = load_references(problem)
+        address, is_write = address[:CHECKED], is_write[:CHECKED]
         counts = simulate_hierarchy(design, address, is_write)
         lines = (address // design["line_bytes"]).tolist()
         sets = design["l1_kib"] * KIB // (design["l1_ways"] * design["line_bytes"])
