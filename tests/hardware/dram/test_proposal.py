@@ -53,6 +53,22 @@ def test_what_a_scenario_holds_is_held() -> None:
     assert held.items() <= proposal.items()
 
 
+def test_a_proposal_refreshes_in_time_even_on_long_traffic() -> None:
+    for workload in ("random", "cloud-2", "stream"):
+        long = scenario(
+            workloads=(Workload.model_validate({"seed": workload, "requests": 30_000}),)
+        )
+        problem = DramProblem(long)
+        found = problem.evaluate_design(proposed_design(long), "full", 0)
+        assert (found.constraints <= 0).all(), workload
+
+
+def test_a_limit_of_buffer_entries_is_kept() -> None:
+    limited = scenario(limits={"buffer_entries": 64})
+    found = DramProblem(limited).evaluate_design(proposed_design(limited), "full", 0)
+    assert (found.constraints <= 0).all()
+
+
 def test_other_spaces_say_that_nothing_is_proposed() -> None:
     with pytest.raises(TrimtabError, match="no design is proposed in space address-map"):
         proposed_design(scenario(space="address-map"))

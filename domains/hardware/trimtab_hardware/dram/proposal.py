@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from trimtab.contracts.errors import TrimtabError
 
+from trimtab_hardware.dram.metrics import buffer_entries
 from trimtab_hardware.dram.problem import DramProblem
-from trimtab_hardware.dram.scenario import DramScenario
+from trimtab_hardware.dram.scenario import MOST_REFRESH_GAP, DramScenario
 from trimtab_hardware.dram.spaces import seed10
 from trimtab_hardware.dram.transfer import SHIPPED, load_policy, observed
 
@@ -19,7 +20,8 @@ def proposed_design(scenario: DramScenario, weights: Path = SHIPPED) -> Mapping[
     """The arm of least predicted energy × time, weighted over the workloads.
 
     Parameters that the scenario holds at a value choose among the arms where some has that value,
-    and overrule the arm where none has.
+    and overrule the arm where none has. A limit of buffer entries chooses likewise; refreshes are
+    moved so little that none comes too late. Bandwidth and tails of latency need a simulation.
 
     Args:
         scenario: of the ten controller parameters.
@@ -40,6 +42,24 @@ def proposed_design(scenario: DramScenario, weights: Path = SHIPPED) -> Mapping[
         outcome += weight * policy.predict(observed(trace, problem.part))
     designs = seed10().designs(policy.arms)
     held = scenario.fixed
-    misses = [sum(design[name] != value for name, value in held.items()) for design in designs]
+    most = scenario.limits.buffer_entries or np.inf
+    misses = []
+    for design in designs:
+        setup = problem.setup({**design, **held})
+        large = buffer_entries(setup.configuration, setup.part) > most
+        misses.append(large + sum(design[name] != value for name, value in held.items()))
     best = np.lexsort((outcome, misses))[0]
-    return {**designs[best], **held}
+    return {**_refreshed_in_time(designs[best]), **held}
+
+
+def _refreshed_in_time(design: Mapping[str, Any]) -> dict[str, Any]:
+    """The design, its refreshes moved by so little that their gaps keep JEDEC's limit.
+
+    A rank that pulls in q refreshes and then postpones p of them waits for 1 + p + q intervals, and
+    until its banks are closed.
+    """
+    postponed, pulled = design["refresh_max_postponed"], design["refresh_max_pulled_in"]
+    if 1 + postponed + pulled < MOST_REFRESH_GAP:
+        return dict(design)
+    moved = {"refresh_max_postponed": min(postponed, 4), "refresh_max_pulled_in": min(pulled, 2)}
+    return {**design, **moved}
