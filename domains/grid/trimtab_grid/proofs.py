@@ -26,7 +26,13 @@ from trimtab_grid.proof import ProofResult, prove, solver_version
 from trimtab_grid.safety import safe_tables
 from trimtab_grid.shield_tables import BuiltTables
 
-PLANTS = (("plant-b", 60.0), ("plant-a", 1.0))
+PLANTS = (
+    ("isle-harbour", 15.0),
+    ("isle-ridge", 15.0),
+    ("isle-bay", 15.0),
+    ("plant-b", 60.0),
+    ("plant-a", 1.0),
+)
 """Shipped plants and the step lengths they are shipped with."""
 PROCESSES = 2
 

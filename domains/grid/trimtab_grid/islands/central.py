@@ -24,8 +24,8 @@ from trimtab_grid.milp import Horizon, Plan, UnitCommitment
 from trimtab_grid.objective import stored_energy_price_l_per_kwh
 
 STEP_MIN = 60.0
-AHEAD_H = 8.0
-_GAP, _LIMIT_S = 3e-3, 4.0
+AHEAD_H = 6.0
+_GAP, _LIMIT_S = 5e-3, 4.0
 
 
 @dataclass(frozen=True, slots=True)
