@@ -1,10 +1,15 @@
 """The risk-averse learned controller of a microgrid beside the risk-neutral one, on many days.
 
-    python benchmarks/learn_cvar.py remote-village --days 1000
+    python benchmarks/learn_cvar.py remote-village --step-min 15 --days 1000
 
 Both play the same unseen days (one episode per seed, shield on, final policies, greedy). Printed:
 mean C, mean and CVaR95 of a day's fuel (mean of its worst 5 % of days), and the paired differences
-with bootstrap 95 % intervals over days. `--weights DIR` plays freshly trained weights.
+with bootstrap 95 % intervals over days. `--weights DIR` plays freshly trained weights. The neutral
+one is a shipped controller, or the same learner from the same start with the same seed and budget,
+but with the weight of the risk at 0:
+
+    python benchmarks/learn_cvar.py remote-village --step-min 15 --train DIR --cpu-s 16
+    python benchmarks/learn_cvar.py remote-village --step-min 15 --days 1000 --neutral DIR
 """
 
 from __future__ import annotations
@@ -23,7 +28,21 @@ BATCH, RESAMPLES = 250, 2000
 KEPT = ("cost_l", "fuel_l", "terminal_l", "unserved_kwh", "end_soc")
 
 
-def days_of(scenario: GridScenario, name: str, folder: Path, seeds: NDArray[np.int64]) -> Metrics:
+def train_neutral(scenario: GridScenario, out: Path, cpu_s: float, seed: int) -> None:
+    """Train the same learner without weight on the risk."""
+    import torch
+    from trimtab_grid.controllers.players import planner
+    from trimtab_grid.course import Budget, Course, Recipe
+    from trimtab_grid.training import by_cvar, save
+
+    torch.set_num_threads(1)
+    recipe, budget = Recipe.of(scenario), Budget(cpu_s)
+    course = Course(scenario, recipe, seed, planner(scenario), budget, print)
+    out.mkdir(parents=True, exist_ok=True)
+    save(course, "cvar", by_cvar(course, weight=0.0), out)
+
+
+def days_of(scenario: GridScenario, folder: Path, name: str, seeds: NDArray[np.int64]) -> Metrics:
     """Metrics of every day, [days]."""
     entry = entries(scenario, folder)[name]
     if entry.untrained:
@@ -58,18 +77,30 @@ def main() -> None:
     """Play both and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario")
+    parser.add_argument("--step-min", type=float, help="in place of the scenario's")
     parser.add_argument("--days", type=int, default=1000)
     parser.add_argument("--first", type=int, default=10_001)
-    parser.add_argument("--neutral", default="student")
-    parser.add_argument("--averse", default="cvar")
+    parser.add_argument("--neutral", default="student", help="shipped controller, or a folder")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--train", type=Path, metavar="DIR", help="train the neutral one")
+    parser.add_argument("--cpu-s", type=float, default=16.0)
+    parser.add_argument("--seed", type=int, default=0, help="of training")
     args = parser.parse_args()
     scenario = scenario_of(args.scenario)
+    if args.step_min:
+        scenario = scenario.model_copy(update={"step_min": args.step_min})
+    if args.train:
+        train_neutral(scenario, args.train, args.cpu_s, args.seed)
+        return
     seeds = np.arange(args.first, args.first + args.days)
-    found = {}
-    for name in (args.neutral, args.averse):
+    neutral = (WEIGHTS, args.neutral)
+    if Path(args.neutral).is_dir():
+        neutral = (Path(args.neutral), "cvar")
+    found = []
+    for name, (folder, entry) in {"neutral": neutral, "averse": (args.weights, "cvar")}.items():
         began = time.process_time()
-        found[name] = m = days_of(scenario, name, args.weights, seeds)
+        m = days_of(scenario, folder, entry, seeds)
+        found.append(m)
         print(
             f"{name:10s} C {m['cost_l'].mean():.1f} L; fuel {m['fuel_l'].mean():.1f} L, CVaR95 "
             f"{worst_mean(m['fuel_l']):.1f} L; terminal {m['terminal_l'].mean():.1f} L, charge at "
@@ -77,8 +108,8 @@ def main() -> None:
             f"{time.process_time() - began:.0f} CPU-s",
             flush=True,
         )
-    print(f"{args.averse} less {args.neutral}, {args.days} days, 95 % interval:")
-    for name, (mean, low, high) in differences(found[args.averse], found[args.neutral]).items():
+    print(f"averse less neutral, {args.days} days, 95 % interval:")
+    for name, (mean, low, high) in differences(found[1], found[0]).items():
         print(f"  {name:15s} {mean:+7.1f} L [{low:+.1f}, {high:+.1f}]")
 
 

@@ -47,12 +47,15 @@ class SACConfig(OffPolicyConfig):
         automatic: move the temperatures towards the target entropies.
         box_entropy: target entropy per box component (of the action in units of the half range).
         discrete_entropy: target as a share of log(number of legal joint choices).
+        critic_warmup: first iterations that train the critics only, so that an actor that was
+            taught is not moved by critics that know nothing.
     """
 
     temperature: float = 0.1
     automatic: bool = True
     box_entropy: float = -1.0
     discrete_entropy: float = 0.2
+    critic_warmup: int = 0
 
 
 class Draw(NamedTuple):
@@ -107,9 +110,11 @@ class SAC(OffPolicy):
         return {_TEMPERATURES: np.full((len(rngs), 1, 2), start, dtype=np.float32)}
 
     def _draw_noise(self) -> dict[str, torch.Tensor]:
+        actor_on = {"actor": torch.tensor(float(self.iteration >= self.config.critic_warmup))}
         if not self.net.box:
-            return {}
-        return {"now": self._normal(self.net.box), "after": self._normal(self.net.box)}
+            return actor_on
+        box = self.net.box
+        return actor_on | {"now": self._normal(box), "after": self._normal(box)}
 
     def _loss(
         self, weights: Tensors, batch: Tensors, coefficients: Tensors
@@ -129,7 +134,8 @@ class SAC(OffPolicy):
             "temperature_discrete": alpha[:, 0, 0],
             "temperature_box": alpha[:, 0, 1],
         }
-        return critic_loss + actor_loss + heat_loss, diagnostics | entropies
+        moved = coefficients["actor"] * (actor_loss + heat_loss)
+        return critic_loss + moved, diagnostics | entropies
 
     def _targets(
         self, fixed: Tensors, batch: Tensors, coefficients: Tensors, alpha: torch.Tensor

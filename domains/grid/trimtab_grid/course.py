@@ -16,6 +16,11 @@ from trimtab_grid.domain import DOMAIN
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.seasons import Seasons, season_scenarios
 
+LONG_DAY = 480
+"""Decisions of a day above which one rollout is but a part of it."""
+LEAST_IMITATED, IMITATED = 24, 96
+"""Plants that a planner is asked about, at least and at most."""
+
 Teacher = Callable[[ControlProblem], Controller]
 Progress = Callable[[str], None]
 
@@ -53,9 +58,9 @@ class Recipe:
         discount = 1.0 - min(0.5, scenario.step_min / 60.0 / look_ahead_h)
         interface = interface_of(scenario)
         hours = scenario.horizon_h if ends else 336.0
-        phases = 4 if ends else 1
         steps = round(hours * 60.0 / scenario.step_min)
-        rollout = max(1, steps // phases) if ends else min(steps, 168)
+        phases = 4 if ends and steps > LONG_DAY else 1
+        rollout = steps // phases if ends else min(steps, 168)
         copies = 240 if ends else 192
         seasons = 1 if ends else 12
         return cls(interface, copies, rollout, phases, seasons, hours, ends, discount)
@@ -101,6 +106,14 @@ class Course:
     budget: Budget
     progress: Progress | None = None
 
+    @property
+    def imitating(self) -> int:
+        """Plants side by side while a planner says what it would do: two per CPU second.
+
+        A planner's word costs 0.3 ms; more plants than `IMITATED` teach nothing new.
+        """
+        return max(LEAST_IMITATED, min(IMITATED, int(2 * self.budget.cpu_s)))
+
     def tell(self, line: str) -> None:
         """Pass a line on to whoever watches."""
         if self.progress is not None:
@@ -138,9 +151,11 @@ class Trained:
         problem: that it was trained on.
         env_steps: decisions × plants.
         extra: what the controller needs besides (the stock of `cvar`).
+        better: than the student that it began as; else that student was kept.
     """
 
     policy: Policy
     problem: ControlProblem
     env_steps: int
     extra: Mapping[str, float]
+    better: bool = True

@@ -6,8 +6,8 @@
 - `sac`: soft actor-critic from a student's actor, learning from what was proposed.
 - `sac_lagrangian`: the same with the domain's cost channels (unserved, surplus, missing reserve,
   interventions) priced by multipliers instead of fixed weights.
-- `cvar`: a student improved for the mean of C plus the CVaR of a day's fuel, its worst 5 % of
-  days, with what is left of the day's stock of fuel in sight.
+- `cvar`: a student (the shipped one, where there is one) improved for the mean of C plus the
+  CVaR of a day's fuel, its worst 5 % of days, with what is left of the day's stock in sight.
 - `offline_online`: implicit Q-learning from the teacher's logs, then online.
 
 Every learner is paid the default scalar C in litres. Where an episode is a day that is settled by
@@ -31,16 +31,18 @@ from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.deploy.network import NetSpec
-from trimtab.deploy.policy import Policy, PolicyController
-from trimtab.deploy.weights import save_policy
+from trimtab.deploy.policy import Normaliser, Policy, PolicyController
+from trimtab.deploy.weights import load_policy, save_policy
 from trimtab.learn.dataset import record
 from trimtab.learn.iql import IQL, IQLConfig
+from trimtab.learn.nets import init_params
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.report import Report
 from trimtab.learn.risk import StockProblem, choose_stock
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.learn.teach import DaggerConfig, dagger
 
+from trimtab_grid.controllers.learned import trained as trained_files
 from trimtab_grid.controllers.learned import weights_name
 from trimtab_grid.controllers.players import planner, teacher
 from trimtab_grid.course import Budget, Course, Progress, Recipe, Teacher, Trained
@@ -52,16 +54,18 @@ CPU_S = 240.0
 """Default budget."""
 TAIL = 0.05
 """Share of worst days whose mean cost the `cvar` controller lowers."""
-IMITATING = 96
-"""Plants side by side while a planner says what it would do, which is what costs."""
 PLAYED = 240
 """Plants side by side where learning is off-policy."""
+WARM_UP = 40
+"""Iterations in which only the critics of an actor that was taught learn."""
 JUDGED_DAYS = 240
 """Days on which a training judges what it found: twelve lie in the tail."""
 STOCKS = 5
 """How many of them."""
-CVAR_WEIGHT = 1.0
+CVAR_WEIGHT = 0.15
 """What a litre of the worst days' mean fuel counts beside a litre of the mean C."""
+STOCK_MEAN, STOCK_STD = 0.4, 0.25
+"""Of the stock during a day, as a share of the largest: from nearly 1 to about 0."""
 STEPS_PER_CPU_S = 25_000
 """Decisions of one whole PPO iteration per CPU second, for planning the learning rate's fall."""
 
@@ -98,7 +102,12 @@ def train(
     budget = Budget(CPU_S if cpu_s is None else cpu_s)
     course = Course(scenario, Recipe.of(scenario), seed, tutor, budget, progress)
     trained = LEARNERS[controller](course)
-    path = out / weights_name(controller, scenario)
+    return save(course, controller, trained, out)
+
+
+def save(course: Course, controller: str, trained: Trained, out: Path) -> Mapping[str, Any]:
+    """Write weights and manifest into `out`; the parameters of the controller's factory."""
+    path, budget, seed = out / weights_name(controller, course.scenario), course.budget, course.seed
     given = f"--controller {controller} --seed {seed} --cpu-s {budget.cpu_s:g}"
     notes = {
         "controller": controller,
@@ -106,8 +115,9 @@ def train(
         "seed": seed,
         "cpu_s": round(budget.spent_s, 1),
         "env_steps": trained.env_steps,
-        "step_min": scenario.step_min,
+        "step_min": course.scenario.step_min,
         "interface": course.recipe.interface,
+        "kept": "what was learnt" if trained.better else "the student it began as",
         **trained.extra,
     }
     save_policy(path, trained.policy, trained.problem.spec, notes)
@@ -124,7 +134,7 @@ def student(course: Course, problem: ControlProblem, net: NetSpec) -> tuple[Poli
     config = DaggerConfig(
         rounds=rounds,
         steps=max(1, recipe.rollout * (2 if recipe.ends else 4) // rounds),
-        updates=max(4, min(400, int(4 * course.budget.cpu_s))),
+        updates=max(4, min(400, int(20 * course.budget.cpu_s))),
         batch=2048,
         learning_rate=2e-3,
         compiled=False,
@@ -150,7 +160,9 @@ def cheaper(course: Course, start: Policy, found: Trained) -> Trained:
         for policy in (start, found.policy)
     ]
     course.tell(f"mean C: student {costs[0]:.1f} L, improved on-policy {costs[1]:.1f} L")
-    return found if costs[1] < costs[0] else replace(found, policy=start.seed(0))
+    if costs[1] < costs[0]:
+        return found
+    return replace(found, policy=start.seed(0), better=False)
 
 
 def fresh_seeds(course: Course, days: ControlProblem) -> IntArray:
@@ -174,15 +186,36 @@ def improved(
     plants: Callable[[int], ControlProblem],
     weights: tuple[float, ...] | None,
     discount: float,
+    known: Policy | None = None,
 ) -> tuple[Policy, Trained]:
-    """A student on so many plants, and what it became there on-policy."""
-    problem = plants(IMITATING)
+    """A student on so many plants, or the one that is `known`, and what it became on-policy."""
+    problem, played = plants(course.recipe.copies), 0
     net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
-    start, played = student(course, problem, net)
-    settings, problem = ppo_config(course, weights, discount), plants(course.recipe.copies)
+    if known is None:
+        start, played = student(course, plants(course.imitating), net)
+    else:
+        start = taken_on(known, net, course.seed)
+    settings = ppo_config(course, weights, discount)
     ppo = PPO(problem, net, settings, (course.seed,), teacher=start, initial=start)
     _run(ppo.train(), course)
     return start, Trained(ppo.policy().seed(0), problem, played + int(ppo.env_steps[0]), {})
+
+
+def taken_on(known: Policy, net: NetSpec, seed: int) -> Policy:
+    """The actor of a policy in a network that sees one thing more, to which it is blind at first.
+
+    Its critic, of other rewards, stays behind.
+    """
+    params = dict(init_params(net, [np.random.default_rng(seed)]))
+    params |= {name: x for name, x in known.params.items() if name.startswith("actor.")}
+    first = params["actor.trunk.0.w"]
+    params["actor.trunk.0.w"] = np.concatenate([first, np.zeros_like(first[:, :1])], axis=1)
+    parts = [(known.normaliser.mean, STOCK_MEAN), (known.normaliser.inverse_std, 1.0 / STOCK_STD)]
+    wider = [
+        {"obs": np.append(part["obs"], np.full((1, 1), more, np.float32), axis=1)}
+        for part, more in parts
+    ]
+    return Policy(net, params, Normaliser(*wider))
 
 
 def ppo_config(course: Course, weights: tuple[float, ...] | None, discount: float) -> PPOConfig:
@@ -216,7 +249,7 @@ def _run(reports: Iterator[Report], course: Course) -> None:
 
 def by_sac(course: Course, *, priced: bool = False) -> Trained:
     """Soft actor-critic from the student's actor; `priced`: costs by multipliers."""
-    problem = course.plants(IMITATING)
+    problem = course.plants(course.imitating)
     net = off_policy_net(problem)
     start, played = student(course, problem, net)
     weights = list(course.reward_weights(problem))
@@ -229,11 +262,13 @@ def by_sac(course: Course, *, priced: bool = False) -> Trained:
         discrete_entropy=0.05,
         box_entropy=-2.0,
         cost_rate=0.01 if priced else 0.0,
+        critic_warmup=WARM_UP,
     )
     problem = course.plants(PLAYED)
     sac = SAC(problem, net, config, (course.seed,), initial=start)
     _run(sac.train(), course)
-    return Trained(sac.policy().seed(0), problem, played + int(sac.env_steps[0]), {})
+    found = Trained(sac.policy().seed(0), problem, played + int(sac.env_steps[0]), {})
+    return cheaper(course, start, found)
 
 
 def off_policy_net(problem: ControlProblem) -> NetSpec:
@@ -260,29 +295,34 @@ def off_policy_settings(recipe: Recipe, weights: tuple[float, ...]) -> dict[str,
     }
 
 
-def by_cvar(course: Course) -> Trained:
-    """PPO on days whose stock of fuel is in sight; then the stock that serves best."""
+def by_cvar(course: Course, weight: float = CVAR_WEIGHT) -> Trained:
+    """PPO on days whose stock of fuel is in sight; then the stock that serves best.
+
+    At `weight` 0 the same learner is neutral to risk.
+    """
     course = replace(course, recipe=course.recipe.by_days())
     days = course.days(JUDGED_DAYS)
     seeds = fresh_seeds(course, days)
     low, high = fuel_range(days, seeds)
     course.tell(f"a day's fuel at stake: {low:.0f} to {high:.0f} L")
-    _, found = improved(course, lambda n: stocked(course.plants(n), low, high), None, 1.0)
-    tried = stocked(days, low, high)
+    shipped = trained_files(course.scenario).get("student")
+    known = None if shipped is None else load_policy(shipped)
+    _, found = improved(
+        course, lambda n: stocked(course.plants(n), low, high, weight), None, 1.0, known
+    )
+    tried = stocked(days, low, high, weight)
     choice = choose_stock(tried, found.policy, TAIL, seeds, np.linspace(low, high, STOCKS))
     course.tell(f"stock {choice.stock:.0f} L, CVaR of fuel {-choice.cvar:.0f} L")
     extra = {"stock_l": choice.stock, "stock_low_l": low, "stock_high_l": high}
     return replace(found, extra=extra)
 
 
-def stocked(problem: ControlProblem, low: float, high: float) -> StockProblem:
-    """Pays −C, and what the fuel beyond the day's stock adds to its CVaR."""
+def stocked(problem: ControlProblem, low: float, high: float, weight: float) -> StockProblem:
+    """Pays −C, and by `weight` what the fuel beyond the day's stock adds to its CVaR."""
     weights = problem.spec.reward_weights
     fuel = np.arange(len(weights)) == problem.spec.reward_index("fuel")
-    risk = CVAR_WEIGHT / TAIL
-    return StockProblem(
-        problem, low, high, weights=list(np.where(fuel, -1.0, 0.0)), risk=risk, beside=list(weights)
-    )
+    only = list(np.where(fuel, -1.0, 0.0))
+    return StockProblem(problem, low, high, weights=only, risk=weight / TAIL, beside=list(weights))
 
 
 def fuel_range(days: ControlProblem, seeds: IntArray) -> tuple[float, float]:
@@ -293,7 +333,7 @@ def fuel_range(days: ControlProblem, seeds: IntArray) -> tuple[float, float]:
 
 def offline_online(course: Course) -> Trained:
     """Implicit Q-learning from the teacher's logs, then online; half of each batch stays logs."""
-    problem = course.plants(IMITATING)
+    problem = course.plants(course.imitating)
     net = off_policy_net(problem)
     rule, steps = course.teacher(problem), course.recipe.rollout
     logs = record(problem, rule, net, steps, course.seed, chunk=steps)

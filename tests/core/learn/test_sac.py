@@ -44,6 +44,23 @@ def test_stacked_seeds_learn_from_their_own_environments() -> None:
     assert sac.env_steps.tolist() == [400, 400]
 
 
+def test_a_warm_up_trains_the_critics_and_leaves_the_actor_alone() -> None:
+    sac = build(config=replace(SMALL, critic_warmup=2))
+    first = {name: x.copy() for name, x in sac.learner.weights.items()}
+
+    def moved(part: str) -> bool:
+        now = sac.learner.weights
+        return any(not np.array_equal(x, now[k]) for k, x in first.items() if k.startswith(part))
+
+    for _ in range(2):
+        sac.iterate()
+    assert not moved("actor.")
+    assert not moved("log_temperature")
+    assert moved("")
+    sac.iterate()
+    assert moved("actor.")
+
+
 def test_resuming_from_a_file_is_bit_identical(tmp_path: Path) -> None:
     path = tmp_path / "step.safetensors"
     through = build((0, 3))
