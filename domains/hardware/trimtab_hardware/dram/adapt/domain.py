@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +47,29 @@ class AdaptDomain(Domain):
     def controllers(self, problem: AdaptScenario) -> Mapping[str, Entry]:
         """See `Domain.controllers`."""
         from trimtab_hardware.dram.adapt.controllers import ENTRIES
+        from trimtab_hardware.dram.adapt.training import learned_entry
 
-        return ENTRIES
+        return {**ENTRIES, "epoch_table": learned_entry()}
 
     def reference(self, problem: AdaptScenario) -> tuple[str, ...]:
         """Page policies with FR-FCFS, grouped or not: the best of them is the static design."""
         from trimtab_hardware.dram.adapt.controllers import REFERENCES
 
         return REFERENCES
+
+    def train(
+        self,
+        problem: AdaptScenario,
+        controller: str,
+        seed: int,
+        out: Path,
+        cpu_s: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Mapping[str, Any]:
+        """Improve the threshold rule on the scenario's traffic; see `training`."""
+        from trimtab_hardware.dram.adapt.training import train
+
+        return train(problem, controller, seed, out, cpu_s, progress)
 
     def bound(self, problem: AdaptScenario, seed: int) -> Bound:
         """What no controller beats: activation of new rows and the data bus alone."""
