@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 from trimtab.contracts.errors import ContractError, InputFileError
+from trimtab.contracts.spec import Action
+from trimtab_grid.episodes import Episodes, lead_steps
 from trimtab_grid.forecasts import (
     ForecastSettings,
     FromFile,
@@ -17,6 +19,8 @@ from trimtab_grid.forecasts import (
     SeasonalNaive,
     forecaster,
 )
+from trimtab_grid.problem import GridControl
+from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import load_series
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -118,3 +122,37 @@ def test_the_scenario_names_the_method_and_a_file_where_it_needs_one(tmp_path):
     assert forecaster(asked, lambda _: given) == FromFile(given)
     with pytest.raises(ValidationError, match="belong together"):
         ForecastSettings(kind="file")
+
+
+def shown(problem, obs):
+    """Forecasts in the observation [leads, 3], kW, and the resource's of the same steps."""
+    model = problem.resource("model")
+    leads = lead_steps(float(model.arrays.step_min))
+    scale = np.array([model.scales.load_kw, model.scales.wind_kw, model.scales.pv_kw])
+    seen = obs.obs[0, 0, -3 * len(leads) :].reshape(-1, 3) * scale
+    told = problem.resource("forecast").issue(0, max(leads))
+    return seen, told[np.array(leads) - 1]
+
+
+@pytest.mark.parametrize("kind", ["persistence", "seasonal", "noisy", "perfect", "file"])
+def test_observation_and_resource_show_the_same_forecast(kind, tmp_path):
+    forecast = {"kind": kind} | ({"file": tmp_path / "f.csv"} if kind == "file" else {})
+    scenario = GridScenario.model_validate(
+        {"plant": "plant-b", "step_min": 60, "horizon_h": 60, "forecast": forecast}
+    )
+    start = Episodes(scenario, scenario.resolved_plant()).start
+    mine = load_series(start, 60.0, np.arange(100.0) + 200.0, np.arange(100.0))
+    with GridControl(scenario, 1, "default", autoreset=False, read=lambda _: mine) as problem:
+        obs = problem.reset(np.array([3]))
+        for _ in range(30):
+            np.testing.assert_allclose(*shown(problem, obs), atol=1e-3)
+            idle = Action(np.ones((1, 1, 3), np.int64), np.zeros((1, 1, 1), np.float32))
+            obs = problem.step(idle).obs
+
+
+def test_forecasts_of_one_step_come_nearer_to_the_truth():
+    values = np.full(3000, 100.0)
+    told = issue(Noisy(sigma=0.3), values, Issue(np.arange(2900), 12))
+    errors = np.abs(told - 100.0)
+    same_step = np.array([errors[k + 11 - np.arange(12), np.arange(12)] for k in range(2000)])
+    assert np.all(np.diff(same_step, axis=1) >= -1e-9)

@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.spec import FloatArray, IntArray
-from trimtab.contracts.streams import Stream
 
 from trimtab_grid.arrays import MAX_UNITS, steps_of
-from trimtab_grid.forecasts import QUANTITIES, ForecastSettings
+from trimtab_grid.forecasts import QUANTITIES, Forecaster
 from trimtab_grid.generators import (
     Clock,
-    autoregression,
     community_load,
     wind_power,
 )
@@ -164,28 +162,31 @@ def forecast_columns(scenario: GridScenario, known: int) -> NDArray[np.int64]:
         season = max(1, round(scenario.forecast.season_h * 60.0 / scenario.step_min))
         seasons = np.maximum(1, -(-(target - seen[:, None]) // season))
         before = target - seasons * season
-        target = np.where(before >= 0, before, seen[:, None])
+        naive = np.where(before >= 0, before, seen[:, None])
+        target = np.where(target <= seen[:, None], target, naive)
     target[missing] = -1
     return np.asarray(target)
 
 
-def foretold(settings: ForecastSettings, bank: FloatArray, seed: IntArray) -> FloatArray | None:
-    """Source of noisy forecasts [M, steps + 1, 3]; None where the bank itself is read."""
-    if settings.kind != "noisy":
-        return None
-
-    found = np.empty_like(bank)
-    for k, name in enumerate(QUANTITIES):
-        error = autoregression(
-            Stream(f"grid.foretold.{name}"),
-            seed,
-            np.zeros_like(seed),
-            bank.shape[1],
-            1.0,
-            60.0 * settings.memory_h,
-        )
-        found[:, :, k] = np.maximum(0.0, bank[:, :, k] * (1.0 + settings.sigma * error))
+def foretold(
+    made: Forecaster, episodes: Episodes, bank: FloatArray, seed: IntArray
+) -> FloatArray | None:
+    """Settled forecasts [M, steps + 1, 3]; None where forecasts read the bank itself."""
+    found = bank.copy()
+    for row, values in enumerate(bank):
+        series = episodes.series(values)
+        for k, name in enumerate(QUANTITIES):
+            settled = made.settled(series, name, int(seed[row]))
+            if settled is None:
+                return None
+            found[row, :, k] = settled
     return found
+
+
+def lead_weights(made: Forecaster, step_min: float, known: int) -> FloatArray:
+    """Share of the settled forecast per lead of the observation; none where steps are known."""
+    leads = np.array(lead_steps(step_min))
+    return np.where(leads <= known, 0.0, made.weight(leads * step_min / 60.0))
 
 
 def fault_steps(fault: Fault, step_min: float) -> tuple[int, int]:

@@ -4,11 +4,13 @@ A forecast is issued at step `now`, when values up to and including `now + known
 (`known` is 1 where the plant declares that the coming step is known), for the steps `now + 1` to
 `now + horizon`. Persistence and seasonal naive read nothing later than that; noisy and perfect
 forecasts do, say so by `sees_future`, and serve as a measure of what forecasting is worth.
+
+What the observation shows and what the resource "forecast" issues come from the same `settled`
+values and the same `weight` of a lead.
 """
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,6 +99,14 @@ class Forecaster(ABC):
             foretold[:, :seen] = values[asked.steps[:, :seen]]
         return foretold
 
+    def settled(self, series: Series, quantity: Quantity, seed: int) -> FloatArray | None:
+        """Per step of the series what is foretold long before; None where it is measured values."""
+        return None
+
+    def weight(self, lead_h: FloatArray) -> FloatArray:
+        """Share of the settled value in a forecast so many hours ahead; the rest is the truth."""
+        return np.ones_like(lead_h)
+
     @abstractmethod
     def _foretell(self, series: Series, quantity: Quantity, asked: Issue) -> FloatArray:
         """Forecasts [M, K] as a fresh array, known steps included."""
@@ -137,32 +147,37 @@ class Perfect(Forecaster):
 
 @dataclass(frozen=True, slots=True)
 class Noisy(Forecaster):
-    """What will be measured, times 1 + an error that grows from 0 with the lead.
+    """What will be measured, with an error that grows from 0 with the lead.
 
-    The error is an Ornstein-Uhlenbeck path over the lead with settled deviation `sigma`; results
-    are kept at 0 or above.
+    Every step has one relative error, an Ornstein-Uhlenbeck path over time with deviation `sigma`;
+    a forecast takes the share sqrt(1 - exp(-2 lead / memory)) of it. So forecasts of one step
+    agree with each other and come nearer to the truth. Values are kept at 0 or above.
     """
 
     sigma: float = 0.1
     memory_h: float = 6.0
     sees_future = True
 
+    def settled(self, series: Series, quantity: Quantity, seed: int) -> FloatArray:
+        """See `Forecaster.settled`."""
+        from trimtab_grid.generators import autoregression
+
+        steps = len(series)
+        seeds, episodes = np.array([seed], np.int64), np.zeros(1, np.int64)
+        stream, memory_min = _ERRORS[quantity], 60.0 * self.memory_h
+        error = autoregression(stream, seeds, episodes, steps, series.step_min, memory_min)[0]
+        return np.asarray(np.maximum(0.0, series.columns[quantity] * (1.0 + self.sigma * error)))
+
+    def weight(self, lead_h: FloatArray) -> FloatArray:
+        """See `Forecaster.weight`."""
+        return np.asarray(np.sqrt(-np.expm1(-2.0 * lead_h / self.memory_h)))
+
     def _foretell(self, series: Series, quantity: Quantity, asked: Issue) -> FloatArray:
         truth = series.columns[quantity][asked.steps]
-        return np.asarray(np.maximum(0.0, truth * (1.0 + self._error(series, quantity, asked))))
-
-    def _error(self, series: Series, quantity: Quantity, asked: Issue) -> FloatArray:
-        from trimtab_grid.generator_kernel import remember
-
-        copies = len(asked.now)
-        seeds = np.full(copies, asked.seed, dtype=np.int64)
-        episodes = np.zeros(copies, dtype=np.int64)
-        draws = _ERRORS[quantity].normal(seeds, episodes, asked.now, asked.horizon)
-        kept = math.exp(-series.step_min / (60.0 * self.memory_h))
-        fresh = self.sigma * math.sqrt(1.0 - kept * kept)
-        error = fresh * draws
-        remember(error, kept)
-        return error
+        settled = self.settled(series, quantity, asked.seed)[asked.steps]
+        lead_h = np.arange(1.0, asked.horizon + 1.0) * (series.step_min / 60.0)
+        share = self.weight(np.asarray(lead_h, np.float64))
+        return np.asarray(truth + share * (settled - truth))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +185,14 @@ class FromFile(Forecaster):
     """The user's own forecast: one value per step, fixed in advance, matched by time."""
 
     forecast: Series
+
+    def settled(self, series: Series, quantity: Quantity, seed: int) -> FloatArray:
+        """See `Forecaster.settled`; the step before the series' second one is not asked for."""
+        values = np.array(series.columns[quantity])
+        if len(series) > 1:
+            asked = Issue(np.zeros(1, np.int64), len(series) - 1)
+            values[1:] = self._foretell(series, quantity, asked)[0]
+        return values
 
     def _foretell(self, series: Series, quantity: Quantity, asked: Issue) -> FloatArray:
         shift = _shift(self.forecast, series)

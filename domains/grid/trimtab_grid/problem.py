@@ -34,7 +34,14 @@ from trimtab_grid.engine.memory import MOMENT, STATE
 from trimtab_grid.engine.observe import Scales, observe_all
 from trimtab_grid.engine.step import advance_all, begin
 from trimtab_grid.episode_metrics import episode_metrics
-from trimtab_grid.episodes import Episodes, add_load_jumps, fault_plan, forecast_columns, foretold
+from trimtab_grid.episodes import (
+    Episodes,
+    add_load_jumps,
+    fault_plan,
+    forecast_columns,
+    foretold,
+    lead_weights,
+)
 from trimtab_grid.forecasts import forecaster
 from trimtab_grid.guard import REASON_TEXTS, guard_of
 from trimtab_grid.metrics import METRICS
@@ -90,13 +97,15 @@ class GridControl(ControlProblem):
             self.guard.soc_window,
             self._extra,
         )
-        self._read = read
         self._episodes = Episodes(scenario, self.plant, read)
         self._network = _network_of(scenario, self.plant)
         self._price = stored_energy_price_l_per_kwh(self.plant)
         self._plan = fault_plan(scenario, self.plant)
         self._calendar = self._episodes.calendar()
-        self._columns = forecast_columns(scenario, int(self.arrays.step_known))
+        known = int(self.arrays.step_known)
+        self._columns = forecast_columns(scenario, known)
+        self._forecaster = forecaster(scenario.forecast, read or _no_reader)
+        self._weights = lead_weights(self._forecaster, scenario.step_min, known)
         self._scale = Scales(
             float(self.arrays.load_max_kw),
             float(self.arrays.wind_kw) or 1.0,
@@ -124,8 +133,8 @@ class GridControl(ControlProblem):
         self._seed, self._episode = np.zeros(copies, np.int64), np.zeros(copies, np.int64)
         self._context = np.zeros((copies, len(self.spec.context)))
         self._bank = np.zeros((copies, horizon + 1, 3))
-        noisy = self.scenario.forecast.kind == "noisy"
-        self._foretold = np.zeros((copies if noisy else 0, *self._bank.shape[1:]))
+        settled = self.scenario.forecast.kind in {"noisy", "file"}
+        self._foretold = np.zeros((copies if settled else 0, *self._bank.shape[1:]))
         days = int((horizon - 1) * self.scenario.step_min / 1440.0) + 1
         self._daily = np.zeros((copies, days))
         self._out = np.zeros((copies, self.spec.obs_dim), np.float32)
@@ -154,7 +163,7 @@ class GridControl(ControlProblem):
         bank[:, :, 1] *= self._context[rows, 1, None]
         add_load_jumps(self.scenario, bank)
         self._bank[rows] = bank
-        source = foretold(self.scenario.forecast, bank, self._seed[rows])
+        source = foretold(self._forecaster, self._episodes, bank, self._seed[rows])
         if source is not None:
             self._foretold[rows] = source
         self._outer.draw(rows, self._seed[rows], self._episode[rows])
@@ -349,6 +358,7 @@ class GridControl(ControlProblem):
             self._live,
             self._bank,
             source,
+            self._weights,
             self._columns,
             self._calendar,
             self._scale,
@@ -383,6 +393,8 @@ class GridControl(ControlProblem):
     def snapshot(self, rows: IntArray) -> Mapping[str, NDArray[Any]]:
         """See `ControlProblem.snapshot`."""
         kept = {name: np.array(getattr(self, name)[rows]) for name in _KEPT}
+        if len(self._foretold):
+            kept["foretold"] = self._foretold[rows].copy()
         if self._extra:
             kept["outer_grid"] = self._outer.there[rows].copy()
         return kept
@@ -391,6 +403,8 @@ class GridControl(ControlProblem):
         """See `ControlProblem.restore`."""
         for name in _KEPT:
             getattr(self, name)[rows] = snapshot[name]
+        if len(self._foretold):
+            self._foretold[rows] = snapshot["foretold"]
         if self._extra:
             self._outer.there[rows] = snapshot["outer_grid"]
 
@@ -412,9 +426,8 @@ class GridControl(ControlProblem):
         if need == "state":
             return state
         if need == "forecast":
-            made = forecaster(self.scenario.forecast, self._read or _no_reader)
             known = int(self.arrays.step_known)
-            return Forecasts(made, self._episodes, state, self._seed, known)
+            return Forecasts(self._forecaster, self._episodes, state, self._seed, known)
         if need == "future":
             return self._bank[:, 1:].copy()
         return super().resource(need)

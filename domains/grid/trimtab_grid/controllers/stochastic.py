@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
+from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs
 
 from trimtab_grid.arrays import PlantArrays, plant_arrays
 from trimtab_grid.controllers.clairvoyant import Steering
@@ -49,7 +49,7 @@ PLANNING_MIN: Final = 15.0
 PAST_STEPS: Final = 17_520
 LONG_H, SEASONS, PAST_YEARS = 2160.0, 12, 18
 """Episodes longer than this have values per season; from so many past years."""
-_SAMPLES, _DAY_SAMPLES, _DAYS_AROUND = 700, 100, 15.0
+SAMPLES, _DAY_SAMPLES, _DAYS_AROUND = 700, 100, 15.0
 
 
 def planning_plant(plant: Plant, arrays: PlantArrays, step_min: float) -> Plant:
@@ -126,7 +126,7 @@ def _fitted(text: str) -> tuple[Values, ...]:
         return (fit_day(planner, past, last_block, _DAY_SAMPLES, seed=0),)
     price = stored_energy_price_l_per_kwh(plant)
     seasons = SEASONS if scenario.horizon_h > LONG_H else 1
-    return fit(planner, past, price, _SAMPLES, seed=0, seasons=seasons)
+    return fit(planner, past, price, SAMPLES, seed=0, seasons=seasons)
 
 
 class StochasticProgram(GridController):
@@ -135,11 +135,17 @@ class StochasticProgram(GridController):
     Args:
         problem: a grid problem.
         scenario: whose settings generate the past.
+        values: of each season, where they are at hand.
     """
 
-    def __init__(self, problem: ControlProblem, scenario: GridScenario) -> None:
+    def __init__(
+        self,
+        problem: ControlProblem,
+        scenario: GridScenario,
+        values: tuple[Values, ...] | None = None,
+    ) -> None:
         super().__init__(problem)
-        self._values = _fitted(scenario.model_dump_json())
+        self._values = values or _fitted(scenario.model_dump_json())
         one = np.zeros(1)
         self._planner = coarse_planner(self.model.plant, self.plant, one, one)
         self._steering = Steering(self, self._planner.graph, coarse=True)
@@ -163,12 +169,10 @@ class StochasticProgram(GridController):
         """See `Controller.act`."""
         seen = self.see(obs)
         count = len(seen.soc)
-        slow = np.where(np.isnan(self._slow), seen.free_kw, self._slow)
-        self._slow = self._kept * slow + (1.0 - self._kept) * seen.free_kw
         hour = np.arctan2(seen.step_hint[:, 0], seen.step_hint[:, 1]) * 12.0 / math.pi % 24.0
         year = np.arctan2(seen.step_hint[:, 2], seen.step_hint[:, 3]) / (2.0 * math.pi) % 1.0
         season = season_of(year * 365.0, len(self._values))
-        known = features(seen.load_kw, seen.free_kw, self._slow, hour)
+        known = self.known(seen, hour)
         command, battery = np.zeros((count, self.units), np.int64), np.zeros(count)
         for row in np.flatnonzero(obs.alive[:, 0]):
             values = self._values[season[row]]
@@ -177,6 +181,12 @@ class StochasticProgram(GridController):
             self._set_after(values, block, at)
             command[row], battery[row] = self._decide(obs, seen, int(row))
         return self.action(obs, command, battery)
+
+    def known(self, seen: Seen, hour: FloatArray) -> FloatArray:
+        """What the next net load is foretold from, [N, F]; called once a step."""
+        slow = np.where(np.isnan(self._slow), seen.free_kw, self._slow)
+        self._slow = self._kept * slow + (1.0 - self._kept) * seen.free_kw
+        return features(seen.load_kw, seen.free_kw, self._slow, hour)
 
     def _set_after(self, values: Values, block: int, at: float) -> None:
         """Costs-to-go after the coming step at a place between two knots."""

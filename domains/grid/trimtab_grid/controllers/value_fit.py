@@ -100,7 +100,13 @@ def season_of(day: FloatArray, seasons: int) -> IntArray:
 
 
 def fit(
-    planner: Planner, past: Past, price_l_kwh: float, samples: int, seed: int, seasons: int
+    planner: Planner,
+    past: Past,
+    price_l_kwh: float,
+    samples: int,
+    seed: int,
+    seasons: int,
+    state: FloatArray | None = None,
 ) -> tuple[Values, ...]:
     """Costs-to-go of each season, for long episodes: within one, every day is alike.
 
@@ -111,12 +117,13 @@ def fit(
         samples: steps drawn per block and pass.
         seed: of the draws.
         seasons: how many, of equal length.
+        state: what stands for the expected net load, [T]; `weights` are then of it alone.
     """
     found: list[Values] = []
     for season in range(seasons):
         apart = np.abs((past.day / _DAYS - (season + 0.5) / seasons + 0.5) % 1.0 - 0.5)
         near = apart * _DAYS <= AROUND_DAYS if seasons > 1 else np.ones(past.day.size, bool)
-        values, expected = _start(planner, past, BLOCKS, near)
+        values, expected = _start(planner, past, BLOCKS, near, state)
         guess = -price_l_kwh * (values.levels - values.levels[0])
         values.cost[:] = found[-1].cost if _alike(found, values) else guess
         passes = MORE_PASSES if _alike(found, values) else FIRST_PASSES
@@ -146,13 +153,15 @@ def fit_day(planner: Planner, past: Past, last_hour: float, samples: int, seed: 
     return values
 
 
-def _start(planner: Planner, past: Past, blocks: int, near: BoolArray) -> tuple[Values, FloatArray]:
+def _start(
+    planner: Planner,
+    past: Past,
+    blocks: int,
+    near: BoolArray,
+    state: FloatArray | None = None,
+) -> tuple[Values, FloatArray]:
     """Regression, knots and levels with costs still to be filled, and expected net loads [T]."""
-    slow = smoothed(past.free_kw, float(np.exp(-1.0)))
-    seen = features(past.load_kw, past.free_kw, slow, past.hour)
-    net, now = past.load_kw - past.free_kw, np.flatnonzero(near[:-1])
-    weights = np.asarray(np.linalg.lstsq(seen[now], net[now + 1], rcond=None)[0], np.float64)
-    expected = np.asarray(seen @ weights)
+    weights, expected = _foretold(past, near) if state is None else (np.ones(1), state)
     ranks = np.linspace(0.0, 1.0, KNOTS)
     knots = np.unique(np.quantile(expected[near], ranks)).astype(np.float64)
     if knots.size == 1:
@@ -162,6 +171,15 @@ def _start(planner: Planner, past: Past, blocks: int, near: BoolArray) -> tuple[
     nodes = len(planner.graph.states)
     cost = np.empty((blocks, knots.size, nodes, LEVELS))
     return Values(weights, knots, levels, cost), expected
+
+
+def _foretold(past: Past, near: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Regression of the next net load, fitted to the steps `near`, and what it expects, [T]."""
+    slow = smoothed(past.free_kw, float(np.exp(-1.0)))
+    seen = features(past.load_kw, past.free_kw, slow, past.hour)
+    net, now = past.load_kw - past.free_kw, np.flatnonzero(near[:-1])
+    weights = np.asarray(np.linalg.lstsq(seen[now], net[now + 1], rcond=None)[0], np.float64)
+    return weights, np.asarray(seen @ weights)
 
 
 def _backwards(

@@ -203,6 +203,7 @@ def observe_all(
     live: NDArray[np.bool_],
     bank: NDArray[np.float64],
     foretold: NDArray[np.float64],
+    weight: NDArray[np.float64],
     ahead: NDArray[np.int64],
     calendar: NDArray[np.float64],
     scale: Scales,
@@ -224,6 +225,7 @@ def observe_all(
         live: [N].
         bank: [N, steps + 1, 3], see `step.advance_all`.
         foretold: [N or 1, steps + 1, 3] what forecasts are read from (the bank, or another).
+        weight: [LEADS] share of `foretold` in each forecast; the rest is the bank's.
         ahead: [steps + 1, LEADS] column of `foretold` that each forecast reads; -1: none there.
         calendar: [steps + 1, 4] sine and cosine of day and year.
         scale: of observed powers.
@@ -251,10 +253,12 @@ def observe_all(
         at = base + len(PLANT_COLUMNS)
         for lead in range(LEADS):
             column = ahead[min(s.step, last), lead]
-            now = seen if column < 0 else source[column]
-            out[row, at] = now[0] / scale.load_kw
-            out[row, at + 1] = now[1] / scale.wind_kw
-            out[row, at + 2] = now[2] / scale.pv_kw
+            truth = seen if column < 0 else bank[row, column]
+            told = seen if column < 0 else source[column]
+            share = weight[lead]
+            out[row, at] = (truth[0] + share * (told[0] - truth[0])) / scale.load_kw
+            out[row, at + 1] = (truth[1] + share * (told[1] - truth[1])) / scale.wind_kw
+            out[row, at + 2] = (truth[2] + share * (told[2] - truth[2])) / scale.pv_kw
             at += QUANTITIES
         mask[row] = False
         if plant.step_known:
