@@ -80,6 +80,19 @@ def test_a_run_is_compared_and_its_report_downloaded(serve, visit, tmp_path: Pat
         assert {"report.html", "result.json", "manifest.json"} <= set(archive.namelist())
 
 
+def test_every_choice_of_a_scenario_in_a_row_is_kept_by_page_and_address(shared, visit) -> None:
+    me = visit(shared)
+    me.open("run")
+    for wanted in ("toy/beam", "toy/tank-day", "toy/beam"):
+        box = me.page.get_by_role("combobox", name="Scenario")
+        box.click()
+        box.fill(wanted)
+        me.page.get_by_role("option", name=f"shipped: {wanted}", exact=True).click()
+        me.page.wait_for_url(f"**scenario=shipped*{wanted.rpartition('/')[2]}")
+        me.settle()
+        assert box.input_value() == f"shipped: {wanted}"
+
+
 def test_a_network_of_ones_own_is_uploaded_and_validated(serve, visit, tmp_path: Path) -> None:
     model = GeneratedNetwork(columns=1, rows=1, lanes=1, vehicles_per_h=300, demand_h=0.05)
     files = generate(model, tmp_path)
