@@ -147,7 +147,7 @@ def _centres(problem: SignalsProblem) -> dict[str, Entry]:
             needs=OBSERVES,
             interface="split",
             parameters=regional_rule.PARAMETERS,
-            defaults={**regional_rule.DEFAULTS, "trials": on_trial.TRIALS},
+            defaults=regional_rule.DEFAULTS,
         ),
     }
 
@@ -261,7 +261,6 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
             help="one learned centre moves splits by what probes tell, if a trial shows gain",
             needs=OBSERVES,
             interface="split",
-            defaults={"trials": on_trial.TRIALS},
             files=(regional.REGIONAL, regional.REGIONAL.with_suffix(".json")),
             trained=learned.training_budget(regional.REGIONAL),
         ),

@@ -49,7 +49,7 @@ def on_trial(
     model: SignalsProblem,
     name: str,
     files: Callable[..., Sequence[Path]] = _no_files,
-    trials: int = 0,
+    trials: int = TRIALS,
     **made: Any,
 ) -> Controller:
     """A controller of `make(problem, **made)`, or the plan where its trial does not speak for it.
