@@ -139,8 +139,8 @@ class IslandsDomain(Domain):
             "is drawn independently"
         ]
         for k, island in enumerate(problem.islands):
-            own = MICROGRID.notes(problem.island_scenario(k))
-            found += [f"{island.name}: {note}" for note in own if "learned" not in note]
+            series, shield, *_ = MICROGRID.notes(problem.island_scenario(k))
+            found += [f"{island.name}: {series}", f"{island.name}: {shield}"]
         return tuple(found)
 
 
