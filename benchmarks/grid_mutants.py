@@ -1,6 +1,6 @@
 """Mutation test of the grid shield: which of its faults do exactness tests and the proof find?
 
-Every mutant is judged on four small plants, with order rules and with free commitment, by what
+Every mutant is judged on five small plants, with order rules and with free commitment, by what
 finds it first, quick tests before the solver:
 
 - automaton: legal commands, both fallbacks and what follows, against the rules written here again;

@@ -4,6 +4,7 @@ Nothing here is taken from the shield but the plant's numbers, the states that c
 how tables are indexed.
 """
 
+import copy
 import itertools
 import math
 import random
@@ -13,6 +14,7 @@ from fractions import Fraction
 from types import ModuleType
 from typing import Any
 
+from grid_units import Scenario, Sim, state_differs
 from trimtab_grid.arrays import COOL, OFF, RUN, TRIPPED, WARM, PlantArrays
 from trimtab_grid.proof import unit_states
 from trimtab_grid.shield_tables import BuiltTables, build_tables, table_key
@@ -28,8 +30,6 @@ SAMPLES = 600
 RENEWABLES_KW = 25
 HORIZON = 14
 LAST_TRIP = 9
-Scenario = int | None
-"""The unit that trips, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,94 +55,6 @@ class Sample:
     clear: bool
     held: tuple[tuple[int, int], ...] | None
     interval: tuple[Any, Any] | None
-
-
-class Sim:
-    """A plant again: dictionaries, one step at a time."""
-
-    def __init__(self, plant: Any, units: Any) -> None:
-        self.p, self.units = plant, [list(u) for u in units]
-
-    def may_start(self) -> list[int]:
-        """Units that may start now."""
-        off = [i for i, unit in enumerate(self.units) if unit == [OFF, 0]]
-        if not self.p.order:
-            return off
-        return [] if any(m == COOL for m, _ in self.units) else off[:1]
-
-    def may_stop(self) -> list[int]:
-        """Units that may stop now."""
-        running = [i for i, (m, _) in enumerate(self.units) if m == RUN]
-        if self.p.order:
-            running = [] if any(m == WARM for m, _ in self.units) else running[-1:]
-        return [i for i in running if self.units[i][1] >= self.p.min_run_steps[i]]
-
-    def start_all(self) -> None:
-        """F+."""
-        self.command([1 if i in self.may_start() else 0 for i in range(self.p.n)])
-
-    def stop_all(self, keep: int) -> None:
-        """F-, the last unit first."""
-        spare = sum(m == RUN for m, _ in self.units) - keep
-        chosen = self.may_stop()[::-1][: max(0, spare)]
-        self.command([-1 if i in chosen else 0 for i in range(self.p.n)])
-
-    def legal(self) -> Iterator[tuple[int, ...]]:
-        """Commands the plant accepts."""
-        starts, stops = self.may_start(), self.may_stop()
-        for commands in itertools.product((0, -1, 1), repeat=self.p.n):
-            changes = sum(c != 0 for c in commands)
-            known = all(i in (starts if c > 0 else stops) for i, c in enumerate(commands) if c)
-            if known and (changes < 2 or not self.p.order):  # noqa: PLR2004
-                yield commands
-
-    def command(self, commands: Sequence[int]) -> None:
-        """Apply commands."""
-        p = self.p
-        for i, c in enumerate(commands):
-            if c == 1:
-                self.units[i] = [WARM, p.warm_steps[i]] if p.warm_steps[i] else [RUN, 0]
-            if c == -1:
-                cools = p.cool_steps[i] > 0
-                self.units[i] = [COOL, p.cool_steps[i]] if cools else [OFF, p.min_down_steps[i]]
-
-    def trip(self, i: int) -> None:
-        """Lose a unit."""
-        self.units[i] = [TRIPPED, self.p.repair_steps[i]]
-
-    def kw(self, *, low: bool) -> Fraction:
-        """Least or most power."""
-        p, total = self.p, Fraction(0)
-        for i, (m, _) in enumerate(self.units):
-            run = p.min_kw[i] if low else min(p.prime_kw[i], p.min_kw[i] + p.ramp_kw[i])
-            total += {RUN: run, WARM: p.warm_kw[i], COOL: p.cool_kw[i]}.get(m, 0)
-        return total
-
-    def shed(self) -> Fraction:
-        """Load that may be shed."""
-        p = self.p
-        ready = [
-            m == TRIPPED and p.repair_steps[i] - t >= p.shed_delay_steps
-            for i, (m, t) in enumerate(self.units)
-        ]
-        return Fraction(p.shed_kw) if any(ready) else Fraction(0)
-
-    def tick(self) -> None:
-        """End the step."""
-        p = self.p
-        for i, (m, t) in enumerate(self.units):
-            self.units[i] = {
-                OFF: [OFF, max(0, t - 1)],
-                WARM: [WARM, t - 1] if t > 1 else [RUN, 0],
-                RUN: [RUN, min(t + 1, p.min_run_steps[i])],
-                COOL: [COOL, t - 1] if t > 1 else [OFF, p.min_down_steps[i]],
-                TRIPPED: [TRIPPED, max(0, t - 1)],
-            }[m]
-
-    def scenarios(self) -> list[Scenario]:
-        """No trip, and the single trips that must be reckoned with."""
-        healthy = all(m != TRIPPED for m, _ in self.units)
-        return [None, *range(self.p.n)] if healthy and self.p.unit_trips else [None]
 
 
 class Reference:
@@ -323,7 +235,9 @@ class Reference:
 
     def automaton_differs(self, automaton: Any) -> bool:
         """Whether other commands are accepted or other units change, in any conceivable state."""
-        return any(self._state_differs(automaton, units) for units in self._conceivable())
+        states, plants = list(self._conceivable()), [copy.copy(self.p), copy.copy(self.p)]
+        plants[0].order, plants[1].order = 0, 1
+        return any(state_differs(automaton, p, units) for p in plants for units in states)
 
     def _conceivable(self) -> Iterator[Units]:
         """Every mode and timer with every other; of three units or more only what is reachable."""
@@ -340,40 +254,6 @@ class Reference:
             own += [(TRIPPED, t) for t in range(longest[3] + 1)]
             each.append(own)
         return itertools.product(*each)
-
-    def _state_differs(self, automaton: Any, units: Units) -> bool:
-        p, sim = self.p, Sim(self.p, units)
-        mode, timer, legal = [m for m, _ in units], [t for _, t in units], set(sim.legal())
-        accepted = {
-            c
-            for c in itertools.product((0, -1, 1), repeat=p.n)
-            if automaton.commands_legal(p.order, c, mode, timer, p.n, p.min_run_steps)
-        }
-        if accepted != legal:
-            return True
-        choices = {-1: sim.may_stop()[-1:], 0: [], 1: sim.may_start()[:1]}
-        for choice, expected in choices.items() if p.order else ():
-            out = [9] * p.n
-            told = automaton.order_commands(choice, mode, timer, p.n, p.min_run_steps, out)
-            wanted = [choice if i in expected else 0 for i in range(p.n)]
-            if out != wanted or bool(told) != (choice == 0 or bool(expected)):
-                return True
-        absences = (None, *range(p.n))
-        return any(self._step_differs(automaton, units, c, j) for c in legal for j in absences)
-
-    def _step_differs(
-        self, automaton: Any, units: Any, commands: Sequence[int], absent: Scenario
-    ) -> bool:
-        """Whether a step ends in other modes or timers."""
-        p, sim, after = self.p, self.held(units, commands, absent), []
-        sim.tick()
-        for i, unit in enumerate(units):
-            steps = p.warm_steps[i], p.cool_steps[i], p.min_down_steps[i]
-            held = automaton.commanded(*unit, commands[i], *steps)
-            if i == absent:
-                held = automaton.tripped(p.repair_steps[i])
-            after.append(list(automaton.ticked(*held, p.min_run_steps[i], p.min_down_steps[i])))
-        return after != sim.units
 
     def tables_differ(self, built: BuiltTables, legal_commands: Any) -> bool:
         """Whether tables and their facts are not those of the tubes."""

@@ -383,6 +383,15 @@ def small_parallel_plant() -> Plant:
     return _plant((first, second), limits, envelope, whole)
 
 
+def small_cooling_plant() -> Plant:
+    """The parallel plant with power during cool-down while another unit still has to run."""
+    plant = small_parallel_plant()
+    slow, quick = plant.gensets
+    return plant.model_copy(
+        update={"gensets": (slow, quick.model_copy(update={"cool_down_kw": 15.0}))}
+    )
+
+
 def small_short_plant() -> Plant:
     """Three units of which no two carry the load: safe nowhere, and its tables must say so.
 
@@ -409,7 +418,13 @@ def small_short_plant() -> Plant:
     return _plant(units, limits, envelope, whole)
 
 
-SMALL_PLANTS = (small_plant, small_free_plant, small_parallel_plant, small_short_plant)
+SMALL_PLANTS = (
+    small_plant,
+    small_free_plant,
+    small_parallel_plant,
+    small_cooling_plant,
+    small_short_plant,
+)
 """Plants on which mutants are judged: each has terms that the others lack."""
 
 

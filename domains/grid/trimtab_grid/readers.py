@@ -1,8 +1,8 @@
 """From whatever files a user has to a scenario: told apart by content, checked, written down.
 
 At most one plant (own YAML or JSON, or a python-microgrid file), one table of series, one weather
-file, one pandapower network and one table of column meanings. What is missing is taken from plant
-A and generated data, and said in a note.
+file, one power curve, one pandapower network and one table of column meanings. What is missing is
+taken from plant A and generated data, and said in a note.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ from trimtab_grid.turbines import hub_speed, turbine_power
 from trimtab_grid.user_files import decoded, read_bytes, read_text
 from trimtab_grid.weather_files import read_weather
 from trimtab_grid.weather_year import WeatherYear
+from trimtab_grid.wind_curves import LIBRARY, is_curve, read_curve, with_curve
 from trimtab_grid.writers import write_series, write_text
 
-Kind = Literal["plant", "microgrid", "series", "weather", "network", "columns", "simbench"]
+Kind = Literal["plant", "microgrid", "series", "weather", "network", "columns", "simbench", "curve"]
 DEFAULT_PLANT = "plant-a"
 LONG_STEP_MIN = 15.0
 """Steps from which on a whole series is one episode; with shorter ones a day is."""
@@ -134,6 +135,8 @@ def kind_of(path: Path) -> Kind:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")][:2]
     if lines and _KEY.match(lines[0]):
         return _yaml_kind(text, path)
+    if lines and is_curve(lines[0]):
+        return "curve"
     if text.startswith("LOCATION,") or (len(lines) > 1 and lines[1].startswith(_TMY3)):
         return "weather"
     return "series"
@@ -161,6 +164,8 @@ def _document_kind(document: Any, path: Path) -> Kind:
             return "columns"
         if "simbench" in document:
             return "simbench"
+        if LIBRARY in document:
+            return "curve"
     msg = (
         f"{path}: is no plant (gensets: …), no table of meanings (columns: …), no SimBench code "
         "(simbench: …) and no pandapower network; see docs for the formats"
@@ -234,15 +239,28 @@ class _Maker:
         if path is None:
             self._problem["plant"] = DEFAULT_PLANT
             self._notes.append(f"no plant file: {DEFAULT_PLANT} is taken; bring your own")
-            return load_plant(DEFAULT_PLANT)
-        self._problem["plant_file"] = self._shown(path)
-        return load_plant(path)
+        else:
+            self._problem["plant_file"] = self._shown(path)
+        plant = load_plant(DEFAULT_PLANT if path is None else path)
+        return plant if "curve" not in self._files else self._curved(plant)
+
+    def _curved(self, plant: Plant) -> Plant:
+        """The plant with the user's power curve, written down beside the scenario."""
+        path = self._files["curve"]
+        curved = with_curve(plant, read_curve(path), path.name)
+        self._problem.pop("plant", None)
+        self._write_plant(curved)
+        self._notes.append(f"{path.name}: power curve scaled to the plant's rated_kw")
+        return curved
+
+    def _write_plant(self, plant: Plant) -> None:
+        text = json.dumps(plant.model_dump(mode="json", exclude_defaults=True), indent=1)
+        self._problem["plant_file"] = self._made(write_text(self._scratch / "plant.json", text))
 
     def _from_microgrid(self) -> tuple[Plant, Series]:
         found = read_microgrid(self._files["microgrid"])
         self._notes.extend(found.notes)
-        text = json.dumps(found.plant.model_dump(mode="json", exclude_defaults=True), indent=1)
-        self._problem["plant_file"] = self._made(write_text(self._scratch / "plant.json", text))
+        self._write_plant(found.plant)
         self._data(self._made(write_series(self._scratch / "series.csv", found.series)))
         return found.plant, found.series
 
