@@ -1,8 +1,9 @@
-"""Speed of the microgrid simulator on one core, beside python-microgrid's gym environment.
+"""Speed of the microgrid simulator on one core, beside python-microgrid's gym environments.
 
 CPU time, one thread. A step is complete: shield, faults, dispatch, battery, ageing by rainflow,
-every metric. Where a Python with python-microgrid 1.4.1 is named, its discrete gym environment
-plays its first benchmark microgrid in the same run; else the published figure is printed as such.
+every metric. Where a Python with python-microgrid 1.4.1 is named, its discrete and its continuous
+gym environment play its first benchmark microgrid with a genset in the same run; else the published
+figure is printed as such.
 
     python benchmarks/grid_speed.py [--plants 4096] [--steps 200] [--peer PYTHON]
 """
@@ -10,6 +11,7 @@ plays its first benchmark microgrid in the same run; else the published figure i
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import time
 
@@ -26,17 +28,25 @@ from trimtab_grid.scenario import GridScenario
 PUBLISHED_GYM_PER_S = 665
 """python-microgrid 1.4.1, gym environment, on two shared x86 cores (specification)."""
 PEER = """
-import time, warnings
+import json, time, warnings
 warnings.filterwarnings("ignore")
+import numpy
+if not hasattr(numpy, "product"):  # the package calls it; NumPy 2 has only prod
+    numpy.product = numpy.prod
 from pymgrid import Microgrid
-from pymgrid.envs import DiscreteMicrogridEnv
-env = DiscreteMicrogridEnv.from_microgrid(Microgrid.from_scenario(microgrid_number=0))
-env.reset(); steps = 0; begin = time.process_time()
-while time.process_time() - begin < 8.0 and steps < 4000:
-    if env.step(env.action_space.sample())[2]:
-        env.reset()
-    steps += 1
-print(steps / (time.process_time() - begin))
+from pymgrid.envs import ContinuousMicrogridEnv, DiscreteMicrogridEnv
+microgrids = (Microgrid.from_scenario(microgrid_number=k) for k in range(25))
+microgrid = next(m for m in microgrids if "genset" in m.modules.to_dict())
+rates = {}
+for kind in (DiscreteMicrogridEnv, ContinuousMicrogridEnv):
+    env = kind.from_microgrid(microgrid)
+    env.reset(); steps = 0; begin = time.process_time()
+    while time.process_time() - begin < 8.0 and steps < 4000:
+        if env.step(env.action_space.sample())[2]:
+            env.reset()
+        steps += 1
+    rates[kind.__name__] = steps / (time.process_time() - begin)
+print(json.dumps(rates))
 """
 
 
@@ -109,10 +119,18 @@ def problem_rate(plants: int, steps: int) -> float:
         return plants * steps / (time.process_time() - started)
 
 
-def peer_rate(python: str) -> float | None:
-    """Steps per CPU second of python-microgrid in its own interpreter; None if it fails."""
+def peer_rates(python: str) -> dict[str, float]:
+    """Steps per CPU second of python-microgrid's environments, in its own interpreter.
+
+    Raises:
+        RuntimeError: they cannot be played; says what the interpreter said.
+    """
     done = subprocess.run([python, "-c", PEER], capture_output=True, text=True, check=False)
-    return float(done.stdout.split()[-1]) if done.returncode == 0 else None
+    if done.returncode != 0:
+        msg = f"{python}: python-microgrid cannot be played:\n{done.stderr[-800:]}"
+        raise RuntimeError(msg)
+    rates: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return rates
 
 
 def main() -> None:
@@ -131,11 +149,11 @@ def main() -> None:
             print(f"{what:22s} {np.median(rates):.3g} steps/s {spread}", flush=True)
     rate = problem_rate(given.plants, 20)
     print(f"{'with obs and masks':22s} {rate:.3g} steps/s", flush=True)
-    peer = peer_rate(given.peer) if given.peer else None
-    if peer is None:
+    if not given.peer:
         print(f"python-microgrid gym   {PUBLISHED_GYM_PER_S} steps/s (published, not of this run)")
-    else:
-        print(f"python-microgrid gym   {peer:.3g} steps/s (this run)")
+        return
+    for name, rate in peer_rates(given.peer).items():
+        print(f"{name:22s} {rate:.3g} steps/s (python-microgrid, this run)", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,19 +27,8 @@ def legal_states(built):
 def commit(shielded, units, soc, load, proposed, battery_kw=0.0):
     mode, timer = (np.array(row) for row in zip(*units, strict=True))
     out = np.zeros(2, np.int64)
-    reason = kernel.commit(
-        *shielded,
-        mode,
-        timer,
-        soc,
-        soc,
-        load,
-        math.nan,
-        math.nan,
-        np.array(proposed),
-        battery_kw,
-        out,
-    )
+    ahead = kernel.look_ahead(*shielded, (mode, timer), (soc, soc), load, math.nan, math.nan)
+    reason = kernel.commit(*shielded, ahead, np.array(proposed), battery_kw, out)
     return reason, list(out)
 
 
@@ -82,7 +71,8 @@ def test_a_start_is_withheld_when_its_min_run_would_overfill_the_battery(shielde
 
 def interval(shielded, units, soc, load, renewables):
     mode, timer = (np.array(row) for row in zip(*units, strict=True))
-    return kernel.battery_interval(*shielded, mode, timer, soc, soc, load, renewables, 0.0)
+    now = kernel.Outlook(mode, timer, soc, soc, load, load, renewables)
+    return kernel.battery_interval(*shielded, now, 0.0)
 
 
 def test_the_battery_interval_keeps_balance_between_caps_and_floors(shielded):

@@ -30,9 +30,8 @@ def decide(plant, tables, mode, timer, command, soc, load, out):
     for k in range(len(soc)):
         low = shield_rules.lowest_load_kw(plant, tables, load[k])
         high = shield_rules.highest_load_kw(plant, tables, load[k])
-        out[k, 0] = kernel.is_admissible(
-            plant, tables, mode, timer, command, soc[k], soc[k], low, high, 0.0
-        )
+        o = kernel.Outlook(mode, timer, soc[k], soc[k], low, high, 0.0)
+        out[k, 0] = kernel.is_admissible(plant, tables, o, command)
         out[k, 1] = kernel.is_safe(plant, tables, mode, timer, soc[k], soc[k], load[k])
 
 

@@ -208,9 +208,9 @@ def inspect_units(plant: Any, w: Any) -> None:
 @inner
 def dispatch(plant: Any, tables: Any, w: Any, load: float, renewables: float) -> float:
     """Battery power within the shield's interval, checked against balance and limits."""
-    low, high = shield.battery_interval(
-        plant, tables, w.held_mode, w.held_timer, w.soc_lo, w.soc_hi, load, renewables, 0.0
-    )
+    modes, timers = w.held_mode, w.held_timer
+    o = shield.Outlook(modes, timers, w.soc_lo, w.soc_hi, load, load, renewables)
+    low, high = shield.battery_interval(plant, tables, o, 0.0)
     power: float = min(max(w.wish_kw, low), high)
     cap, floor, shed = 0.0, 0.0, 0.0
     for i in range(plant.n):
@@ -254,20 +254,9 @@ def attack_step(plant: Any, tables: Any, w: Any, kind: int, genes: NDArray[np.fl
         renewables = (plant.wind_kw + plant.pv_kw) * uniform(w)
     known = load if plant.step_known else math.nan
     known_renewables = renewables if plant.step_known else math.nan
-    reason = shield.commit(
-        plant,
-        tables,
-        w.mode,
-        w.timer,
-        w.soc_lo,
-        w.soc_hi,
-        w.load_kw,
-        known,
-        known_renewables,
-        w.proposed,
-        w.wish_kw,
-        w.command,
-    )
+    units, belief = (w.mode, w.timer), (w.soc_lo, w.soc_hi)
+    o = shield.look_ahead(plant, tables, units, belief, w.load_kw, known, known_renewables)
+    reason = shield.commit(plant, tables, o, w.proposed, w.wish_kw, w.command)
     w.changed += reason != 0
     w.violations[STUCK] += reason == shield.DEGRADED
     for i in range(plant.n):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from trimtab_grid.compiled import compiled
+from trimtab_grid.compiled import shared
 
 DEPTH = 40
 """Turning points kept; at more, the oldest range counts as a half cycle (never met in practice)."""
@@ -27,7 +27,7 @@ KELVIN = 273.15
 
 RAINFLOW = np.dtype(
     [
-        ("size", np.int64),
+        ("points", np.int64),
         ("direction", np.int64),
         ("last", np.float64),
         # summed stress of counted cycles, and cycles as full depth (sum of range times count)
@@ -42,7 +42,7 @@ Rainflow = Any
 """A `numpy.record` of dtype `RAINFLOW`."""
 
 
-@compiled
+@shared
 def depth_stress(depth: float) -> float:
     """S_δ of one full cycle of this depth (0..1)."""
     if depth <= 0.0:
@@ -50,66 +50,66 @@ def depth_stress(depth: float) -> float:
     return 1.0 / (K_DEPTH_1 * math.pow(depth, K_DEPTH_2) + K_DEPTH_3)
 
 
-@compiled
+@shared
 def soc_stress(mean_soc: float) -> float:
     """S_σ of a mean charge state."""
     return math.exp(K_SOC * (mean_soc - SOC_REFERENCE))
 
 
-@compiled
+@shared
 def temperature_stress(temperature_c: float) -> float:
     """S_T of a cell temperature; the ratio is in kelvin."""
     ratio = (REFERENCE_C + KELVIN) / (temperature_c + KELVIN)
     return math.exp(K_TEMPERATURE * (temperature_c - REFERENCE_C) * ratio)
 
 
-@compiled
+@shared
 def _count(flow: Rainflow, low: float, high: float, cycles: float) -> None:
     depth = abs(high - low)
     flow.full_cycles += cycles * depth
     flow.stress += cycles * depth_stress(depth) * soc_stress(0.5 * (low + high))
 
 
-@compiled
+@shared
 def _close(flow: Rainflow) -> None:
     """Count every range that the newest turning point closes (ASTM E1049-85, 5.4.4)."""
-    while flow.size >= 3:
-        top = flow.size - 1
+    while flow.points >= 3:
+        top = flow.points - 1
         newest = abs(flow.turn[top] - flow.turn[top - 1])
         before = abs(flow.turn[top - 1] - flow.turn[top - 2])
         if newest < before:
             return
-        if flow.size == 3:
+        if flow.points == 3:
             _count(flow, flow.turn[0], flow.turn[1], 0.5)
             flow.turn[0], flow.turn[1] = flow.turn[1], flow.turn[2]
-            flow.size = 2
+            flow.points = 2
         else:
             _count(flow, flow.turn[top - 2], flow.turn[top - 1], 1.0)
             flow.turn[top - 2] = flow.turn[top]
-            flow.size -= 2
+            flow.points -= 2
 
 
-@compiled
+@shared
 def _turn(flow: Rainflow, value: float) -> None:
-    if flow.size == DEPTH:
+    if flow.points == DEPTH:
         _count(flow, flow.turn[0], flow.turn[1], 0.5)
         for k in range(DEPTH - 1):
             flow.turn[k] = flow.turn[k + 1]
-        flow.size -= 1
-    flow.turn[flow.size] = value
-    flow.size += 1
+        flow.points -= 1
+    flow.turn[flow.points] = value
+    flow.points += 1
     _close(flow)
 
 
-@compiled
+@shared
 def start_counting(flow: Rainflow, soc: float) -> None:
     """Begin at a charge state."""
-    flow.size, flow.direction = 1, 0
+    flow.points, flow.direction = 1, 0
     flow.last, flow.turn[0] = soc, soc
     flow.stress, flow.full_cycles = 0.0, 0.0
 
 
-@compiled
+@shared
 def follow(flow: Rainflow, soc: float) -> None:
     """Take the next charge state; a turn closes the cycles it completes."""
     if soc == flow.last:
@@ -121,25 +121,25 @@ def follow(flow: Rainflow, soc: float) -> None:
     flow.last = soc
 
 
-@compiled
+@shared
 def finish_counting(flow: Rainflow) -> None:
     """End the history: the last value is a turning point, open ranges are half cycles."""
     if flow.direction != 0:
         _turn(flow, flow.last)
-    for k in range(flow.size - 1):
+    for k in range(flow.points - 1):
         _count(flow, flow.turn[k], flow.turn[k + 1], 0.5)
-    flow.size, flow.direction = 1, 0
+    flow.points, flow.direction = 1, 0
     flow.turn[0] = flow.last
 
 
-@compiled
+@shared
 def capacity_loss(stress: float) -> float:
     """L of the summed stress f: share of a new battery's capacity that is lost, 0..1."""
     formed = SEI_SHARE * math.exp(-SEI_RATE * stress)
     return 1.0 - formed - (1.0 - SEI_SHARE) * math.exp(-stress)
 
 
-@compiled
+@shared
 def summed_stress(
     cycle_stress: float, seconds: float, mean_soc: float, temperature_c: float
 ) -> float:

@@ -9,6 +9,8 @@ from trimtab.contracts.errors import InputFileError
 
 LARGEST = 1e300
 """Numbers from here on are as good as infinite."""
+_NO_JSON: dict[str, None] = dict.fromkeys(("NaN", "Infinity", "-Infinity"))
+"""Words that are no JSON; pandas writes NaN where nothing is known. All are read as missing."""
 
 
 def parse_json(text: str, name: str) -> Any:
@@ -18,7 +20,7 @@ def parse_json(text: str, name: str) -> Any:
         InputFileError: no JSON; names line and column. Deep nesting ends in this error too.
     """
     try:
-        return json.loads(text, parse_constant=_missing)
+        return json.loads(text, parse_constant=_NO_JSON.get)
     except json.JSONDecodeError as error:
         msg = f"{name}:{error.lineno}:{error.colno}: is no JSON: {error.msg}; mend it there"
         raise InputFileError(msg) from None
@@ -35,7 +37,3 @@ def is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < LARGEST  # also where a whole number is too large for a float
-
-
-def _missing(word: str) -> None:
-    """NaN, Infinity and -Infinity are no JSON; pandas writes NaN where nothing is known."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trimtab_grid.arrays import COMPAT, LINEAR, NO_BATTERY, PlantArrays
-from trimtab_grid.compiled import compiled
+from trimtab_grid.compiled import shared
 
 CO2_KG_PER_L = 2.68
 """Diesel; the figure of the specification, close to 10.19 kg per US gallon (EIA)."""
@@ -42,7 +42,7 @@ def affine_fit(points: Sequence[tuple[float, float]]) -> AffineFit:
     return AffineFit(float(slope), float(no_load), float(residual.max()))
 
 
-@compiled
+@shared
 def fuel_l_h(plant: PlantArrays, unit: int, power_kw: float) -> float:
     """Fuel rate of a turning unit, affine or linear through datasheet points, never below 0."""
     points = plant.curve_points[unit]
@@ -56,7 +56,7 @@ def fuel_l_h(plant: PlantArrays, unit: int, power_kw: float) -> float:
     return max(0.0, y0 + (y1 - y0) * ((power_kw - x0) / (x1 - x0)))
 
 
-@compiled
+@shared
 def mean_power_cap_kw(plant: PlantArrays, unit: int, mean_kw: float) -> float:
     """Power at which the running mean meets its limit at the end of the step (spec 2.4)."""
     window, step = plant.mean_window_min[unit], plant.step_min
@@ -64,7 +64,7 @@ def mean_power_cap_kw(plant: PlantArrays, unit: int, mean_kw: float) -> float:
     return (window * limit - (window - step) * mean_kw) / step
 
 
-@compiled
+@shared
 def mean_power_next_kw(plant: PlantArrays, unit: int, mean_kw: float, power_kw: float) -> float:
     """Running mean after a step at `power_kw`, counted as at least 30 % of prime (ISO 8528-1)."""
     window, step = plant.mean_window_min[unit], plant.step_min
@@ -72,7 +72,7 @@ def mean_power_next_kw(plant: PlantArrays, unit: int, mean_kw: float, power_kw: 
     return ((window - step) * mean_kw + step * counted) / window
 
 
-@compiled
+@shared
 def dc_power_w(plant: PlantArrays, power_kw: float) -> float:
     """Power on the cells' side of the inverter for a grid-side power; standby loss included."""
     standby = plant.standby_kw
@@ -81,7 +81,7 @@ def dc_power_w(plant: PlantArrays, power_kw: float) -> float:
     return (power_kw * plant.charge_efficiency + standby) * 1000.0
 
 
-@compiled
+@shared
 def quadratic_soc(plant: PlantArrays, soc: float, dc_w: float, hours: float) -> float:
     """Charge state after constant DC power behind a resistance, exact in time.
 
@@ -107,7 +107,7 @@ def quadratic_soc(plant: PlantArrays, soc: float, dc_w: float, hours: float) -> 
     return (v1 - plant.voltage_base_v) / slope
 
 
-@compiled
+@shared
 def compat_soc(plant: PlantArrays, soc: float, dc_w: float, hours: float) -> float:
     """The published plant's one quadratic a step, R' = R + A·Δ/Q (arXiv 2512.01046)."""
     slope = plant.voltage_slope_v
@@ -118,7 +118,7 @@ def compat_soc(plant: PlantArrays, soc: float, dc_w: float, hours: float) -> flo
     return soc - current * hours / plant.capacity_ah
 
 
-@compiled
+@shared
 def soc_after(plant: PlantArrays, soc: float, power_kw: float, hours: float) -> float:
     """Charge state after constant grid-side power."""
     if plant.battery_model == NO_BATTERY:
@@ -131,7 +131,7 @@ def soc_after(plant: PlantArrays, soc: float, power_kw: float, hours: float) -> 
     return quadratic_soc(plant, soc, dc_w, hours)
 
 
-@compiled
+@shared
 def discharge_limit_kw(plant: PlantArrays, soc: float, floor: float, hours: float) -> float:
     """Most discharge for a step that keeps the charge state at `floor`, by the envelope E.
 
@@ -141,14 +141,14 @@ def discharge_limit_kw(plant: PlantArrays, soc: float, floor: float, hours: floa
     return min(plant.discharge_kw, max(0.0, room_kw * plant.discharge_efficiency))
 
 
-@compiled
+@shared
 def charge_limit_kw(plant: PlantArrays, soc: float, ceiling: float, hours: float) -> float:
     """Most charge (positive kW) for a step that keeps the charge state at `ceiling`."""
     room_kw = (ceiling - soc) * plant.energy_kwh / hours + plant.standby_kw
     return min(plant.charge_kw, max(0.0, room_kw / plant.charge_efficiency))
 
 
-@compiled
+@shared
 def published_discharge_limit_kw(plant: PlantArrays, soc: float) -> float:
     """AC discharge at the stack's largest current: 577 kW at 0.05 to 599.9 kW at 0.95."""
     voltage = plant.voltage_slope_v * soc + plant.voltage_base_v
@@ -157,7 +157,7 @@ def published_discharge_limit_kw(plant: PlantArrays, soc: float) -> float:
     return min(plant.power_kw, dc_kw * plant.discharge_efficiency)
 
 
-@compiled
+@shared
 def rocof_hz_s(lost_kw: float, stored_kws: float, frequency_hz: float) -> float:
     """First rate of change of frequency after losing power, ΔP·f0 / (2·Σ H·S)."""
     return lost_kw * frequency_hz / (2.0 * stored_kws)

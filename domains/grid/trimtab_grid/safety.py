@@ -16,6 +16,7 @@ from trimtab_grid.conditions import (
 )
 from trimtab_grid.fixed_point import greatest_safe_set
 from trimtab_grid.shield_tables import BuiltTables, build_tables
+from trimtab_grid.table_size import require_room
 
 ENERGY_TRIALS = (1.25, 1.5, 2.0, 3.0, 4.0, 8.0, 16.0)
 """Factors of battery energy that are tried to name what is missing."""
@@ -37,6 +38,7 @@ def safe_tables(record: PlantArrays) -> BuiltTables:
 @lru_cache(maxsize=16)
 def _safe_tables(content: bytes) -> BuiltTables:
     record = np.frombuffer(content, PLANT).view(np.recarray)[0]
+    require_room(record)
     built = build_tables(record)
     require_adequate(built)
     if both_fallbacks_fit(built):

@@ -93,6 +93,14 @@ def watch_reserve(plant: PlantArrays, s: State, m: Moment, battery: bool) -> Non
 @inner
 def watch_frequency(plant: PlantArrays, s: State, m: Moment, sudden_kw: float) -> None:
     """Droop deviation and first rate of change after a sudden loss of power."""
+    m.frequency_hz = plant.frequency_hz
+    if sudden_kw > 0.0:
+        _fall(plant, s, m, sudden_kw)
+    s.lowest_hz = min(s.lowest_hz, m.frequency_hz)
+
+
+@inner
+def _fall(plant: PlantArrays, s: State, m: Moment, sudden_kw: float) -> None:
     stiffness, stored = 0.0, 0.0
     for i in range(plant.n):
         if m.mode[i] == RUN:
@@ -101,11 +109,9 @@ def watch_frequency(plant: PlantArrays, s: State, m: Moment, sudden_kw: float) -
                 stiffness += plant.prime_kw[i] / plant.droop_hz[i]
     if plant.grid_forming and plant.battery_droop_hz > 0.0 and m.high_kw > m.low_kw:
         stiffness += plant.power_kw / plant.battery_droop_hz
-    m.frequency_hz = plant.frequency_hz
     if stiffness > 0.0:
         m.frequency_hz -= sudden_kw / stiffness
-    s.lowest_hz = min(s.lowest_hz, m.frequency_hz)
-    if stored > 0.0 and sudden_kw > 0.0:
+    if stored > 0.0:
         fall = rocof_hz_s(sudden_kw, stored, plant.frequency_hz)
         s.steepest_hz_s = max(s.steepest_hz_s, fall)
 
@@ -113,8 +119,12 @@ def watch_frequency(plant: PlantArrays, s: State, m: Moment, sudden_kw: float) -
 @inner
 def book_relaxations(plant: PlantArrays, s: State, m: Moment) -> None:
     """Time per relaxation level, and in degraded mode."""
+    relaxed = 0
     for level in range(LEVELS):
-        s.relaxed_min[level] += m.relaxed[level] * plant.step_min
+        relaxed |= m.relaxed[level]
+    if relaxed != 0:
+        for level in range(LEVELS):
+            s.relaxed_min[level] += m.relaxed[level] * plant.step_min
     if m.alarm != 0:
         s.degraded_min += plant.step_min
         if s.alarm != m.alarm:

@@ -129,6 +129,8 @@ def _net_kw(m: Moment) -> float:
 @inner
 def bought_kw(plant: PlantArrays, m: Moment, import_kw: float, price_l: float) -> float:
     """Import that is cheaper than the cheapest running unit's marginal fuel, beyond floors."""
+    if import_kw == 0.0:
+        return 0.0
     cheapest = math.inf
     for i in range(plant.n):
         if m.mode[i] == RUN:
@@ -233,9 +235,10 @@ def balance(
         relax: the shield's alarm is on: relax limits in order.
     """
     apply_mean_power(plant, s, m)
-    if _net_kw(m) < floors_kw(plant, m):
+    net = _net_kw(m)
+    if net < floors_kw(plant, m):
         _absorb(plant, s, m, export_kw, relax)
-    elif _net_kw(m) > caps_kw(plant, m):
+    elif net > caps_kw(plant, m):
         _supply(plant, s, m, import_kw, relax)
     if plant.published:
         m.battery_kw = hundredths(m.battery_kw)

@@ -13,11 +13,12 @@ from trimtab_grid.compiled import compiled, inner
 from trimtab_grid.engine import dispatch
 from trimtab_grid.engine.memory import Moment, State
 from trimtab_grid.shield_kernel import (
+    Outlook,
     battery_interval,
     candidate,
     candidates,
     is_admissible,
-    load_range,
+    look_ahead,
 )
 from trimtab_grid.shield_rules import (
     HIGH,
@@ -117,33 +118,31 @@ def _mark(mask: NDArray[np.bool_], plant: PlantArrays, by_order: bool, m: Any) -
 
 
 @inner
+def _coming(plant: PlantArrays, tables: Any, s: State, seen: NDArray[np.float64]) -> Outlook:
+    """The step that is to be decided on; `seen` is that step where it is known."""
+    load_next, renewables_next = np.nan, np.nan
+    if plant.step_known:
+        load_next, renewables_next = seen[0], seen[1] + seen[2]
+    units, belief = (s.mode, s.timer), (s.soc_lo, s.soc_hi)
+    return look_ahead(plant, tables, units, belief, seen[0], load_next, renewables_next)
+
+
+@inner
 def _mask(
     plant: PlantArrays,
     tables: Any,
     shielded: bool,
     by_order: bool,
-    s: State,
+    o: Outlook,
     m: Moment,
-    ahead: tuple[float, float, float],
     mask: NDArray[np.bool_],
 ) -> None:
     """Commands that are legal, and admissible behind the shield; all hold if none is."""
     none = True
     for index in range(candidates(plant)):
-        if not candidate(plant, index, s.mode, s.timer, m.scratch):
+        if not candidate(plant, index, o, m.scratch):
             continue
-        if shielded and not is_admissible(
-            plant,
-            tables,
-            s.mode,
-            s.timer,
-            m.scratch,
-            s.soc_lo,
-            s.soc_hi,
-            ahead[0],
-            ahead[1],
-            ahead[2],
-        ):
+        if shielded and not is_admissible(plant, tables, o, m.scratch):
             continue
         none = False
         _mark(mask, plant, by_order, m.scratch)
@@ -159,9 +158,9 @@ def _limits(
     tables: Any,
     shielded: bool,
     s: State,
+    m: Moment,
     load_kw: float,
     renewables_kw: float,
-    m: Moment,
 ) -> tuple[float, float]:
     """Setpoints that would not be moved in a step of that load if `m.scratch` were commanded."""
     low, high = dispatch.physical_interval(
@@ -178,18 +177,60 @@ def _limits(
             plant.cool_steps[i],
             plant.min_down_steps[i],
         )
-    least, most = battery_interval(
-        plant,
-        tables,
-        m.scratch_mode,
-        m.scratch_timer,
-        s.soc_lo,
-        s.soc_hi,
-        load_kw,
-        renewables_kw,
-        0.0,
-    )
+    modes, timers = m.scratch_mode, m.scratch_timer
+    o = Outlook(modes, timers, s.soc_lo, s.soc_hi, load_kw, load_kw, renewables_kw)
+    least, most = battery_interval(plant, tables, o, 0.0)
     return min(least, most), max(least, most)
+
+
+@inner
+def _see_times(
+    step: int,
+    seen: NDArray[np.float64],
+    true: NDArray[np.float64],
+    source: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    ahead: NDArray[np.int64],
+    calendar: NDArray[np.float64],
+    scale: Scales,
+    out: NDArray[np.float32],
+) -> None:
+    """Calendar and forecasts; where a forecast ends, the present stands for it."""
+    last = len(ahead) - 1
+    for k in range(4):
+        out[12 + k] = calendar[min(step + 1, last), k]
+    step = min(step, last)
+    out[16] = 1.0 if ahead[step, 0] >= 0 else 0.0
+    at = len(PLANT_COLUMNS)
+    for lead in range(LEADS):
+        column = ahead[step, lead]
+        truth = seen if column < 0 else true[column]
+        told = seen if column < 0 else source[column]
+        share = weight[lead]
+        out[at] = (truth[0] + share * (told[0] - truth[0])) / scale.load_kw
+        out[at + 1] = (truth[1] + share * (told[1] - truth[1])) / scale.wind_kw
+        out[at + 2] = (truth[2] + share * (told[2] - truth[2])) / scale.pv_kw
+        at += QUANTITIES
+
+
+@inner
+def _see_limits(
+    plant: PlantArrays,
+    tables: Any,
+    shielded: bool,
+    s: State,
+    m: Moment,
+    seen: NDArray[np.float64],
+    outside_kw: float,
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
+) -> None:
+    """Limits of the setpoint, per choice of the order interface or while all units hold."""
+    there = seen[1] + seen[2] + outside_kw
+    for choice in range(len(low)):
+        which = choice - 1 if len(low) > 1 else HOLD
+        order_commands(which, s.mode, s.timer, plant.n, plant.min_run_steps, m.scratch)
+        low[choice], high[choice] = _limits(plant, tables, shielded, s, m, seen[0], there)
 
 
 @compiled
@@ -239,37 +280,14 @@ def observe_all(
         if not live[row]:
             continue
         s, m = states[row], moments[row]
-        last = bank.shape[1] - 1
-        known = min(s.step + plant.step_known, last)
-        seen = bank[row, known]
+        seen = bank[row, min(s.step + plant.step_known, bank.shape[1] - 1)]
         for i in range(plant.n):
             _see_unit(plant, s, m, i, out[row])
-        base = plant.n * len(UNIT_COLUMNS)
-        _see_plant(plant, tables, s, m, seen, scale, out[row, base:])
-        for k in range(4):
-            out[row, base + 12 + k] = calendar[min(s.step + 1, last), k]
+        rest = out[row, plant.n * len(UNIT_COLUMNS) :]
+        _see_plant(plant, tables, s, m, seen, scale, rest)
         source = foretold[row] if len(foretold) > 1 else foretold[0]
-        out[row, base + 16] = 1.0 if ahead[min(s.step, last), 0] >= 0 else 0.0
-        at = base + len(PLANT_COLUMNS)
-        for lead in range(LEADS):
-            column = ahead[min(s.step, last), lead]
-            truth = seen if column < 0 else bank[row, column]
-            told = seen if column < 0 else source[column]
-            share = weight[lead]
-            out[row, at] = (truth[0] + share * (told[0] - truth[0])) / scale.load_kw
-            out[row, at + 1] = (truth[1] + share * (told[1] - truth[1])) / scale.wind_kw
-            out[row, at + 2] = (truth[2] + share * (told[2] - truth[2])) / scale.pv_kw
-            at += QUANTITIES
+        _see_times(s.step, seen, bank[row], source, weight, ahead, calendar, scale, rest)
         mask[row] = False
-        if plant.step_known:
-            span = seen[0], seen[0], seen[1] + seen[2]
-        else:
-            least, most = load_range(plant, tables, seen[0], np.nan)
-            span = least, most, 0.0
-        _mask(plant, tables, shielded, by_order, s, m, span, mask[row])
-        for choice in range(low.shape[1]):
-            which = choice - 1 if low.shape[1] > 1 else HOLD
-            order_commands(which, s.mode, s.timer, plant.n, plant.min_run_steps, m.scratch)
-            low[row, choice], high[row, choice] = _limits(
-                plant, tables, shielded, s, seen[0], seen[1] + seen[2] + outside_kw, m
-            )
+        coming = _coming(plant, tables, s, seen)
+        _mask(plant, tables, shielded, by_order, coming, m, mask[row])
+        _see_limits(plant, tables, shielded, s, m, seen, outside_kw, low[row], high[row])

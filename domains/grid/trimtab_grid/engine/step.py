@@ -21,6 +21,7 @@ from trimtab_grid.automaton import (
 )
 from trimtab_grid.compiled import compiled, inner
 from trimtab_grid.engine import accounts, dispatch
+from trimtab_grid.engine.ahead import fetch
 from trimtab_grid.engine.memory import (
     BATTERY_OUT,
     CALM,
@@ -32,13 +33,22 @@ from trimtab_grid.engine.memory import (
     State,
 )
 from trimtab_grid.model import published_discharge_limit_kw, soc_after
-from trimtab_grid.shield_kernel import DEGRADED, battery_interval, commit, return_repaired
+from trimtab_grid.shield_kernel import (
+    DEGRADED,
+    Outlook,
+    battery_interval,
+    commit,
+    look_ahead,
+    return_repaired,
+)
 
 FAULT_COLUMNS = 2 + 2 * MAX_UNITS
 """Of the fault plan [steps, columns]: bias of the charge reading, battery unavailable (0 or 1),
 trip of each unit (0 or 1), failed start of each unit (0 or 1)."""
 IMPORT_KW, EXPORT_KW, IMPORT_L, EXPORT_L = range(4)
 """Columns of the outer grid per copy: limits (export not positive), prices L/kWh."""
+SUDDEN_MIN = 1.0
+"""Longest step, minutes, whose changes of load and weather the frequency meets at once."""
 NOT_LEGAL, CLIPPED = 1, 1
 """Reason without a shield: a command that units cannot take; a setpoint moved to its limits."""
 
@@ -84,20 +94,9 @@ def shielded_commands(
     if plant.step_known:
         load_next, renewables_next = now[0], now[1] + now[2]
     return_repaired(plant, tables, s.mode, s.timer, s.soc_lo, s.soc_hi, m.load_kw)
-    m.commit_reason = commit(
-        plant,
-        tables,
-        s.mode,
-        s.timer,
-        s.soc_lo,
-        s.soc_hi,
-        m.load_kw,
-        load_next,
-        renewables_next,
-        m.proposed,
-        m.wish_kw,
-        m.command,
-    )
+    units, belief = (s.mode, s.timer), (s.soc_lo, s.soc_hi)
+    o = look_ahead(plant, tables, units, belief, m.load_kw, load_next, renewables_next)
+    m.commit_reason = commit(plant, tables, o, m.proposed, m.wish_kw, m.command)
 
 
 @inner
@@ -260,17 +259,10 @@ def set_interval(
     if not battery:
         m.low_kw = m.high_kw = 0.0
     elif shielded:
-        m.low_kw, m.high_kw = battery_interval(
-            plant,
-            tables,
-            m.mode,
-            m.timer,
-            s.soc_lo,
-            s.soc_hi,
-            m.load_kw,
-            m.wind_kw + m.pv_kw + outside_kw,
-            dispatch.overload_room_kw(plant, s, m),
-        )
+        there = m.wind_kw + m.pv_kw + outside_kw
+        o = Outlook(m.mode, m.timer, s.soc_lo, s.soc_hi, m.load_kw, m.load_kw, there)
+        overload = dispatch.overload_room_kw(plant, s, m)
+        m.low_kw, m.high_kw = battery_interval(plant, tables, o, overload)
     else:
         m.low_kw, m.high_kw = dispatch.physical_interval(
             plant, s.soc, plant.reserve_soc_min, plant.reserve_soc_max
@@ -310,7 +302,9 @@ def realise(
     m.alarm = raised_alarm(plant, s, m, battery, last_load) if shielded else CALM
     dispatch.clear(m)
     dispatch.set_limits(plant, tables, shielded, s, m)
-    sudden = lost + max(0.0, m.load_kw - last_load) + max(0.0, last_used - m.wind_kw - m.pv_kw)
+    sudden = lost
+    if plant.step_min <= SUDDEN_MIN:
+        sudden += max(0.0, m.load_kw - last_load) + max(0.0, last_used - m.wind_kw - m.pv_kw)
     return legal, battery, sudden
 
 
@@ -404,6 +398,7 @@ def advance_all(
         daily_l: [N, days] fuel per day, added to.
     """
     for row in range(len(states)):
+        fetch(states, moments, bank, row)
         if not live[row]:
             continue
         s, m = states[row], moments[row]

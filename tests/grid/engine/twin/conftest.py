@@ -9,7 +9,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from trimtab_grid.shield_kernel import battery_interval, commit, return_repaired
+from trimtab_grid.shield_kernel import (
+    Outlook,
+    battery_interval,
+    commit,
+    look_ahead,
+    return_repaired,
+)
 
 OFF, WARM, RUN, COOL, TRIPPED = range(5)
 DEGRADED = 6
@@ -151,15 +157,16 @@ class TwinPlant:
         if self.guard.on:
             mode = np.array([u.mode for u in self.units] + [0] * (8 - len(self.units)))
             timer = np.array([u.timer for u in self.units] + [0] * (8 - len(self.units)))
-            back = (self.arrays, self.guard.tables, mode, timer, self.lo, self.hi, self.load)
-            return_repaired(*back)
+            shield = (self.arrays, self.guard.tables)
+            return_repaired(*shield, mode, timer, self.lo, self.hi, self.load)
             for unit, m, t in zip(self.units, mode, timer, strict=False):
                 unit.mode, unit.timer = int(m), int(t)
             known = self.p.disturbances.step_known
             ahead = (now[0], now[1] + now[2]) if known else (math.nan, math.nan)
             asked = np.array([*proposed, *[0] * (8 - len(proposed))])
             out = np.zeros(8, np.int64)
-            reason = commit(*back, *ahead, asked, wish, out)
+            o = look_ahead(*shield, (mode, timer), (self.lo, self.hi), self.load, *ahead)
+            reason = commit(*shield, o, asked, wish, out)
             return [int(c) for c in out[: len(self.units)]], int(reason)
         command = [c if u.legal(c) else 0 for c, u in zip(proposed, self.units, strict=True)]
         if not self.order_holds(command):
@@ -215,17 +222,9 @@ class TwinPlant:
                     room += max(0.0, u.most - u.g.prime_kw)
             mode = np.array([u.mode for u in self.units] + [0] * (8 - len(self.units)))
             timer = np.array([u.timer for u in self.units] + [0] * (8 - len(self.units)))
-            return battery_interval(
-                self.arrays,
-                self.guard.tables,
-                mode,
-                timer,
-                self.lo,
-                self.hi,
-                self.load,
-                self.wind + self.pv,
-                room,
-            )
+            there = self.wind + self.pv
+            o = Outlook(mode, timer, self.lo, self.hi, self.load, self.load, there)
+            return battery_interval(self.arrays, self.guard.tables, o, room)
         low = b.soc_min if b.reserve_soc_min is None else b.reserve_soc_min
         high = b.soc_max if b.reserve_soc_max is None else b.reserve_soc_max
         return -self.most_charge(high), self.most_discharge(low)
@@ -404,8 +403,9 @@ class TwinPlant:
         clipped = min(max(wish, residual), most)
         self.bat = min(max(clipped, self.low), self.high)
         self.balance(alarm != 0)
-        sudden = lost + max(0.0, self.load - last_load)
-        sudden += max(0.0, last_used - self.wind - self.pv)
+        sudden = lost
+        if self.step_min <= 1.0:
+            sudden += max(0.0, self.load - last_load) + max(0.0, last_used - self.wind - self.pv)
         self.charge(noise)
         burned = 0.0
         for unit in self.units:
