@@ -18,7 +18,9 @@ CELLS = 3
 def with_energy(kwh):
     plant = small_plant()
     battery = plant.battery.model_copy(update={"energy_kwh": kwh})
-    return plant_arrays(plant.model_copy(update={"battery": battery}), 1.0)
+    limits = plant.disturbances.model_copy(update={"load_fall_kw_per_min": 150.0})
+    changes = {"battery": battery, "disturbances": limits}  # both sides share one load grid
+    return plant_arrays(plant.model_copy(update=changes), 1.0)
 
 
 def test_a_battery_too_small_for_both_tubes_has_a_smaller_safe_set_that_is_proven():

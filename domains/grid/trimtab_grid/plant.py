@@ -11,8 +11,6 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 from trimtab.contracts.errors import InputFileError, ScenarioError, UnknownNameError
 from trimtab.contracts.scenario import StrictModel
-from trimtab.run.diagnostics import faults_of
-from trimtab.run.yaml_document import decode, parse
 
 PLANTS = Path(__file__).parent / "plants"
 
@@ -247,6 +245,9 @@ def load_plant(name: str | Path) -> Plant:
         InputFileError: the file cannot be read.
         ScenarioError: the file is not a plant; every fault is named with its place.
     """
+    from trimtab.run.diagnostics import faults_of
+    from trimtab.run.yaml_document import decode, parse
+
     if isinstance(name, str) and name not in shipped_plants():
         raise UnknownNameError(name, "shipped plant", shipped_plants())
     path = PLANTS / f"{name}.yaml" if isinstance(name, str) else name
