@@ -61,7 +61,13 @@ def against_best_classical(
 
 def best_classical(rows: Sequence[Row]) -> Row | None:
     """The classical row with the best headline that could be deployed; rows come best first."""
-    return next((r for r in rows if r.role in CLASSICAL_ROLES and deployable(r)), None)
+    return next((r for r in eligible(rows) if r.role in CLASSICAL_ROLES and deployable(r)), None)
+
+
+def eligible(rows: Sequence[Row]) -> list[Row]:
+    """Rows that may replace the reference: none without a shield for one behind a shield."""
+    guarded = any(row.role == "reference" and row.shielded for row in rows)
+    return [row for row in rows if row.shielded or not guarded]
 
 
 def deployable(row: Row) -> bool:

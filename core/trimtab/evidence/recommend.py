@@ -2,7 +2,8 @@
 
 A classical row needs to be shown better than the reference. A learned one (or an optimizer's,
 or the engineer's own) must be shown better than the reference *and* the best classical row,
-without gridlock and without a violation. Whoever sees the future is never recommended.
+without gridlock and without a violation. Whoever sees the future is never recommended, nor
+a row without a shield in place of a reference behind one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trimtab.contracts.spec import Metric
-from trimtab.evidence.paired import CHALLENGER_ROLES, CLASSICAL_ROLES, best_classical, deployable
+from trimtab.evidence.paired import (
+    CHALLENGER_ROLES,
+    CLASSICAL_ROLES,
+    best_classical,
+    deployable,
+    eligible,
+)
 from trimtab.evidence.result import PairedSummary, Recommendation, Row
 from trimtab.evidence.words import difference_text, metric_words, value_text, with_article
 
@@ -26,6 +33,7 @@ def recommend(rows: Sequence[Row], reference: str | None, headline: Metric) -> R
     Returns:
         Name and reason; no name where no row may be deployed.
     """
+    rows = eligible(rows)
     challenger = next((r for r in rows if _challenger_wins(r)), None)
     if challenger is not None:
         return Recommendation(name=challenger.name, why=_win_text(challenger, headline) + ".")

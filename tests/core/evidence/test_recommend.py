@@ -50,6 +50,22 @@ def test_a_learned_row_with_gridlock_violation_or_foresight_stays_behind(
     assert text in got.why
 
 
+def test_nothing_without_a_shield_replaces_a_reference_behind_one(make_matrix):
+    delays = {"fixed": FIXED, "wave_50": WAVE, "wave_50_unshielded": LEARNED}
+    got = _recommend(make_matrix, delays, {"wave_50_unshielded": {"shielded": False}})
+    assert got.name == "wave_50"
+    bare = {name: {"shielded": False} for name in ("fixed", "wave_50_unshielded")}
+    assert _recommend(make_matrix, delays, bare).name == "wave_50_unshielded"
+
+
+def test_a_learned_row_is_held_against_the_best_classical_row_behind_the_shield(make_matrix):
+    better = [value - 5.0 for value in LEARNED]
+    delays = {"fixed": FIXED, "wave_50": WAVE, "bare": better, "learned": LEARNED}
+    got = _recommend(make_matrix, delays, {"bare": {"shielded": False}})
+    assert got.name == "learned"
+    assert "against the best classical row wave_50" in got.why
+
+
 def test_a_clairvoyant_row_is_never_recommended(make_matrix):
     got = _recommend(make_matrix, {"fixed": FIXED, "wave_50": WAVE, "oracle": [8.0] * 5})
     assert got.name == "wave_50"
