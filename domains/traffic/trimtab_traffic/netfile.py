@@ -62,6 +62,9 @@ def _read_junction(element: XmlElement) -> RawJunction:
     requests = list(element.find_all("request"))
     for request in requests:
         index = _index(request, "index", len(requests))
+        if index in junction.foes:
+            msg = f"{request.where}: {request.label}: index {index} stands twice; export again"
+            raise InputFileError(msg)
         junction.response[index] = request.text("response")
         junction.foes[index] = request.text("foes")
     return junction

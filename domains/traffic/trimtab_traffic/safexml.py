@@ -41,7 +41,7 @@ class Refused(Exception):  # noqa: N818 - a signal inside this module, not an er
     """Raised out of an expat callback: the reason, without the place."""
 
 
-_UNREADABLE = (Refused, expat.ExpatError, EOFError, OSError, zlib.error, ValueError, LookupError)
+_UNREADABLE = (Refused, expat.ExpatError, OSError, ValueError, LookupError)
 
 
 @dataclass(slots=True)
@@ -132,19 +132,29 @@ def parse_seconds(text: str) -> float | None:
 
 
 class _CappedGzip(io.RawIOBase):
-    """Decompressed bytes of a gzip file; stops at the size and ratio caps."""
+    """Decompressed bytes of a gzip file; stops at the size and ratio caps.
+
+    Raises:
+        InputFileError: by `read`, where the file is no whole gzip file or reaches a cap.
+    """
 
     def __init__(self, path: Path, size_on_disk: int) -> None:
+        self._path = path
         self._stream = gzip.open(path, "rb")  # noqa: SIM115 - closed by close()
         self._allowed = min(MAX_BYTES, max(RATIO_FLOOR, MAX_RATIO * size_on_disk))
         self._seen = 0
 
     def read(self, size: int = -1) -> bytes:
-        block = self._stream.read(size)
+        try:
+            block = self._stream.read(size)
+        except (EOFError, OSError, zlib.error) as error:
+            msg = f"{self._path}: cannot be decompressed ({error}); copy it again"
+            raise InputFileError(msg) from None
         self._seen += len(block)
         if self._seen > self._allowed:
-            reason = f"decompresses to more than {self._allowed // 2**20} MB (a zip bomb?)"
-            raise Refused(reason)
+            size_mb = self._allowed // 2**20
+            msg = f"{self._path}: decompresses to more than {size_mb} MB (a zip bomb?)"
+            raise InputFileError(msg)
         return block
 
     def close(self) -> None:
@@ -240,6 +250,8 @@ def elements(path: Path) -> Iterator[XmlElement]:
             try:
                 block = stream.read(_CHUNK)
                 builder.feed(block or b"")
+            except InputFileError:
+                raise
             except _UNREADABLE as error:
                 raise _refusal(builder, error) from None
             if builder.root is not None and not root_given:
@@ -261,9 +273,7 @@ def _refusal(builder: _Builder, error: Exception) -> InputFileError:
         )
     if isinstance(error, Refused):
         return InputFileError(f"{builder.path}:{line}: {error}")
-    return InputFileError(
-        f"{builder.path}: cannot be decompressed or read ({error}); copy it again"
-    )
+    return InputFileError(f"{builder.path}: cannot be read ({error}); copy it again")
 
 
 def read_tree(path: Path, *roots: str) -> XmlElement:
