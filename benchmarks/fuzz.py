@@ -78,7 +78,7 @@ def _scratch() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - own folder inside
 
 
-def fuzz(target: Target, corpus: Path, seconds: int) -> None:
+def fuzz(target: Target, corpus: Path, seconds: int, seed: int) -> None:
     """Fuzz one target in this process; libFuzzer ends it."""
     import atheris
 
@@ -107,7 +107,7 @@ def fuzz(target: Target, corpus: Path, seconds: int) -> None:
                     traceback.print_exc()
 
     words = [f"-max_total_time={seconds}", f"-max_len={MAX_BYTES}", f"-timeout={HANG_S}"]
-    words += [f"-rss_limit_mb={MAX_MB}", "-print_final_stats=1"]
+    words += [f"-rss_limit_mb={MAX_MB}", "-print_final_stats=1", f"-seed={seed}"]
     words.append(f"-artifact_prefix={tempfile.mkdtemp(prefix='fuzz-broken-')}/")
     gc.collect()
     atheris.Setup([sys.argv[0], *words, str(corpus)], one)
@@ -127,16 +127,17 @@ def _compiled(target: Target) -> list[str]:
     return found
 
 
-def campaign(names: list[str], corpus: Path, seconds: int, jobs: int) -> int:
+def campaign(names: list[str], corpus: Path, seconds: int, seed: int, jobs: int) -> int:
     """Fuzz targets in processes of their own; print a table; the number of broken ones."""
     print("target             executions     per s  coverage  corpus  outcome", flush=True)
     with ThreadPoolExecutor(jobs) as pool:
-        outcomes = pool.map(lambda name: _apart(name, corpus, seconds), names)
+        outcomes = pool.map(lambda name: _apart(name, corpus, seconds, seed), names)
         return sum(outcomes)
 
 
-def _apart(name: str, corpus: Path, seconds: int) -> bool:
+def _apart(name: str, corpus: Path, seconds: int, seed: int) -> bool:
     words = [sys.executable, __file__, "--alone", name, "--seconds", str(seconds)]
+    words += ["--seed", str(seed)]
     ended = subprocess.run(
         [*words, "--corpus", str(corpus)], capture_output=True, text=True, errors="replace"
     )
@@ -162,6 +163,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="TARGET", help=", ".join(names))
     parser.add_argument("--seconds", type=int, default=int(os.environ.get("TRIMTAB_FUZZ_S", "60")))
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1, help="another one looks elsewhere")
     parser.add_argument("--corpus", type=Path, help="kept there and used again")
     parser.add_argument("--replay", action="store_true")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
@@ -176,8 +178,8 @@ def main() -> None:
         raise SystemExit(1 if os.environ.get("TRIMTAB_REQUIRE_FUZZ") else 0)
     corpus = args.corpus or Path(tempfile.mkdtemp(prefix="fuzz-corpus-"))
     if args.alone:
-        fuzz(target_of(args.alone), corpus / args.alone, args.seconds)
-    raise SystemExit(1 if campaign(chosen, corpus, args.seconds, args.jobs) else 0)
+        fuzz(target_of(args.alone), corpus / args.alone, args.seconds, args.seed)
+    raise SystemExit(1 if campaign(chosen, corpus, args.seconds, args.seed, args.jobs) else 0)
 
 
 if __name__ == "__main__":
