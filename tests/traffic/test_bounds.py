@@ -78,6 +78,7 @@ def test_bound_does_not_exceed_the_simulated_delay(saturated, tmp_path: Path):
 def test_certificate_is_plain_data_that_verifies(saturated):
     problem, found = saturated
     copy = json.loads(json.dumps(found.certificate))
+    assert copy == found.certificate
     verify(problem, 1, replace(found, certificate=copy))
 
 

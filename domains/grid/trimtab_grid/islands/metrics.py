@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trimtab.contracts.spec import FloatArray, Metric
 
 from trimtab_grid.metrics import HEADLINE
+from trimtab_grid.metrics import METRICS as OF_ONE
 
 _SUMS = (
     *("fuel_l", "start_l", "terminal_l", "genset_h", "genset_kwh", "starts", "unserved_kwh"),
@@ -20,30 +21,31 @@ _SUMS = (
 _MOST = ("capacity_loss_pct", "steepest_hz_s", "overhaul_share_pct")
 _LEAST = ("lowest_hz",)
 
+_ONE = {metric.name: metric for metric in OF_ONE}
 METRICS = (
     HEADLINE,
     Metric("fuel_l", "L", "min", "fuel of turning units, all islands"),
     Metric("start_l", "L", "min", "fuel of starts"),
     Metric("terminal_l", "L", "min", "owed for batteries emptier than at the start"),
-    Metric("genset_h", "h", "min", "hours that units turned"),
-    Metric("genset_kwh", "kWh", "min"),
-    Metric("starts", "1", "min"),
-    Metric("unserved_kwh", "kWh", "min"),
-    Metric("surplus_kwh", "kWh", "min", "generation that nothing could take"),
-    Metric("dumped_kwh", "kWh", "min"),
+    _ONE["genset_h"],
+    _ONE["genset_kwh"],
+    _ONE["starts"],
+    _ONE["unserved_kwh"],
+    _ONE["surplus_kwh"],
+    _ONE["dumped_kwh"],
     Metric("throughput_kwh", "kWh", "min", "of all batteries, both ways, grid side"),
-    Metric("co2_kg", "kg", "min"),
+    _ONE["co2_kg"],
     Metric("interventions", "1", "min", "of all shields"),
-    Metric("alarms", "1", "min"),
+    _ONE["alarms"],
     Metric("degraded_min", "min", "min", "time outside a shield's promise, over islands"),
     Metric("reserve_short_min", "min", "min", "over islands"),
     Metric("trips", "1", "min", "of units"),
     Metric("capacity_loss_pct", "%", "min", "of the most worn battery"),
-    Metric("steepest_hz_s", "Hz/s", "min", "largest first rate of change of frequency"),
-    Metric("overhaul_share_pct", "%", "min", "of the time to overhaul, most worn unit"),
-    Metric("lowest_hz", "Hz", "max", "droop deviation if changes came at once"),
-    Metric("curtailed_pct", "%", "min", "of available wind and PV"),
-    Metric("lcoe", "1/kWh", "min", "running cost per served kWh, in the fuel's currency"),
+    _ONE["steepest_hz_s"],
+    _ONE["overhaul_share_pct"],
+    _ONE["lowest_hz"],
+    _ONE["curtailed_pct"],
+    _ONE["lcoe"],
     Metric("sent_kwh", "kWh", "max", "into ties, at the sending ends"),
     Metric("tie_loss_kwh", "kWh", "min", "lost in ties"),
     Metric("cut_kwh", "kWh", "min", "agreed, but cut by a trip of the tie or to an island's room"),
