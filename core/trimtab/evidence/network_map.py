@@ -62,7 +62,11 @@ def draw_map(figure: Figure, width: float) -> str:
     unit = unit_text(figure.value_axis.unit)
     ordered = sorted(figure.lines, key=lambda one: (_order(one.value), one.name))
     body = [_way(one, edges, [place(p) for p in one.points], unit) for one in ordered]
-    body.extend(_label(one, place(one.label), unit) for one in labelled if one.label is not None)
+    body.extend(
+        _label(value_of(one, unit), place(one.label), width)
+        for one in labelled
+        if one.label is not None
+    )
     body.extend(_legend(figure, edges, height + 2 * _MARGIN + 14.0))
     if not labelled:  # a diagram has no scale
         body.append(_scale_bar(width, height + 2 * _MARGIN + 34.0, per_metre))
@@ -73,8 +77,10 @@ def _extent(one: MapLine) -> tuple[Point, ...]:
     return one.points if one.label is None else (*one.points, one.label)
 
 
-def _label(one: MapLine, at: Point, unit: str) -> str:
-    return text(value_of(one, unit), *at, anchor="middle")
+def _label(words: str, at: Point, width: float) -> str:
+    """Words centred on a point, moved as far as they need to stay inside the picture."""
+    half = text_width(words) / 2
+    return text(words, max(half, min(at[0], width - half)), at[1], anchor="middle")
 
 
 def value_of(one: MapLine, unit: str) -> str:

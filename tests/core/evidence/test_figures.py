@@ -151,6 +151,14 @@ def test_a_diagram_writes_name_and_value_at_each_line_and_has_no_scale_bar():
     assert not any(re.fullmatch(r"[\d,]+ m|[\d.]+ km", t) for t in texts)
 
 
+def test_the_label_of_a_diagram_stays_inside_the_picture():
+    far = MapLine("harbour island", ((0, 0), (0, 9)), 170.5, label=(0, 4))
+    near = MapLine("bay", ((90, 0), (90, 9)), 72.9, label=(90, 4))
+    root = _root(_map(far, near))
+    (label,) = [t for t in root.iter(f"{NS}text") if t.text.startswith("harbour")]
+    assert float(label.get("x")) > 40.0
+
+
 def test_a_map_line_without_a_value_is_drawn_as_the_lowest():
     svg = render_svg(
         _map(MapLine("e", ((0, 0), (1, 1)), math.nan), MapLine("f", ((0, 0), (1, 2)), 3.0))

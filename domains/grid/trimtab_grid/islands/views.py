@@ -45,7 +45,7 @@ def cluster_map(problem: IslandsScenario, record: EpisodeRecord) -> Figure:
         there, here = (energy[tie.name] / problem.horizon_h for energy in (forth, back))
         one, other = (places[end] for end in tie.between)
         middle = ((one[0] + other[0]) / 2.0, (one[1] + other[1]) / 2.0 + size)
-        name = f"{tie.name}: {there:.1f} / {here:.1f} kW"
+        name = f"{tie.name} ({there:.1f} there, {here:.1f} back)"
         points = _metres((one, other))
         label = _metres((middle,))[0]
         lines.append(MapLine(name, points, there + here, label=label))
