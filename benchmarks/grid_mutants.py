@@ -1,15 +1,17 @@
 """Mutation test of the grid shield: which of its faults do exactness tests and the proof find?
 
-Every mutant is judged on five small plants, with order rules and with free commitment, by what
+Every mutant is judged on six small plants, with order rules and with free commitment, by what
 finds it first, quick tests before the solver:
 
 - automaton: legal commands, both fallbacks and what follows, against the rules written here again;
 - tubes: tables, their worst values and the energy from which on every command is safe, against a
   plant simulated step by step over all single-trip scenarios;
 - decisions: membership in S, admissible commands and battery intervals, against the definition;
+- choices: what the run-time kernel makes of them: the nearest command, its reason, the least bad
+  command, the return of repaired units, the battery in and beyond S, against the definition;
 - theorem: the proof (z3) of the mutant's shield on the true plant.
 
-A mutant is endless if a quick test takes more than ten times the CPU time it takes without one.
+A mutant is endless if its quick tests take four times the CPU time they take without one.
 Results are kept line by line, so that a run that was stopped goes on.
 
     python benchmarks/grid_mutants.py results.jsonl
@@ -21,11 +23,12 @@ import json
 import random
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
+from grid_commit_reference import KernelReference
 from grid_reference import CELLS, Reference
 from trimtab.contracts.errors import InputFileError
 from trimtab_grid.arrays import plant_arrays
@@ -46,9 +49,10 @@ from trimtab_grid.mutation import (
     refuted,
 )
 from trimtab_grid.proofs import PLANTS
-from trimtab_grid.shield_tables import MOST_ENTRIES
+from trimtab_grid.shield_tables import MOST_ENTRIES, BuiltTables
 
-PATIENCE_S = 10.0
+KERNEL = "shield_kernel"
+PATIENCE_S = 40.0
 """CPU seconds of the quick tests after which a mutant counts as endless."""
 
 
@@ -78,22 +82,23 @@ def size_differs(fill: Any) -> bool:
     return False
 
 
-def quick(mutant: Mutant | None, references: Sequence[Reference]) -> str:
-    """Which quick test finds a mutant; empty if none does."""
+def quick(mutant: Mutant | None, references: Sequence[KernelReference]) -> str:
+    """Which quick test finds a mutant; empty if none does.
+
+    A mutant of the kernel leaves everything before the last test as it is.
+    """
     signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE_S)
     try:
         modules = mutated_modules(mutant)
-        if any(reference.automaton_differs(modules["automaton"]) for reference in references):
-            return "automaton"
-        if size_differs(modules["shield_tables"].fill):
-            return "tubes"
-        build, legal = modules["shield_tables"].build_tables, modules["tubes"].legal_commands
-        built = [build(reference.record, CELLS) for reference in references]
-        pairs = list(zip(references, built, strict=True))
-        if any(reference.tables_differ(tables, legal) for reference, tables in pairs):
-            return "tubes"
-        if any(reference.decisions_differ(modules, tables) for reference, tables in pairs):
-            return "decisions"
+        if mutant is None or mutant.module != KERNEL:
+            found, built = rules_differ(modules, [reference.r for reference in references])
+            if found:
+                return found
+        else:
+            built = [reference.r.built for reference in references]
+        pairs = zip(references, built, strict=True)
+        if any(reference.differs(modules[KERNEL], tables) for reference, tables in pairs):
+            return "choices"
     except (TimeoutError, RecursionError, MemoryError):
         return "endless"
     except FAULTS:
@@ -103,12 +108,33 @@ def quick(mutant: Mutant | None, references: Sequence[Reference]) -> str:
     return ""
 
 
-def proof(mutant: Mutant, references: Sequence[Reference]) -> str:
+def rules_differ(
+    modules: Mapping[str, ModuleType], references: Sequence[Reference]
+) -> tuple[str, list[BuiltTables]]:
+    """Which test of automaton, tubes or decisions finds a fault, and the tables that were built."""
+    if any(reference.automaton_differs(modules["automaton"]) for reference in references):
+        return "automaton", []
+    if size_differs(modules["shield_tables"].fill):
+        return "tubes", []
+    build, legal = modules["shield_tables"].build_tables, modules["tubes"].legal_commands
+    built = [build(reference.record, CELLS) for reference in references]
+    pairs = list(zip(references, built, strict=True))
+    if any(reference.tables_differ(tables, legal) for reference, tables in pairs):
+        return "tubes", built
+    if any(reference.decisions_differ(modules, tables) for reference, tables in pairs):
+        return "decisions", built
+    return "", built
+
+
+def proof(mutant: Mutant, references: Sequence[KernelReference]) -> str:
     """Whether the theorem finds a mutant that the quick tests did not.
 
-    It is not asked of the last plant, which is not adequate.
+    It is not asked of the last plant, which is not adequate, nor of the kernel, which only chooses
+    among commands that the theorem is about.
     """
-    adequate = references[:-1]
+    if mutant.module == KERNEL:
+        return "survived"
+    adequate = [reference.r for reference in references[:-1]]
     proofs = (refuted(mutant, r.record, r.states, CELLS) for r in adequate)
     return "theorem" if any(proofs) else "survived"
 
@@ -133,7 +159,9 @@ def main() -> None:
     mine = everything[options.part :: options.parts]
     missing = [m for m in mine if not done.get(key_of(m), {}).get("verdict")]
     if missing:
-        references = [Reference(plant_arrays(plant(), 1.0)) for plant in SMALL_PLANTS]
+        references = [
+            KernelReference(Reference(plant_arrays(plant(), 1.0))) for plant in SMALL_PLANTS
+        ]
         signal.signal(signal.SIGVTALRM, too_slow)
         if found := quick(None, references):
             sys.exit(f"reference and shield disagree without any mutation: {found}")

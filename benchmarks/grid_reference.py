@@ -66,7 +66,7 @@ class Reference:
     """
 
     def __init__(self, record: PlantArrays, seed: int = 5) -> None:
-        built = build_tables(record, CELLS)
+        built = self.built = build_tables(record, CELLS)
         self.record, self.p, self.states = record, built.plant, unit_states(built)
         self.grids, self.key = built.grids, built.exact.key
         p = self.p
@@ -216,8 +216,10 @@ class Reference:
             slacks.append(below - stored - self.needs(sim.units, low)[1])
         return min(slacks)
 
-    def interval(self, sim: Sim, load: Any, above: Any, below: Any) -> tuple[Any, Any]:
-        """Where constraints and S end the battery's interval in a calm step."""
+    def interval(
+        self, sim: Sim, load: Any, above: Any, below: Any, free_kw: Any = RENEWABLES_KW
+    ) -> tuple[Any, Any]:
+        """Where constraints and S end the battery's interval; `free_kw` are the renewables."""
         p, after = self.p, Sim(self.p, sim.units)
         cap, floor, shed = sim.kw(low=False), sim.kw(low=True), sim.shed()
         after.tick()
@@ -227,8 +229,8 @@ class Reference:
         high = min(p.discharge_kw, load - floor + p.dump_kw, left - standby)
         low = max(
             -p.charge_kw,
-            load - cap - RENEWABLES_KW - shed,
-            min(load - cap - RENEWABLES_KW, high),
+            load - cap - free_kw - shed,
+            min(load - cap - free_kw, high),
             -(below - needs[1]) / p.charge_efficiency / p.step_h,
         )
         return low, high

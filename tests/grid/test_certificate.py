@@ -34,7 +34,7 @@ def built(record):
 @pytest.fixture
 def certificate(record, built):
     result = ProofResult(25, 43, 25, 68, (), 1.5)
-    return certify("small", 1.0, record, built, result, None)
+    return certify("small", 1.0, record, built, result, None, None)
 
 
 def test_a_certificate_states_limits_conditions_and_queries(certificate):

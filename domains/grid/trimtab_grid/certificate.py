@@ -26,6 +26,8 @@ from trimtab_grid.shield_tables import BuiltTables
 SHIPPED = Path(__file__).parent / "certificates"
 SOURCES = ("automaton.py", "shield_rules.py")
 """Files whose code is both run and proven."""
+ROOMS = "islands/rooms.py"
+"""The same of islands with tie lines."""
 MUTATED = (*SOURCES, "tubes.py", "shield_tables.py")
 """Files whose code the mutation test changes."""
 _SHIELDED = (
@@ -66,6 +68,25 @@ class MutantScore(StrictModel):
         return self.sources_sha256 == code_sha256(MUTATED)
 
 
+class TieProof(StrictModel):
+    """What was proven about an island with any tie lines.
+
+    Attributes:
+        queries: all, those about its unit states and the one about shares of flows.
+        unsat: answered unsat.
+        sources_sha256: of the code of the rooms.
+    """
+
+    queries: int
+    unsat: int
+    sources_sha256: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether every query was unsatisfiable, and the code is still the one they were about."""
+        return 0 < self.queries == self.unsat and self.sources_sha256 == code_sha256((ROOMS,))
+
+
 class Certificate(StrictModel):
     """What was proven about one plant at one step length.
 
@@ -86,6 +107,7 @@ class Certificate(StrictModel):
         solver: name and version.
         cpu_s: CPU seconds of the proof.
         mutants: score of the mutation test, if it was made.
+        ties: proof that no tie flow leads the plant out of its safe set, if it is an island.
     """
 
     plant: str
@@ -104,6 +126,7 @@ class Certificate(StrictModel):
     solver: str
     cpu_s: float
     mutants: MutantScore | None = None
+    ties: TieProof | None = None
 
     @property
     def proven(self) -> bool:
@@ -212,11 +235,16 @@ def standing(
     for name, value in facts(record, built).items():
         if getattr(certificate, name) != value:
             return False, f"not proven: the certificate's {name} is not this plant's"
+    ties = certificate.ties
+    if ties is not None and not ties.holds:
+        return False, "not proven: the certificate's proof of ties is of other sources, or failed"
     score = certificate.mutants
     if score is not None and not score.holds:
         return False, "not proven: the certificate's mutants are of other sources"
     queries = certificate.sound_queries + certificate.live_queries
     line = f"proven: {queries} queries over {certificate.unit_states} unit states, all unsat"
+    if ties is not None:
+        line += f"; {ties.queries} more with any tie flows"
     if score is None:
         return True, line
     return True, f"{line}; {score.killed} of {score.generated} faults put into the shield found"

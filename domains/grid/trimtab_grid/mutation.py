@@ -1,10 +1,11 @@
 """Faults put into the shield on purpose: does the proof, or a test of exactness, notice?
 
-A mutant changes one place of the code that is both run and proven, or of the tubes: an operator, a
-timer or index by one, the wrong efficiency, the wrong end of the charge window, a dropped term,
-scenario or condition. The mutant's own tables are built, and the theorem is asked of its shield
-against the true plant. What the theorem survives may still be too timid: its tables are compared
-with tubes enumerated step by step, and its decisions with the definition.
+A mutant changes one place of the code that is both run and proven, of the tubes, or of the kernel
+that chooses among admissible commands: an operator, a timer or index by one, the wrong efficiency,
+the wrong end of the charge window, a dropped term, scenario or condition. The mutant's own tables
+are built, and the theorem is asked of its shield against the true plant. What the theorem survives
+may still be too timid: its tables are compared with tubes enumerated step by step, and its
+decisions with the definition.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from trimtab_grid import automaton, shield_rules, shield_tables, tubes
+from trimtab_grid import automaton, shield_kernel, shield_rules, shield_tables, tubes
 from trimtab_grid.arrays import PlantArrays
 from trimtab_grid.plant import Plant, load_plant
 from trimtab_grid.proof import Theorem
@@ -44,8 +45,16 @@ MODULES: dict[str, tuple[ModuleType, str]] = {
         "reduction_down legal_commands commands next_cell cost",
     ),
     "shield_tables": (shield_tables, "forming_units exact_limits fill free_kwh"),
+    "shield_kernel": (
+        shield_kernel,
+        "load_range look_ahead is_safe return_repaired _is_legal _keeps_safe is_admissible "
+        "candidate candidates distance _bounds battery_shift_kw why_not shortfall_kwh commit "
+        "_nearest _least_bad battery_interval _relaxed",
+    ),
 }
 """Modules in import order, and the functions that are mutated."""
+_DECORATORS = {"register_jitable", "shared"}
+"""Offers to the compiler; mutants are run by Python."""
 
 FAULTS = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, NameError)
 """What a mutant's tables or decisions may raise."""
@@ -253,9 +262,7 @@ class _Interpreted(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802
         node.decorator_list = [
-            d
-            for d in node.decorator_list
-            if not (isinstance(d, ast.Name) and d.id == "register_jitable")
+            d for d in node.decorator_list if not (isinstance(d, ast.Name) and d.id in _DECORATORS)
         ]
         self.generic_visit(node)
         return node
@@ -392,6 +399,14 @@ def small_cooling_plant() -> Plant:
     )
 
 
+def small_lingering_plant() -> Plant:
+    """The parallel plant with two steps of cool-down at a power that another unit must add to."""
+    plant = small_parallel_plant()
+    slow, quick = plant.gensets
+    quick = quick.model_copy(update={"cool_down_min": 2.0, "cool_down_kw": 15.0})
+    return plant.model_copy(update={"gensets": (slow, quick)})
+
+
 def small_short_plant() -> Plant:
     """Three units of which no two carry the load: safe nowhere, and its tables must say so.
 
@@ -423,6 +438,7 @@ SMALL_PLANTS = (
     small_free_plant,
     small_parallel_plant,
     small_cooling_plant,
+    small_lingering_plant,
     small_short_plant,
 )
 """Plants on which mutants are judged: each has terms that the others lack."""

@@ -56,10 +56,15 @@ def solver_version() -> str:
     Raises:
         MissingDependencyError: z3 is not installed.
     """
-    return str(_z3().get_version_string())
+    return str(z3_module().get_version_string())
 
 
-def _z3() -> Any:
+def z3_module() -> Any:
+    """The solver, imported when it is first asked for.
+
+    Raises:
+        MissingDependencyError: z3 is not installed.
+    """
     try:
         import z3
     except ImportError as error:
@@ -83,7 +88,7 @@ def symbolic(rules: Mapping[str, Any]) -> Any:
     """The shield's rules with arithmetic and look-ups bound to symbols."""
     return rebound(
         rules,
-        _max=_larger,
+        _max=larger,
         _min=_smaller,
         _both=_and,
         TOLERANCE_KWH=0,
@@ -93,19 +98,20 @@ def symbolic(rules: Mapping[str, Any]) -> Any:
 
 
 def _symbols(*values: Any) -> bool:
-    return any(isinstance(value, _z3().ExprRef) for value in values)
+    return any(isinstance(value, z3_module().ExprRef) for value in values)
 
 
-def _larger(one: Any, other: Any) -> Any:
-    return _z3().If(one >= other, one, other) if _symbols(one, other) else max(one, other)
+def larger(one: Any, other: Any) -> Any:
+    """The larger of two numbers or symbols."""
+    return z3_module().If(one >= other, one, other) if _symbols(one, other) else max(one, other)
 
 
 def _smaller(one: Any, other: Any) -> Any:
-    return _z3().If(one <= other, one, other) if _symbols(one, other) else min(one, other)
+    return z3_module().If(one <= other, one, other) if _symbols(one, other) else min(one, other)
 
 
 def _and(one: Any, other: Any) -> Any:
-    return _z3().And(one, other) if _symbols(one, other) else bool(one and other)
+    return z3_module().And(one, other) if _symbols(one, other) else bool(one and other)
 
 
 def _need(tables: Any, side: int, key: int, load: Any) -> Any:
@@ -130,13 +136,13 @@ def _step_function(values: Sequence[Any], grid: LoadGrid, load: Any, *, round_up
         middle = (first + last) // 2
         edge = _real(middle * Fraction(grid.width_kw) + (0 if round_up else grid.width_kw))
         below = load <= edge if round_up else load < edge
-        return _z3().If(below, tree(first, middle), tree(middle + 1, last))
+        return z3_module().If(below, tree(first, middle), tree(middle + 1, last))
 
     return tree(0, len(values) - 1)
 
 
 def _real(value: Any) -> Any:
-    return _z3().RealVal(value)
+    return z3_module().RealVal(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,25 @@ class ProofResult:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as the plant alone makes it.
+
+    Attributes:
+        held: (unit, mode, timer) in it.
+        cap: most power of the units, kW.
+        floor: least.
+        shed: load that may be shed, kW.
+        after: observed unit states after it.
+    """
+
+    held: tuple[tuple[int, int, int], ...]
+    cap: Any
+    floor: Any
+    shed: Any
+    after: Units
+
+
 class Theorem:
     """The queries of one plant.
 
@@ -211,7 +236,7 @@ class Theorem:
             high_kwh=built.tables.high_kwh,
             grids=built.grids,
         )
-        z3 = _z3()
+        z3 = z3_module()
         self.soc_lo, self.load, self.next_load, self.renewables, self.power = z3.Reals(
             "soc_lo load next_load renewables battery"
         )
@@ -223,7 +248,7 @@ class Theorem:
         p, load, following = self.plant, self.load, self.next_load
         most = min(p.load_rise_kw, p.load_max_kw - p.load_min_kw)
         least = min(p.load_fall_kw, p.load_max_kw - p.load_min_kw)
-        return _z3().And(
+        return z3_module().And(
             p.load_min_kw <= load,
             load <= p.load_max_kw,
             p.load_min_kw <= following,
@@ -262,30 +287,41 @@ class Theorem:
 
     def broken(self, units: Units, commands: Sequence[int], absent: int) -> Any:
         """That the step breaks a constraint or leaves S although the battery obeys the shield."""
-        z3, p = _z3(), self.plant
+        z3, p, power, load = z3_module(), self.plant, self.power, self.next_load
+        step = self.step_of(units, commands, absent)
+        low, high = self.interval_of(step, self.renewables)
+        fine = [
+            load <= step.cap + self.renewables + power + step.shed,
+            step.floor + power <= load + p.dump_kw,
+            *self.kept(step),
+        ]
+        chosen = z3.And(low <= power, power <= high)
+        return z3.Or(low > high, z3.And(chosen, z3.Not(z3.And(*fine))))
+
+    def step_of(self, units: Units, commands: Sequence[int], absent: int) -> Step:
+        """What the units hold in a step and are observed in after it, from the plant alone."""
+        p = self.plant
         held = [self._held(i, units[i], commands[i], absent) for i in range(p.n)]
         cap = sum(cap_kw(m, self._usable_kw(i), p.warm_kw[i], p.cool_kw[i]) for i, m, _ in held)
         floor = sum(floor_kw(m, p.min_kw[i], p.warm_kw[i], p.cool_kw[i]) for i, m, _ in held)
         sheddable = any(
             m == TRIPPED and p.repair_steps[i] - t >= p.shed_delay_steps for i, m, t in held
         )
-        shed = p.shed_kw if sheddable else 0
         after = tuple(ticked(m, t, p.min_run_steps[i], p.min_down_steps[i]) for i, m, t in held)
-        low, high = self._interval(held)
-        power, load = self.power, self.next_load
+        return Step(tuple(held), cap, floor, p.shed_kw if sheddable else 0, after)
+
+    def kept(self, step: Step) -> list[Any]:
+        """What any battery power of the interval must keep, balance apart."""
+        p, power = self.plant, self.power
         soc_lo, soc_hi = self._charge_after()
-        fine = [
+        return [
             power <= p.discharge_kw,
             power >= -p.charge_kw,
-            load <= cap + self.renewables + power + shed,
-            floor + power <= load + p.dump_kw,
             soc_lo >= p.reserve_soc_min,
             soc_hi <= p.reserve_soc_max,
-            self.safe(after, soc_lo, soc_hi, load),
-            z3.BoolVal(bool(p.grid_forming) or any(m == RUN for _, m, _ in held)),
+            self.safe(step.after, soc_lo, soc_hi, self.next_load),
+            z3_module().BoolVal(bool(p.grid_forming) or any(m == RUN for _, m, _ in step.held)),
         ]
-        chosen = z3.And(low <= power, power <= high)
-        return z3.Or(low > high, z3.And(chosen, z3.Not(z3.And(*fine))))
 
     def _held(
         self, i: int, unit: tuple[int, int], command: int, absent: int
@@ -301,11 +337,11 @@ class Theorem:
         p = self.plant
         return Fraction(min(p.prime_kw[unit], p.min_kw[unit] + p.ramp_kw[unit]))
 
-    def _interval(self, held: Iterable[tuple[int, int, int]]) -> tuple[Any, Any]:
-        """The shield's battery interval for held states, by its own rules."""
+    def interval_of(self, step: Step, renewables: Any) -> tuple[Any, Any]:
+        """The shield's battery interval in a step, by its own rules."""
         rules, p, tables = self.rules, self.plant, self.tables
         totals = rules.nothing_held(p)
-        for i, mode, timer in held:
+        for i, mode, timer in step.held:
             totals = rules.with_unit(p, tables, totals, i, mode, timer)
         cap, floor, shed, _, low_key, high_key = totals
         low, high = rules.battery_bounds_kw(
@@ -315,7 +351,7 @@ class Theorem:
             rules.need_low_kwh(tables, low_key, self.next_load),
             rules.need_high_kwh(tables, high_key, self.next_load),
             self.next_load,
-            self.renewables,
+            renewables,
             cap,
             floor,
             shed,
@@ -325,15 +361,15 @@ class Theorem:
     def _charge_after(self) -> tuple[Any, Any]:
         """The worst belief after a step at the battery's power."""
         p, power = self.plant, self.power
-        given = _larger(power, 0) / p.discharge_efficiency + p.standby_kw
-        taken = _larger(-power, 0) * p.charge_efficiency
+        given = larger(power, 0) / p.discharge_efficiency + p.standby_kw
+        taken = larger(-power, 0) * p.charge_efficiency
         per_kw = p.step_h / p.energy_kwh
-        fall = _larger(given - taken, 0) if p.standby_kw > 0 else given
+        fall = larger(given - taken, 0) if p.standby_kw > 0 else given
         return self.soc_lo - fall * per_kw, self.soc_hi + taken * per_kw
 
     def sound(self, units: Units, commands: Sequence[int]) -> Any:
         """Formula that is satisfiable iff the shield errs in admitting a command."""
-        z3 = _z3()
+        z3 = z3_module()
         absences = (-1, *trips(self.plant, units))
         return z3.And(
             self.disturbance,
@@ -344,18 +380,26 @@ class Theorem:
 
     def live(self, units: Units) -> Any:
         """Formula that is satisfiable iff the shield may find no command in S."""
-        z3 = _z3()
+        z3 = z3_module()
         refused = [z3.Not(self.admits(units, c)) for c in legal_commands(self.plant, units)]
         safe = self.safe(units, self.soc_lo, self.soc_hi, self.load)
         return z3.And(self.disturbance, safe, *refused)
 
-    def ask(self, formula: Any) -> tuple[str, dict[str, str]]:
+    def ask(self, formula: Any, logic: str = "QF_LRA") -> tuple[str, dict[str, str]]:
         """Answer of the solver, and the model where satisfiable."""
-        solver = _z3().SolverFor("QF_LRA")
+        solver = z3_module().SolverFor(logic)
         solver.add(formula)
         answer = str(solver.check())
         model = {str(d): str(solver.model()[d]) for d in solver.model()} if answer == "sat" else {}
         return answer, model
+
+    def asked(self, kind: str, formula: Any) -> ProofResult:
+        """One query about no unit state in particular."""
+        begin = time.process_time()
+        answer, model = self.ask(formula, logic="QF_NRA")
+        failures = () if answer == "unsat" else (Failure(kind, (), (), answer, model),)
+        cpu_s = time.process_time() - begin
+        return ProofResult(0, 1, 0, 1 - len(failures), failures, cpu_s)
 
     def check(self, states: Iterable[Units], *, stop_at_failure: bool = False) -> ProofResult:
         """Ask all queries of some unit states."""
@@ -400,7 +444,7 @@ def prove(record: PlantArrays, processes: int = 1) -> ProofResult:
         MissingDependencyError: z3 is not installed.
         InputFileError: the plant has no tables.
     """
-    _z3()
+    z3_module()
     if processes == 1:
         return _share((record, 0, 1))
     context = multiprocessing.get_context("spawn")

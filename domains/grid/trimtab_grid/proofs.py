@@ -1,5 +1,7 @@
 """Proves the theorem of every shipped plant by full enumeration: ``make proofs``.
 
+Of the islands of the shipped cluster also that no tie flow leads them out of their safe sets.
+
 With ``--write`` the certificates in the package are written anew; without it they are only
 compared with what was proven now. The mutants' score is kept as long as their sources are the same;
 ``benchmarks/grid_mutants.py --write`` puts it in.
@@ -13,14 +15,18 @@ from collections.abc import Sequence
 
 from trimtab_grid.arrays import PlantArrays, plant_arrays
 from trimtab_grid.certificate import (
+    ROOMS,
     Certificate,
     MutantScore,
+    TieProof,
+    code_sha256,
     facts,
     read_certificate,
     shipped_path,
     standing,
     write_certificate,
 )
+from trimtab_grid.islands.composition import prove_tied
 from trimtab_grid.plant import load_plant
 from trimtab_grid.proof import ProofResult, prove, solver_version
 from trimtab_grid.safety import safe_tables
@@ -34,6 +40,8 @@ PLANTS = (
     ("plant-a", 1.0),
 )
 """Shipped plants and the step lengths they are shipped with."""
+TIED = frozenset({"isle-harbour", "isle-ridge", "isle-bay"})
+"""Those that are joined by tie lines."""
 PROCESSES = 2
 
 
@@ -44,8 +52,9 @@ def certify(
     built: BuiltTables,
     result: ProofResult,
     mutants: MutantScore | None,
+    tied: ProofResult | None,
 ) -> Certificate:
-    """The certificate of a proof."""
+    """The certificate of a proof; `tied` is that of the plant's ties."""
     return Certificate(
         plant=name,
         step_min=step_min,
@@ -56,8 +65,17 @@ def certify(
         solver=f"z3 {solver_version()}",
         cpu_s=round(result.cpu_s, 1),
         mutants=mutants,
+        ties=tie_proof(tied),
         **facts(record, built),
     )
+
+
+def tie_proof(tied: ProofResult | None) -> TieProof | None:
+    """The part of a certificate about ties."""
+    if tied is None:
+        return None
+    asked = tied.sound_queries + tied.live_queries
+    return TieProof(queries=asked, unsat=tied.unsat, sources_sha256=code_sha256((ROOMS,)))
 
 
 def check_plant(name: str, step_min: float, *, write: bool) -> bool:
@@ -66,12 +84,14 @@ def check_plant(name: str, step_min: float, *, write: bool) -> bool:
     record = plant_arrays(load_plant(name), step_min)
     built = safe_tables(record)
     result = prove(record, PROCESSES)
+    tied = prove_tied(record) if name in TIED else None
     path = shipped_path(name, step_min)
     shipped = read_certificate(path)
-    if write and result.proven:
+    proven = result.proven and (tied is None or tied.proven)
+    if write and proven:
         mutants = shipped.mutants if shipped else None
         kept = mutants if mutants is not None and mutants.holds else None
-        shipped = certify(name, step_min, record, built, result, kept)
+        shipped = certify(name, step_min, record, built, result, kept, tied)
         write_certificate(path, shipped)
     holds, line = standing(shipped, record, built)
     _say(
@@ -79,9 +99,12 @@ def check_plant(name: str, step_min: float, *, write: bool) -> bool:
         f"{result.sound_queries} + {result.live_queries} queries, {result.unsat} unsat, "
         f"{result.cpu_s:.0f} s CPU, {time.perf_counter() - begin:.0f} s; certificate {line}"
     )
-    for failure in result.failures[:5]:
+    if tied is not None:
+        asked = tied.sound_queries + tied.live_queries
+        _say(f"  with ties: {asked} queries, {tied.unsat} unsat, {tied.cpu_s:.0f} s CPU")
+    for failure in (*result.failures[:5], *(tied.failures[:5] if tied is not None else ())):
         _say(f"  {failure}")
-    return result.proven and holds
+    return proven and holds
 
 
 def _say(line: str) -> None:

@@ -26,11 +26,10 @@ from trimtab_grid.compiled import compiled
 from trimtab_grid.engine import dispatch
 from trimtab_grid.engine.memory import CALM
 from trimtab_grid.engine.step import book, realise, set_battery, set_interval, shed_ready
+from trimtab_grid.islands.rooms import export_room_kw, import_room_kw
 
 EXPORT, IMPORT = range(2)
 """Columns of rooms."""
-ROUNDING_KW = 1e-9
-"""Rooms are smaller by this, so that sums of flows never exceed them."""
 STRUCK = 3
 """Numbers that `commit_rows` hands to `dispatch_rows`, per row."""
 
@@ -85,11 +84,9 @@ def commit_rows(
         own = m.load_kw - m.wind_kw - m.pv_kw
         if m.alarm == CALM:
             set_interval(plant, tables, shielded, s, m, battery, 0.0)
-            most = dispatch.caps_kw(plant, m) + m.high_kw
-            rooms[row, EXPORT] = max(0.0, most - own - ROUNDING_KW)
+            rooms[row, EXPORT] = export_room_kw(dispatch.caps_kw(plant, m), m.high_kw, own)
         set_interval(plant, tables, shielded, s, m, battery, import_kw)
-        least = dispatch.floors_kw(plant, m) + m.low_kw
-        rooms[row, IMPORT] = max(0.0, own - least - ROUNDING_KW)
+        rooms[row, IMPORT] = import_room_kw(dispatch.floors_kw(plant, m), m.low_kw, own)
 
 
 @compiled
