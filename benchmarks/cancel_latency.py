@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 from trimtab.run.crew import Crew
+from trimtab.run.duty import Duty
 from trimtab.run.plan import RunOptions
 from trimtab.run.scope import Scope
 from trimtab.run.store import Store
-from trimtab.run.worker import Duty
 from trimtab.run.workspace import Workspace
 
 PATIENCE_S = 20.0

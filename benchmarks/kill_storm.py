@@ -26,13 +26,13 @@ from pathlib import Path
 
 from trimtab.run.crew import Crew
 from trimtab.run.drive import drive
+from trimtab.run.duty import Duty
 from trimtab.run.plan import RunOptions
 from trimtab.run.scope import Scope
-from trimtab.run.series import MAX_POINTS
+from trimtab.run.step_series import MAX_POINTS
 from trimtab.run.store import Store
 from trimtab.run.supervisor import supervise, supervisor_pid
 from trimtab.run.sweep import plan_sweep
-from trimtab.run.worker import Duty
 
 SCENARIO = """\
 name: storm

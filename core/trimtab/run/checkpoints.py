@@ -89,15 +89,6 @@ def read_file(path: Path, step: int) -> Checkpoint:
     return Checkpoint(step, arrays, plain)
 
 
-def is_whole(path: Path, sha256: str) -> bool:
-    """Whether a file is there with that content."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except OSError:
-        return False
-
-
 def file_of(claims: Sequence[Claim], step: int) -> str:
     """Path below the workspace of the checkpoint that these jobs share."""
     first = claims[0]

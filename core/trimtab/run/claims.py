@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.contracts.errors import TrimtabError
+from trimtab.run.identity import is_whole
 from trimtab.run.rows import State
 from trimtab.run.schema import writing
 from trimtab.run.scope import Scope
+from trimtab.run.series import write_envelope
 
 LEASE_S = 15.0
 MAX_DEATHS = 3
@@ -152,8 +154,6 @@ class Claimer:
 
     def _restored(self, job: str) -> Restored | None:
         """The newest checkpoint whose file is whole; rows of others are dropped, with a word."""
-        from trimtab.run.checkpoints import is_whole
-
         rows = self.db.execute(
             "select step, path, sha256 from checkpoint where job=? order by step desc", (job,)
         ).fetchall()
@@ -277,8 +277,6 @@ def _thin(db: sqlite3.Connection, job: str, rows: Rows) -> None:
     (step,) = db.execute("select step from job where id=?", (job,)).fetchone()
     last = rows[-1][1] if rows else 0
     if max(step, last) > LONG_SERIES:
-        from trimtab.run.series import write_envelope
-
         write_envelope(db, job, LONG_SERIES)
 
 

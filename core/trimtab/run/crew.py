@@ -16,10 +16,10 @@ from typing import Any
 
 from trimtab.run.child import Child
 from trimtab.run.claims import count_death, note, reap
+from trimtab.run.duty import LOG_FILE, Duty
 from trimtab.run.lease import DISK_FULL, has_space
 from trimtab.run.schema import writing
 from trimtab.run.store import Store
-from trimtab.run.worker import LOG_FILE, Duty
 
 MAX_STEP_S = 900.0
 TICK_S = 0.2

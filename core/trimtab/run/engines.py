@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from trimtab.run.crew import Crew, Watcher
+from trimtab.run.duty import Duty
 from trimtab.run.plan import RunOptions
 from trimtab.run.scope import Scope
 from trimtab.run.store import Store
-from trimtab.run.worker import Duty
 
 if TYPE_CHECKING:
     from trimtab.run.ray_crew import RayCrew

@@ -37,6 +37,15 @@ def file_sha256(path: Path) -> str:
         raise InputFileError(msg) from None
 
 
+def is_whole(path: Path, sha256: str) -> bool:
+    """Whether a file is there with that content."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
+
+
 @cache
 def _source_sha256(folders: tuple[Path, ...]) -> str:
     total = hashlib.sha256()

@@ -20,8 +20,8 @@ from typing import Any
 from trimtab.contracts.errors import MissingDependencyError
 from trimtab.run.claims import reap
 from trimtab.run.crew import PATROL_EVERY_S, TICK_S, Crew, Doing, Watcher
+from trimtab.run.duty import Duty
 from trimtab.run.store import Store
-from trimtab.run.worker import Duty
 
 WARNING = (
     "Ray listens on all interfaces of this machine whatever it is told; token authentication is "

@@ -19,9 +19,9 @@ from types import FrameType
 
 from trimtab.contracts.errors import TrimtabError
 from trimtab.run.crew import MAX_STEP_S, Crew, Watcher
+from trimtab.run.duty import Duty
 from trimtab.run.scope import Scope
 from trimtab.run.store import Store
-from trimtab.run.worker import Duty
 
 LOCK_FILE = "supervisor.lock"
 LOG_FILE = "supervisor.log"

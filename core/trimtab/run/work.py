@@ -30,8 +30,8 @@ from trimtab.run.lease import Lease
 from trimtab.run.records_json import bound_to_json, record_to_json
 from trimtab.run.resume import ActionLog, Past
 from trimtab.run.runner import Decision
-from trimtab.run.series import StepSeries
 from trimtab.run.stage import Stage, play, staged
+from trimtab.run.step_series import StepSeries
 from trimtab.search.loop import Search
 
 FLUSH_EVERY_S = 0.25

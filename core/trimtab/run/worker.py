@@ -13,7 +13,6 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,54 +20,15 @@ from typing import Any
 from trimtab.contracts.errors import RunFailedError, TrimtabError
 from trimtab.run.checkpoints import remove_strays
 from trimtab.run.child import Send, end_group, inbox
-from trimtab.run.claims import LEASE_S, Claimer, LeaseLostError
+from trimtab.run.claims import Claimer, LeaseLostError
 from trimtab.run.controllers import importable_from
+from trimtab.run.duty import LOG_FILE, Duty
 from trimtab.run.identity import versions
-from trimtab.run.lease import (
-    MIN_FREE_BYTES,
-    DiskFullError,
-    Heartbeat,
-    JobCancelledError,
-    Lease,
-    has_space,
-)
+from trimtab.run.lease import DiskFullError, Heartbeat, JobCancelledError, Lease, has_space
 from trimtab.run.schema import STORE_FILE, connect
-from trimtab.run.scope import Scope
 from trimtab.run.work import KINDS, TaskFailedError
 
 IDLE_POLL_S = 0.5
-CHECKPOINT_EVERY_S = 10.0
-LOG_FILE = "log.txt"
-
-
-@dataclass(frozen=True, slots=True)
-class Duty:
-    """What a worker is told when it is started.
-
-    Attributes:
-        workspace: absolute path.
-        run, sweep: do only jobs of this run or sweep; both empty does those of every run.
-        share: workers that share the queue.
-        checkpoint_every_s: 0 keeps a checkpoint whenever figures are stored.
-        min_free_bytes: with less room on the disk, jobs pause.
-    """
-
-    workspace: str
-    run: str = ""
-    sweep: str = ""
-    share: int = 1
-    lease_s: float = LEASE_S
-    checkpoint_every_s: float = CHECKPOINT_EVERY_S
-    min_free_bytes: int = MIN_FREE_BYTES
-
-    @property
-    def scope(self) -> Scope:
-        """The jobs that it may take."""
-        return Scope(self.run, self.sweep)
-
-    def plain(self) -> dict[str, Any]:
-        """JSON data."""
-        return asdict(self)
 
 
 class Worker:

@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 from trimtab.run.control import cancel_run, resume_run
 from trimtab.run.crew import log_tail
+from trimtab.run.duty import LOG_FILE
 from trimtab.run.retention import delete_run
 from trimtab.run.rows import PRECEDENCE, JobRow, RunRow, State
 from trimtab.run.schema import STORE_FILE
 from trimtab.run.series import Series, read_series, series_names
 from trimtab.run.store import Store, existing_store
-from trimtab.run.worker import LOG_FILE
 
 Order = Literal["created", "headline", "name", "domain"]
 ORDERS: tuple[Order, ...] = ("created", "headline", "name", "domain")

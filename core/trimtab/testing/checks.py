@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from trimtab.testing.subject import Subject
+from trimtab.testing.failures import CheckFailedError, NotApplicableError
+from trimtab.testing.subject import Subject
 
 Tier = Literal["bronze", "silver", "gold"]
 Outcome = Literal["passed", "failed", "skipped"]
 Kind = Literal["any", "control", "design"]
-
-
-class CheckFailedError(AssertionError):
-    """The domain breaks a rule; the text says which part and what was found."""
-
-
-class NotApplicableError(Exception):
-    """The rule does not apply to this domain; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from trimtab.testing import (
     play_checks,
     process_checks,
 )
-from trimtab.testing.checks import Check, CheckResult, run_check, tier_of
+from trimtab.testing.checks import Check, CheckResult, check, expect, run_check, tier_of
 from trimtab.testing.subject import Subject
 
 __all__ = [
@@ -32,12 +32,25 @@ __all__ = [
     "tier_of",
 ]
 
+
+@check()
+def exemptions_name_rules_above_bronze(s: Subject) -> None:
+    """The manifest's `quality` speaks of rules that there are, and exempts from none of bronze."""
+    tiers = {rule.name: rule.tier for rule in CHECKS}
+    declared = {} if s.manifest is None else s.manifest.quality
+    unknown = sorted(set(declared) - set(tiers))
+    expect(not unknown, f"quality speaks of {unknown}, which are no rules of the kit")
+    basic = [n for n, q in declared.items() if q.state == "exempt" and tiers[n] == "bronze"]
+    expect(not basic, f"nobody is exempt from {basic}: bronze is the contract")
+
+
 CHECKS: tuple[Check, ...] = (
     *declaration_checks.CHECKS,
     *control_checks.CHECKS,
     *play_checks.CHECKS,
     *design_checks.CHECKS,
     *process_checks.CHECKS,
+    exemptions_name_rules_above_bronze,
 )
 
 

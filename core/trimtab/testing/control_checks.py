@@ -11,7 +11,8 @@ from trimtab.contracts.errors import ActionError, NeedNotGrantedError, SnapshotU
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, Obs
 from trimtab.run.checks import FlowChecker
-from trimtab.testing.checks import Check, NotApplicableError, check, expect
+from trimtab.testing.checks import Check, check, expect
+from trimtab.testing.failures import NotApplicableError
 from trimtab.testing.subject import RandomPolicy, Subject, Trace, play, step_bits
 
 _STEPS = 12

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from trimtab.contracts.domain import Domain
 from trimtab.contracts.errors import TrimtabError
 from trimtab.run.scenario_file import load_scenario
-from trimtab.testing.checks import Check, NotApplicableError, check, expect
+from trimtab.testing.checks import Check, check, expect
+from trimtab.testing.failures import NotApplicableError
 from trimtab.testing.subject import Subject
 
 _LIMITS = {"minimum": -1, "exclusiveMinimum": 0, "maximum": 1, "exclusiveMaximum": 0}
@@ -31,19 +32,6 @@ def manifest_agrees_with_the_code(s: Subject) -> None:
         expect(declared == coded, f"{part}: the manifest says {declared!r}, the code {coded!r}")
     problem = s.control() if s.kind == "control" else s.design()
     problem.close()
-
-
-@check()
-def exemptions_name_rules_above_bronze(s: Subject) -> None:
-    """The manifest's `quality` speaks of rules that there are, and exempts from none of bronze."""
-    from trimtab.testing.conformance import CHECKS as ALL
-
-    tiers = {rule.name: rule.tier for rule in ALL}
-    declared = {} if s.manifest is None else s.manifest.quality
-    unknown = sorted(set(declared) - set(tiers))
-    expect(not unknown, f"quality speaks of {unknown}, which are no rules of the kit")
-    basic = [n for n, q in declared.items() if q.state == "exempt" and tiers[n] == "bronze"]
-    expect(not basic, f"nobody is exempt from {basic}: bronze is the contract")
 
 
 @check()

@@ -10,7 +10,8 @@ import numpy as np
 from trimtab.contracts.errors import TrimtabError
 from trimtab.contracts.problem import Evaluation
 from trimtab.contracts.spec import FloatArray
-from trimtab.testing.checks import Check, NotApplicableError, check, expect
+from trimtab.testing.checks import Check, check, expect
+from trimtab.testing.failures import NotApplicableError
 from trimtab.testing.subject import Subject
 
 _SAMPLES = 6

@@ -17,7 +17,8 @@ from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.spec import Action, Obs
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
-from trimtab.testing.checks import Check, NotApplicableError, check, expect
+from trimtab.testing.checks import Check, check, expect
+from trimtab.testing.failures import NotApplicableError
 from trimtab.testing.subject import RandomPolicy, Subject
 
 _BALANCE = 1e-6

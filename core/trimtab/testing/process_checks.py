@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trimtab.testing.checks import Check, NotApplicableError, check, expect
+from trimtab.testing.checks import Check, check, expect
+from trimtab.testing.failures import NotApplicableError
 from trimtab.testing.subject import Subject, play
 
 HEAVY = ("torch", "libsumo", "traci", "sumolib", "numba", "pandas", "matplotlib", "scipy.optimize")

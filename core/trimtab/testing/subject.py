@@ -15,7 +15,7 @@ from trimtab.contracts.domain import Domain, DomainManifest
 from trimtab.contracts.problem import ControlProblem, DesignProblem
 from trimtab.contracts.scenario import StrictModel
 from trimtab.contracts.spec import Action, IntArray, Obs, Spec, Step
-from trimtab.testing.checks import CheckFailedError
+from trimtab.testing.failures import CheckFailedError
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trimtab.run.checkpoints import file_of, is_whole, keep_checkpoint, read_file, write_file
+from trimtab.run.checkpoints import file_of, keep_checkpoint, read_file, write_file
 from trimtab.run.claims import (
     Claim,
     Claimed,
@@ -24,6 +24,7 @@ from trimtab.run.claims import (
     settle,
 )
 from trimtab.run.control import cancel_run, resume_run
+from trimtab.run.identity import is_whole
 from trimtab.run.rows import NewJob, NewRun
 from trimtab.run.schema import writing
 from trimtab.run.scope import Scope

@@ -11,11 +11,11 @@ from trimtab.run.child import Child
 from trimtab.run.control import cancel_run
 from trimtab.run.crew import Crew
 from trimtab.run.drive import drive
+from trimtab.run.duty import Duty
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.scope import Scope
 from trimtab.run.store import Store
-from trimtab.run.worker import Duty
 
 Load = Callable[..., LoadedScenario]
 OWN = """

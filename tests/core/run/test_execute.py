@@ -10,12 +10,12 @@ from trimtab.contracts.errors import RunFailedError, TrimtabError, UnknownNameEr
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.run.crew import Crew
 from trimtab.run.drive import drive
+from trimtab.run.duty import Duty
 from trimtab.run.execute import RunOutcome, RunProgress, execute
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.scope import Scope
 from trimtab.run.store import Store
-from trimtab.run.worker import Duty
 
 Load = Callable[..., LoadedScenario]
 
