@@ -20,7 +20,8 @@ from trimtab.contracts.spec import Action
 from trimtab_grid.arrays import plant_arrays
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.engine.memory import MOMENT, STATE
-from trimtab_grid.engine.step import FAULT_COLUMNS, advance_all, begin
+from trimtab_grid.engine.rows import FAULT_COLUMNS, Chances, Rows, Site
+from trimtab_grid.engine.step import advance_all, begin
 from trimtab_grid.guard import guard_of
 from trimtab_grid.plant import load_plant
 from trimtab_grid.scenario import GridScenario
@@ -55,7 +56,7 @@ class Kernel:
 
     def __init__(self, plants: int, steps: int, *, shield: bool) -> None:
         plant = plant_arrays(load_plant("plant-a"), 1.0)
-        self.plant, self.guard, self.plants = plant, guard_of(plant, shield), plants
+        guard = guard_of(plant, shield)
         rng = np.random.default_rng(0)
         self.bank = np.zeros((plants, steps + 1, 3))
         level = 300.0 + 100.0 * np.sin(np.arange(steps + 1) / 100.0)
@@ -63,27 +64,16 @@ class Kernel:
         self.bank[:, :, 1] = 400.0 * rng.random((plants, 1))
         self.states = np.zeros(plants, STATE).view(np.recarray)
         self.moments = np.zeros(plants, MOMENT).view(np.recarray)
-        self.daily = np.zeros((plants, steps // 1440 + 1))
+        daily = np.zeros((plants, steps // 1440 + 1))
+        self.site = Site(plant, guard.tables, guard.on, by_order=True)
+        self.rows = Rows(self.states, self.moments, np.ones(plants, bool), self.bank, daily)
+        self.chances = Chances(np.zeros((0, FAULT_COLUMNS)), np.zeros((plants, 0)), np.zeros(0))
         for row in range(plants):
             begin(plant, self.states[row], self.moments[row], 0.5, self.bank[row, 0])
 
     def step(self) -> None:
         """One step of all plants."""
-        advance_all(
-            self.plant,
-            self.guard.tables,
-            self.guard.on,
-            True,  # noqa: FBT003 - positional in compiled code
-            self.states,
-            self.moments,
-            np.ones(self.plants, bool),
-            self.bank,
-            np.zeros((0, FAULT_COLUMNS)),
-            np.zeros((self.plants, 0)),
-            np.zeros(0),
-            np.zeros((1, 4)),
-            self.daily,
-        )
+        advance_all(self.site, self.rows, self.chances, np.zeros((1, 4)))
 
 
 def kernel_rates(plants: int, steps: int, *, shield: bool, random: bool) -> list[float]:

@@ -31,7 +31,8 @@ from trimtab.contracts.streams import Stream
 from trimtab_grid.arrays import MAX_UNITS, plant_arrays
 from trimtab_grid.details import episode_details
 from trimtab_grid.engine.memory import MOMENT, STATE
-from trimtab_grid.engine.observe import Scales, observe_all
+from trimtab_grid.engine.observe import Scales, Shown, Sight, observe_all
+from trimtab_grid.engine.rows import Chances, Rows, Site
 from trimtab_grid.engine.step import advance_all, begin
 from trimtab_grid.episode_metrics import episode_metrics
 from trimtab_grid.episodes import (
@@ -51,7 +52,7 @@ from trimtab_grid.objective import stored_energy_price_l_per_kwh, terminal_l
 from trimtab_grid.outer_grid import EXTRA_COLUMNS, OuterPlan
 from trimtab_grid.plant import Plant
 from trimtab_grid.plant_network import PlantNetwork
-from trimtab_grid.resources import Asked, Forecasts, GridModel, GridState, Moving
+from trimtab_grid.resources import Asked, Forecasts, GridModel, GridState
 from trimtab_grid.scenario import UNSHIELDED, GridScenario
 from trimtab_grid.series import Series
 from trimtab_grid.specification import INTERFACES, REWARDS, grid_spec, observed_columns
@@ -67,6 +68,8 @@ class GridControl(ControlProblem):
 
     Attributes:
         outside_kw: most power that neighbours may send in a step; 0 but in a cluster.
+        site: what the compiled step reads of the plant and its shield.
+        rows: memory of the copies, which the compiled step writes to.
     """
 
     outside_kw = 0.0
@@ -88,6 +91,7 @@ class GridControl(ControlProblem):
         shield = scenario.shield and not interface.endswith(UNSHIELDED)
         self.guard = guard_of(self.arrays, shield)
         self._by_order = INTERFACES[interface]
+        self.site = Site(self.arrays, self.guard.tables, self.guard.on, self._by_order)
         self._extra = () if scenario.outer_grid is None else EXTRA_COLUMNS
         self.spec = grid_spec(
             self.arrays,
@@ -137,6 +141,7 @@ class GridControl(ControlProblem):
         self._foretold = np.zeros((copies if settled else 0, *self._bank.shape[1:]))
         days = int((horizon - 1) * self.scenario.step_min / 1440.0) + 1
         self._daily = np.zeros((copies, days))
+        self.rows = Rows(self._states, self._moments, self._live, self._bank, self._daily)
         self._out = np.zeros((copies, self.spec.obs_dim), np.float32)
         self._mask = np.zeros((copies, self.spec.mask_width), bool)
         self._low = np.zeros((copies, 3 if self._by_order else 1), np.float32)
@@ -254,42 +259,19 @@ class GridControl(ControlProblem):
         self._moments["wish_kw"] = np.where(live, wish, 0.0)
         return choice, wish
 
-    def moving(self) -> Moving:
-        """The rows as the compiled step takes them, with the draws of this step."""
+    def chances(self) -> Chances:
+        """Faults of the coming step: those planned, and draws for all copies."""
         step = self._states["step"]
         draws, noise = np.zeros((self.copies, 0)), np.zeros(0)
         if self._random:
             draws = FAILURES.uniform(self._seed, self._episode, step, 2 * MAX_UNITS)
         if self.arrays.soc_error > 0.0:
             noise = 2.0 * SENSORS.uniform(self._seed, self._episode, step)[:, 0] - 1.0
-        return Moving(
-            self._states,
-            self._moments,
-            self._live,
-            self._bank,
-            self._plan,
-            draws,
-            noise,
-            self._daily,
-        )
+        return Chances(self._plan, draws, noise)
 
     def _advance(self) -> None:
-        rows = self.moving()
-        advance_all(
-            self.arrays,
-            self.guard.tables,
-            self.guard.on,
-            self._by_order,
-            rows.states,
-            rows.moments,
-            rows.live,
-            rows.bank,
-            rows.faults,
-            rows.draws,
-            rows.noise,
-            self._outer.now(rows.states["step"]),
-            rows.daily_l,
-        )
+        outer = self._outer.now(self._states["step"])
+        advance_all(self.site, self.rows, self.chances(), outer)
 
     def _reward(self, live: BoolArray, ended: BoolArray) -> Float32Array:
         m, reward = self._moments, np.zeros((self.copies, 1, len(REWARDS)), np.float32)
@@ -348,26 +330,11 @@ class GridControl(ControlProblem):
 
     def _observe(self) -> Obs:
         source = self._foretold if len(self._foretold) else self._bank
-        observe_all(
-            self.arrays,
-            self.guard.tables,
-            self.guard.on,
-            self._by_order,
-            self._states,
-            self._moments,
-            self._live,
-            self._bank,
-            source,
-            self._weights,
-            self._columns,
-            self._calendar,
-            self._scale,
-            self.outside_kw,
-            self._out,
-            self._mask,
-            self._low,
-            self._high,
+        sight = Sight(
+            source, self._weights, self._columns, self._calendar, self._scale, self.outside_kw
         )
+        shown = Shown(self._out, self._mask, self._low, self._high)
+        observe_all(self.site, self.rows, sight, shown)
         extra = self._outer.seen(self._states["step"])
         if extra.shape[1]:
             self._out[:, -extra.shape[1] :] = extra

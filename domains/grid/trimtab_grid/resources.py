@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
+from trimtab.contracts.spec import FloatArray, IntArray
 
 from trimtab_grid.arrays import PlantArrays
 from trimtab_grid.engine.observe import Scales
@@ -18,30 +18,6 @@ from trimtab_grid.shield_rules import ShieldTables
 
 Asked = tuple[IntArray, FloatArray]
 """A proposal: choices [N, d] and battery setpoints [N], kW."""
-
-
-class Moving(NamedTuple):
-    """Rows of one plant as the compiled step takes them.
-
-    Attributes:
-        states: [N] of `engine.memory.STATE`.
-        moments: [N] of `engine.memory.MOMENT`, holding proposals and wishes.
-        live: [N]; other rows stay as they are.
-        bank: [N, steps + 1, 3] load, wind, PV, kW.
-        faults: [steps, columns] plan of faults, or no rows.
-        draws: [N, columns] for trips and failed starts, or no columns.
-        noise: [N] error of the charge reading in -1..1, or none.
-        daily_l: [N, days] fuel per day.
-    """
-
-    states: NDArray[Any]
-    moments: NDArray[Any]
-    live: BoolArray
-    bank: FloatArray
-    faults: FloatArray
-    draws: FloatArray
-    noise: FloatArray
-    daily_l: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from trimtab_grid.arrays import plant_arrays
 from trimtab_grid.engine.memory import MOMENT, STATE
-from trimtab_grid.engine.step import FAULT_COLUMNS, advance_all, begin
+from trimtab_grid.engine.rows import FAULT_COLUMNS, Chances, Rows, Site
+from trimtab_grid.engine.step import advance_all, begin
 from trimtab_grid.guard import guard_of
 
 NO_FAULTS = np.zeros((0, FAULT_COLUMNS))
@@ -39,21 +40,14 @@ class Fleet:
             self.moments["proposed"][:, : commands.shape[1]] = commands
         self.moments["wish_kw"] = wish_kw
         n = len(self.states)
-        advance_all(
-            self.arrays,
-            self.guard.tables,
-            self.guard.on,
-            by_order,
-            self.states,
-            self.moments,
-            np.ones(n, bool),
-            self.bank,
+        chances = Chances(
             self.faults,
             np.zeros((n, 0)) if draws is None else draws,
             np.zeros(0) if noise is None else noise,
-            self.outer,
-            self.daily,
         )
+        site = Site(self.arrays, self.guard.tables, self.guard.on, by_order)
+        rows = Rows(self.states, self.moments, np.ones(n, bool), self.bank, self.daily)
+        advance_all(site, rows, chances, self.outer)
         self.log.append(self.moments.copy())
         return self.moments
 

@@ -78,9 +78,8 @@ def test_no_island_breaks_a_rule_while_ties_flap_and_every_island_loses_a_unit(c
 
 
 def test_a_settlement_that_ignores_the_rooms_is_caught_by_the_monitor(cluster, monkeypatch):
-    def careless(*arguments):
-        rooms = np.full_like(arguments[6], 1e9)
-        settle(*arguments[:6], rooms, *arguments[7:])
+    def careless(lines, flows):
+        settle(lines, flows._replace(rooms=np.full_like(flows.rooms, 1e9)))
 
     monkeypatch.setattr(problem_module, "settle", careless)
     found, _ = played(cluster(ties=FLAPPING, horizon_h=6), "drain")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trimtab_grid.islands.kernel import EXPORT, IMPORT, settle
+from trimtab_grid.islands.kernel import EXPORT, IMPORT, Flows, Lines, settle
 from trimtab_grid.islands.ties import TiePlan, ties_of
 
 ENDS = np.array([[0, 1], [1, 2], [2, 0]])
@@ -13,11 +13,7 @@ ARRIVING = np.array([0.96, 0.9, 1.0])
 
 def settled(wish, rooms, there=(True, True, True)):
     agreed, flow, net = np.zeros((1, 3)), np.zeros((1, 3)), np.zeros((3, 1))
-    settle(
-        ENDS,
-        SLOTS,
-        CAPACITY,
-        ARRIVING,
+    flows = Flows(
         np.array([there]),
         np.asarray(wish, float).reshape(1, 3, 2),
         np.asarray(rooms, float).reshape(3, 1, 2),
@@ -25,6 +21,7 @@ def settled(wish, rooms, there=(True, True, True)):
         flow,
         net,
     )
+    settle(Lines(ENDS, SLOTS, CAPACITY, ARRIVING), flows)
     return agreed[0], flow[0], net[:, 0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from trimtab_grid.automaton import commanded, order_commands
 from trimtab_grid.compiled import compiled, inner
 from trimtab_grid.engine import dispatch
 from trimtab_grid.engine.memory import Moment, State
+from trimtab_grid.engine.rows import Rows, Site
 from trimtab_grid.shield_kernel import (
     Outlook,
     battery_interval,
@@ -43,6 +44,10 @@ PLANT_COLUMNS = (
 """Of the plant; powers as shares of `Scales`, energies as shares of the envelope energy."""
 LEADS = 4
 QUANTITIES = 3
+Seen = NDArray[np.float64]
+"""[3] load, wind and PV of a step, kW."""
+Bank = NDArray[np.float64]
+"""[steps + 1, 3] of one copy."""
 
 
 class Scales(NamedTuple):
@@ -52,6 +57,42 @@ class Scales(NamedTuple):
     wind_kw: float
     pv_kw: float
     battery_kw: float
+
+
+class Sight(NamedTuple):
+    """What is looked at beside the copies themselves.
+
+    Attributes:
+        foretold: [N or 1, steps + 1, 3] what forecasts are read from (the bank, or another).
+        weight: [LEADS] share of `foretold` in each forecast; the rest is the bank's.
+        ahead: [steps + 1, LEADS] column of `foretold` that each forecast reads; -1: none there.
+        calendar: [steps + 1, 4] sine and cosine of day and year.
+        scale: of observed powers.
+        outside_kw: most power that neighbours may send, which widens the setpoint's limits.
+    """
+
+    foretold: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    ahead: NDArray[np.int64]
+    calendar: NDArray[np.float64]
+    scale: Scales
+    outside_kw: float
+
+
+class Shown(NamedTuple):
+    """What N controllers are shown; written.
+
+    Attributes:
+        out: [N, D] observation.
+        mask: [N, choices] commands that are admissible behind the shield, else legal.
+        low: [N, 3 or 1] least setpoint, kW, per choice of the order interface.
+        high: [N, 3 or 1] largest one.
+    """
+
+    out: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
 
 
 @inner
@@ -72,8 +113,9 @@ def _see_unit(plant: PlantArrays, s: State, m: Moment, i: int, out: NDArray[np.f
 
 
 @inner
-def _room_kwh(plant: PlantArrays, tables: Any, s: State, load_kw: float) -> tuple[float, float]:
+def _room_kwh(site: Site, s: State, load_kw: float) -> tuple[float, float]:
     """Energy by which the charge lies inside the safe set, from below and from above."""
+    plant, tables = site.plant, site.tables
     low, high = 0, 0
     for i in range(plant.n):
         low += unit_key(tables.key, LOW, i, s.mode[i], s.timer[i], plant.repair_steps[i])
@@ -84,15 +126,10 @@ def _room_kwh(plant: PlantArrays, tables: Any, s: State, load_kw: float) -> tupl
 
 @inner
 def _see_plant(
-    plant: PlantArrays,
-    tables: Any,
-    s: State,
-    m: Moment,
-    seen: NDArray[np.float64],
-    scale: Scales,
-    out: NDArray[np.float32],
+    site: Site, s: State, m: Moment, seen: Seen, scale: Scales, out: NDArray[np.float32]
 ) -> None:
-    below, above = _room_kwh(plant, tables, s, seen[0])
+    plant = site.plant
+    below, above = _room_kwh(site, s, seen[0])
     out[0], out[1] = s.soc_lo, s.soc_hi
     out[2], out[3] = seen[0] / scale.load_kw, seen[1] / scale.wind_kw
     out[4] = seen[2] / scale.pv_kw
@@ -105,7 +142,9 @@ def _see_plant(
 
 
 @inner
-def _mark(mask: NDArray[np.bool_], plant: PlantArrays, by_order: bool, m: Any) -> None:
+def _mark(
+    mask: NDArray[np.bool_], plant: PlantArrays, by_order: bool, m: NDArray[np.int64]
+) -> None:
     """Set the mask of one admissible command vector."""
     if by_order:
         total = 0
@@ -118,55 +157,43 @@ def _mark(mask: NDArray[np.bool_], plant: PlantArrays, by_order: bool, m: Any) -
 
 
 @inner
-def _coming(plant: PlantArrays, tables: Any, s: State, seen: NDArray[np.float64]) -> Outlook:
+def _coming(site: Site, s: State, seen: Seen) -> Outlook:
     """The step that is to be decided on; `seen` is that step where it is known."""
+    plant = site.plant
     load_next, renewables_next = np.nan, np.nan
     if plant.step_known:
         load_next, renewables_next = seen[0], seen[1] + seen[2]
     units, belief = (s.mode, s.timer), (s.soc_lo, s.soc_hi)
-    return look_ahead(plant, tables, units, belief, seen[0], load_next, renewables_next)
+    return look_ahead(plant, site.tables, units, belief, seen[0], load_next, renewables_next)
 
 
 @inner
-def _mask(
-    plant: PlantArrays,
-    tables: Any,
-    shielded: bool,
-    by_order: bool,
-    o: Outlook,
-    m: Moment,
-    mask: NDArray[np.bool_],
-) -> None:
+def _mask(site: Site, o: Outlook, m: Moment, mask: NDArray[np.bool_]) -> None:
     """Commands that are legal, and admissible behind the shield; all hold if none is."""
-    none = True
+    plant, none = site.plant, True
     for index in range(candidates(plant)):
         if not candidate(plant, index, o, m.scratch):
             continue
-        if shielded and not is_admissible(plant, tables, o, m.scratch):
+        if site.shielded and not is_admissible(plant, site.tables, o, m.scratch):
             continue
         none = False
-        _mark(mask, plant, by_order, m.scratch)
+        _mark(mask, plant, site.by_order, m.scratch)
     if none:
         for i in range(plant.n):
             m.scratch[i] = HOLD
-        _mark(mask, plant, by_order, m.scratch)
+        _mark(mask, plant, site.by_order, m.scratch)
 
 
 @inner
 def _limits(
-    plant: PlantArrays,
-    tables: Any,
-    shielded: bool,
-    s: State,
-    m: Moment,
-    load_kw: float,
-    renewables_kw: float,
+    site: Site, s: State, m: Moment, load_kw: float, renewables_kw: float
 ) -> tuple[float, float]:
     """Setpoints that would not be moved in a step of that load if `m.scratch` were commanded."""
+    plant = site.plant
     low, high = dispatch.physical_interval(
         plant, s.soc_lo, plant.reserve_soc_min, plant.reserve_soc_max
     )
-    if not shielded or plant.power_kw == 0.0:
+    if not site.shielded or plant.power_kw == 0.0:
         return low, high
     for i in range(plant.n):
         m.scratch_mode[i], m.scratch_timer[i] = commanded(
@@ -179,34 +206,26 @@ def _limits(
         )
     modes, timers = m.scratch_mode, m.scratch_timer
     o = Outlook(modes, timers, s.soc_lo, s.soc_hi, load_kw, load_kw, renewables_kw)
-    least, most = battery_interval(plant, tables, o, 0.0)
+    least, most = battery_interval(plant, site.tables, o, 0.0)
     return min(least, most), max(least, most)
 
 
 @inner
 def _see_times(
-    step: int,
-    seen: NDArray[np.float64],
-    true: NDArray[np.float64],
-    source: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    ahead: NDArray[np.int64],
-    calendar: NDArray[np.float64],
-    scale: Scales,
-    out: NDArray[np.float32],
+    sight: Sight, s: State, seen: Seen, true: Bank, source: Bank, out: NDArray[np.float32]
 ) -> None:
     """Calendar and forecasts; where a forecast ends, the present stands for it."""
-    last = len(ahead) - 1
+    last, scale = len(sight.ahead) - 1, sight.scale
     for k in range(4):
-        out[12 + k] = calendar[min(step + 1, last), k]
-    step = min(step, last)
-    out[16] = 1.0 if ahead[step, 0] >= 0 else 0.0
+        out[12 + k] = sight.calendar[min(s.step + 1, last), k]
+    step = min(s.step, last)
+    out[16] = 1.0 if sight.ahead[step, 0] >= 0 else 0.0
     at = len(PLANT_COLUMNS)
     for lead in range(LEADS):
-        column = ahead[step, lead]
+        column = sight.ahead[step, lead]
         truth = seen if column < 0 else true[column]
         told = seen if column < 0 else source[column]
-        share = weight[lead]
+        share = sight.weight[lead]
         out[at] = (truth[0] + share * (told[0] - truth[0])) / scale.load_kw
         out[at + 1] = (truth[1] + share * (told[1] - truth[1])) / scale.wind_kw
         out[at + 2] = (truth[2] + share * (told[2] - truth[2])) / scale.pv_kw
@@ -215,79 +234,37 @@ def _see_times(
 
 @inner
 def _see_limits(
-    plant: PlantArrays,
-    tables: Any,
-    shielded: bool,
+    site: Site,
     s: State,
     m: Moment,
-    seen: NDArray[np.float64],
+    seen: Seen,
     outside_kw: float,
     low: NDArray[np.float32],
     high: NDArray[np.float32],
 ) -> None:
     """Limits of the setpoint, per choice of the order interface or while all units hold."""
-    there = seen[1] + seen[2] + outside_kw
+    plant, there = site.plant, seen[1] + seen[2] + outside_kw
     for choice in range(len(low)):
         which = choice - 1 if len(low) > 1 else HOLD
         order_commands(which, s.mode, s.timer, plant.n, plant.min_run_steps, m.scratch)
-        low[choice], high[choice] = _limits(plant, tables, shielded, s, m, seen[0], there)
+        low[choice], high[choice] = _limits(site, s, m, seen[0], there)
 
 
 @compiled
-def observe_all(
-    plant: PlantArrays,
-    tables: Any,
-    shielded: bool,
-    by_order: bool,
-    states: NDArray[Any],
-    moments: NDArray[Any],
-    live: NDArray[np.bool_],
-    bank: NDArray[np.float64],
-    foretold: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    ahead: NDArray[np.int64],
-    calendar: NDArray[np.float64],
-    scale: Scales,
-    outside_kw: float,
-    out: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    low: NDArray[np.float32],
-    high: NDArray[np.float32],
-) -> None:
-    """Write what the controller of every live copy sees.
-
-    Args:
-        plant: its record.
-        tables: of the shield.
-        shielded: masks hold what is admissible, else what is legal.
-        by_order: one choice (stop last, none, start next), else one command per unit.
-        states: [N].
-        moments: [N]; their scratch is written.
-        live: [N].
-        bank: [N, steps + 1, 3], see `step.advance_all`.
-        foretold: [N or 1, steps + 1, 3] what forecasts are read from (the bank, or another).
-        weight: [LEADS] share of `foretold` in each forecast; the rest is the bank's.
-        ahead: [steps + 1, LEADS] column of `foretold` that each forecast reads; -1: none there.
-        calendar: [steps + 1, 4] sine and cosine of day and year.
-        scale: of observed powers.
-        outside_kw: most power that neighbours may send, which widens the setpoint's limits.
-        out: [N, D].
-        mask: [N, choices].
-        low: [N, 3 or 1] least setpoint, per choice where `by_order`.
-        high: [N, 3 or 1] largest one.
-    """
-    for row in range(len(states)):
-        if not live[row]:
+def observe_all(site: Site, rows: Rows, sight: Sight, shown: Shown) -> None:
+    """Write what the controller of every live copy sees; the moments' scratch is written too."""
+    plant = site.plant
+    for row in range(len(rows.states)):
+        if not rows.live[row]:
             continue
-        s, m = states[row], moments[row]
-        seen = bank[row, min(s.step + plant.step_known, bank.shape[1] - 1)]
+        s, m, bank, out = rows.states[row], rows.moments[row], rows.bank[row], shown.out[row]
+        seen = bank[min(s.step + plant.step_known, len(bank) - 1)]
         for i in range(plant.n):
-            _see_unit(plant, s, m, i, out[row])
-        rest = out[row, plant.n * len(UNIT_COLUMNS) :]
-        _see_plant(plant, tables, s, m, seen, scale, rest)
-        source = foretold[row] if len(foretold) > 1 else foretold[0]
-        _see_times(s.step, seen, bank[row], source, weight, ahead, calendar, scale, rest)
-        mask[row] = False
-        coming = _coming(plant, tables, s, seen)
-        _mask(plant, tables, shielded, by_order, coming, m, mask[row])
-        _see_limits(plant, tables, shielded, s, m, seen, outside_kw, low[row], high[row])
+            _see_unit(plant, s, m, i, out)
+        rest = out[plant.n * len(UNIT_COLUMNS) :]
+        _see_plant(site, s, m, seen, sight.scale, rest)
+        source = sight.foretold[row] if len(sight.foretold) > 1 else sight.foretold[0]
+        _see_times(sight, s, seen, bank, source, rest)
+        shown.mask[row] = False
+        _mask(site, _coming(site, s, seen), m, shown.mask[row])
+        _see_limits(site, s, m, seen, sight.outside_kw, shown.low[row], shown.high[row])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,22 @@ from trimtab_grid.engine.memory import (
     Moment,
     State,
 )
+from trimtab_grid.engine.rows import (
+    BATTERY_AWAY,
+    FAILED_STARTS,
+    SOC_BIAS,
+    TRIPS,
+    Chances,
+    Outer,
+    Rows,
+    Site,
+    Struck,
+    Turn,
+    book_day,
+    drawn,
+    planned,
+    reading_error,
+)
 from trimtab_grid.model import published_discharge_limit_kw, soc_after
 from trimtab_grid.shield_kernel import (
     DEGRADED,
@@ -42,11 +57,6 @@ from trimtab_grid.shield_kernel import (
     return_repaired,
 )
 
-FAULT_COLUMNS = 2 + 2 * MAX_UNITS
-"""Of the fault plan [steps, columns]: bias of the charge reading, battery unavailable (0 or 1),
-trip of each unit (0 or 1), failed start of each unit (0 or 1)."""
-IMPORT_KW, EXPORT_KW, IMPORT_L, EXPORT_L = range(4)
-"""Columns of the outer grid per copy: limits (export not positive), prices L/kWh."""
 SUDDEN_MIN = 1.0
 """Longest step, minutes, whose changes of load and weather the frequency meets at once."""
 NOT_LEGAL, CLIPPED = 1, 1
@@ -86,10 +96,9 @@ def take_commands(plant: PlantArrays, s: State, m: Moment) -> None:
 
 
 @inner
-def shielded_commands(
-    plant: PlantArrays, tables: Any, s: State, m: Moment, now: NDArray[np.float64]
-) -> None:
+def shielded_commands(site: Site, s: State, m: Moment, now: NDArray[np.float64]) -> None:
     """Executed commands behind the shield; repaired units return where that is safe."""
+    plant, tables = site.plant, site.tables
     load_next, renewables_next = math.nan, math.nan
     if plant.step_known:
         load_next, renewables_next = now[0], now[1] + now[2]
@@ -100,10 +109,9 @@ def shielded_commands(
 
 
 @inner
-def hold_and_strike(
-    plant: PlantArrays, s: State, m: Moment, fault: NDArray[np.float64], draw: NDArray[np.float64]
-) -> float:
+def hold_and_strike(plant: PlantArrays, turn: Turn) -> float:
     """Modes held in the step after commands, failed starts and trips; returns the power lost."""
+    s, m = turn.s, turn.m
     lost = 0.0
     m.start_l = 0.0
     for i in range(plant.n):
@@ -119,14 +127,14 @@ def hold_and_strike(
         if m.command[i] == START:
             m.start_l += plant.start_fuel_l[i]
             s.starts += 1.0
-            failed = draw.size > 0 and draw[MAX_UNITS + i] < plant.start_failure[i]
-            if failed or (fault.size > 0 and fault[2 + MAX_UNITS + i] != 0.0):
+            failed = drawn(turn, MAX_UNITS + i) < plant.start_failure[i]
+            if failed or planned(turn, FAILED_STARTS + i) != 0.0:
                 mode, timer = tripped(plant.repair_steps[i])
                 m.start_failed[i] = 1
                 s.failed_starts += 1.0
         turns = mode != OFF and mode != TRIPPED
-        struck = draw.size > 0 and turns and draw[i] < plant.trip_probability[i]
-        if (struck or (fault.size > 0 and fault[2 + i] != 0.0)) and mode != TRIPPED:
+        struck = turns and drawn(turn, i) < plant.trip_probability[i]
+        if (struck or planned(turn, TRIPS + i) != 0.0) and mode != TRIPPED:
             lost += s.power_kw[i]
             mode, timer = tripped(plant.repair_steps[i])
             m.tripped[i] = 1
@@ -187,12 +195,12 @@ def set_battery(plant: PlantArrays, m: Moment, import_kw: float, export_kw: floa
 
 
 @inner
-def move_charge(
-    plant: PlantArrays, s: State, m: Moment, bias: float, noise: float, shielded: bool
-) -> None:
+def move_charge(site: Site, turn: Turn) -> None:
     """True charge state after the step, its reading, and the belief (spec 3.2)."""
+    plant, s, m = site.plant, turn.s, turn.m
+    bias = planned(turn, SOC_BIAS)
     s.soc = soc_after(plant, s.soc, m.battery_kw, plant.step_h)
-    m.soc_reading = s.soc + bias + plant.soc_error * noise
+    m.soc_reading = s.soc + bias + plant.soc_error * reading_error(turn)
     if plant.soc_error == 0.0 and bias == 0.0 and s.soc_lo == s.soc_hi:
         s.soc_lo = s.soc_hi = s.soc
     else:
@@ -202,7 +210,7 @@ def move_charge(
         s.soc_hi = min(high, m.soc_reading + plant.soc_error)
         if s.soc_lo > s.soc_hi + 1e-12:
             s.soc_lo, s.soc_hi = low, high
-            if shielded:
+            if site.shielded:
                 m.alarm = SENSOR_FAULT
     m.soc, m.soc_lo, m.soc_hi = s.soc, s.soc_lo, s.soc_hi
 
@@ -246,23 +254,16 @@ def compare(plant: PlantArrays, s: State, m: Moment, legal: bool) -> None:
 
 
 @inner
-def set_interval(
-    plant: PlantArrays,
-    tables: Any,
-    shielded: bool,
-    s: State,
-    m: Moment,
-    battery: bool,
-    outside_kw: float,
-) -> None:
+def set_interval(site: Site, s: State, m: Moment, battery: bool, outside_kw: float) -> None:
     """Battery powers that the shield allows; without it those that keep the reserve window."""
+    plant = site.plant
     if not battery:
         m.low_kw = m.high_kw = 0.0
-    elif shielded:
+    elif site.shielded:
         there = m.wind_kw + m.pv_kw + outside_kw
         o = Outlook(m.mode, m.timer, s.soc_lo, s.soc_hi, m.load_kw, m.load_kw, there)
         overload = dispatch.overload_room_kw(plant, s, m)
-        m.low_kw, m.high_kw = battery_interval(plant, tables, o, overload)
+        m.low_kw, m.high_kw = battery_interval(plant, site.tables, o, overload)
     else:
         m.low_kw, m.high_kw = dispatch.physical_interval(
             plant, s.soc, plant.reserve_soc_min, plant.reserve_soc_max
@@ -272,140 +273,77 @@ def set_interval(
 
 
 @inner
-def realise(
-    plant: PlantArrays,
-    tables: Any,
-    shielded: bool,
-    by_order: bool,
-    s: State,
-    m: Moment,
-    now: NDArray[np.float64],
-    fault: NDArray[np.float64],
-    draw: NDArray[np.float64],
-) -> tuple[bool, bool, float]:
-    """Commit units; then faults, load and renewables of the step strike, and limits are set.
-
-    Returns:
-        Whether the proposal was one that units can take, whether the battery is there, and the
-        power that changed at once, kW.
-    """
-    battery = plant.battery_model != NO_BATTERY and not (fault.size > 0 and fault[1] != 0.0)
-    legal = propose(plant, s, m, by_order)
-    if shielded:
-        shielded_commands(plant, tables, s, m, now)
+def realise(site: Site, turn: Turn) -> Struck:
+    """Commit units; then faults, load and renewables of the step strike, and limits are set."""
+    plant, s, m, now = site.plant, turn.s, turn.m, turn.now
+    battery = plant.battery_model != NO_BATTERY and planned(turn, BATTERY_AWAY) == 0.0
+    legal = propose(plant, s, m, site.by_order)
+    if site.shielded:
+        shielded_commands(site, s, m, now)
     else:
         take_commands(plant, s, m)
-    lost = hold_and_strike(plant, s, m, fault, draw)
+    lost = hold_and_strike(plant, turn)
     last_load, last_used = m.load_kw, m.wind_used_kw + m.pv_used_kw
     m.load_kw, m.wind_kw, m.pv_kw = now[0], now[1], now[2]
     m.wind_used_kw, m.pv_used_kw = m.wind_kw, m.pv_kw
-    m.alarm = raised_alarm(plant, s, m, battery, last_load) if shielded else CALM
+    m.alarm = raised_alarm(plant, s, m, battery, last_load) if site.shielded else CALM
     dispatch.clear(m)
-    dispatch.set_limits(plant, tables, shielded, s, m)
+    dispatch.set_limits(plant, site.tables, site.shielded, s, m)
     sudden = lost
     if plant.step_min <= SUDDEN_MIN:
         sudden += max(0.0, m.load_kw - last_load) + max(0.0, last_used - m.wind_kw - m.pv_kw)
-    return legal, battery, sudden
+    return Struck(legal, battery, sudden)
 
 
 @inner
-def book(
-    plant: PlantArrays,
-    shielded: bool,
-    s: State,
-    m: Moment,
-    struck: tuple[bool, bool, float],
-    bias: float,
-    noise: float,
-) -> None:
-    """Charge, accounts and timers once powers are set; `struck` is what `realise` returned."""
-    legal, battery, sudden = struck
-    move_charge(plant, s, m, bias, noise, shielded)
+def prepare(site: Site, turn: Turn, battery: bool, import_kw: float, export_kw: float) -> None:
+    """Interval and setpoint of the battery, in sight of the most and least exchange."""
+    set_interval(site, turn.s, turn.m, battery, import_kw)
+    shed_ready(site.plant, turn.s, turn.m)
+    set_battery(site.plant, turn.m, import_kw, export_kw)
+
+
+@inner
+def conclude(site: Site, turn: Turn, struck: Struck, outer: Outer) -> None:
+    """Balance power from the battery and exchange in the moment; then charge, accounts, timers."""
+    plant, s, m = site.plant, turn.s, turn.m
+    if dispatch.forms_grid(plant, m, struck.battery, outer.import_kw > outer.export_kw):
+        dispatch.balance(plant, s, m, outer.export_kw, outer.import_kw, m.alarm != CALM)
+    else:
+        dispatch.black_out(plant, m)
+    price = outer.import_l if m.exchange_kw > 0.0 else outer.export_l
+    m.exchange_cost_l = m.exchange_kw * plant.step_h * price
+    move_charge(site, turn)
     accounts.run_units(plant, s, m)
     accounts.book_energy(plant, s, m)
-    accounts.watch_reserve(plant, s, m, battery)
-    accounts.watch_frequency(plant, s, m, sudden)
+    accounts.watch_reserve(plant, s, m, struck.battery)
+    accounts.watch_frequency(plant, s, m, struck.sudden_kw)
     accounts.book_relaxations(plant, s, m)
-    compare(plant, s, m, legal)
-    tick(plant, s, m, shielded)
+    compare(plant, s, m, struck.legal)
+    tick(plant, s, m, site.shielded)
     s.step += 1
 
 
 @inner
-def advance(
-    plant: PlantArrays,
-    tables: Any,
-    shielded: bool,
-    by_order: bool,
-    s: State,
-    m: Moment,
-    now: NDArray[np.float64],
-    fault: NDArray[np.float64],
-    draw: NDArray[np.float64],
-    noise: float,
-    outer: NDArray[np.float64],
-) -> None:
-    """One step of one copy; `m` holds the proposal and the wish, and is filled in."""
-    struck = realise(plant, tables, shielded, by_order, s, m, now, fault, draw)
-    battery = struck[1]
-    set_interval(plant, tables, shielded, s, m, battery, outer[IMPORT_KW])
-    shed_ready(plant, s, m)
-    set_battery(plant, m, outer[IMPORT_KW], outer[EXPORT_KW])
-    m.exchange_kw = 0.0
-    m.exchange_kw = dispatch.bought_kw(plant, m, outer[IMPORT_KW], outer[IMPORT_L])
-    if dispatch.forms_grid(plant, m, battery, outer[IMPORT_KW] > outer[EXPORT_KW]):
-        relax = m.alarm != CALM
-        dispatch.balance(plant, s, m, outer[EXPORT_KW], outer[IMPORT_KW], relax)
-    else:
-        dispatch.black_out(plant, m)
-    price = outer[IMPORT_L] if m.exchange_kw > 0.0 else outer[EXPORT_L]
-    m.exchange_cost_l = m.exchange_kw * plant.step_h * price
-    bias = fault[0] if fault.size > 0 else 0.0
-    book(plant, shielded, s, m, struck, bias, noise)
+def advance(site: Site, turn: Turn, outer: Outer) -> None:
+    """One step of one copy; the moment holds the proposal and the wish, and is filled in."""
+    struck = realise(site, turn)
+    prepare(site, turn, struck.battery, outer.import_kw, outer.export_kw)
+    turn.m.exchange_kw = 0.0
+    turn.m.exchange_kw = dispatch.bought_kw(site.plant, turn.m, outer.import_kw, outer.import_l)
+    conclude(site, turn, struck, outer)
 
 
 @compiled
-def advance_all(
-    plant: PlantArrays,
-    tables: Any,
-    shielded: bool,
-    by_order: bool,
-    states: NDArray[Any],
-    moments: NDArray[Any],
-    live: NDArray[np.bool_],
-    bank: NDArray[np.float64],
-    faults: NDArray[np.float64],
-    draws: NDArray[np.float64],
-    noise: NDArray[np.float64],
-    outer: NDArray[np.float64],
-    daily_l: NDArray[np.float64],
-) -> None:
-    """One step of every live copy.
-
-    Args:
-        plant: record of the plant, the same for all copies.
-        tables: of the shield.
-        shielded: whether the shield stands between proposal and plant.
-        by_order: `choice` of the moments is the proposal, not `proposed`.
-        states: [N] of `STATE`.
-        moments: [N] of `MOMENT`; proposals and wishes are set.
-        live: [N], others are left as they are.
-        bank: [N, steps + 1, 3] load, wind, PV, kW; column k + 1 realises in step k.
-        faults: [steps, FAULT_COLUMNS] plan of faults, or no rows.
-        draws: [N, 2·MAX_UNITS] uniform draws for trips and failed starts, or no columns.
-        noise: [N] error of the charge reading in -1..1, or none.
-        outer: [N, 4] limits and prices of the outer grid, or one row for all.
-        daily_l: [N, days] fuel per day, added to.
-    """
-    for row in range(len(states)):
-        fetch(states, moments, bank, row)
-        if not live[row]:
+def advance_all(site: Site, rows: Rows, chances: Chances, outer: NDArray[np.float64]) -> None:
+    """One step of every live copy; `outer` [N, 4] is `Outer` per copy, or one row for all."""
+    for row in range(len(rows.states)):
+        fetch(rows.states, rows.moments, rows.bank, row)
+        if not rows.live[row]:
             continue
-        s, m = states[row], moments[row]
-        fault = faults[s.step] if len(faults) > 0 else faults.reshape(-1)
-        now = bank[row, s.step + 1]
-        day = int(s.step * plant.step_min / 1440.0)
+        s, m = rows.states[row], rows.moments[row]
+        turn = Turn(s, m, rows.bank[row, s.step + 1], chances, row)
+        step = s.step
         grid = outer[row] if len(outer) > 1 else outer[0]
-        error = noise[row] if len(noise) > 0 else 0.0
-        advance(plant, tables, shielded, by_order, s, m, now, fault, draws[row], error, grid)
-        daily_l[row, day] += m.fuel_l + m.start_l
+        advance(site, turn, Outer(grid[0], grid[1], grid[2], grid[3]))
+        book_day(site.plant, rows, row, step)

@@ -25,7 +25,14 @@ from trimtab.contracts.spec import (
 )
 
 from trimtab_grid.arrays import RUN
-from trimtab_grid.islands.kernel import STRUCK, commit_rows, dispatch_rows, settle
+from trimtab_grid.islands.kernel import (
+    STRUCK,
+    Flows,
+    Lines,
+    commit_rows,
+    dispatch_rows,
+    settle,
+)
 from trimtab_grid.islands.metrics import Sums, cluster_metrics, sums_of
 from trimtab_grid.islands.resources import ClusterModel
 from trimtab_grid.islands.scenario import IslandsScenario
@@ -66,7 +73,8 @@ class IslandsControl(ControlProblem):
         self._by_order = interface == "order"
         count = len(scenario.islands)
         self.islands = tuple(build(scenario.island_scenario(k)) for k in range(count))
-        self.ties = ties_of(scenario)
+        self.ties = ties = ties_of(scenario)
+        self._lines = Lines(ties.ends, ties.slots, ties.capacity_kw, ties.arriving)
         for k, sub in enumerate(self.islands):
             sub.outside_kw = self.ties.import_limit_kw(k)
         plants = "+".join(sub.plant.name for sub in self.islands)
@@ -114,7 +122,7 @@ class IslandsControl(ControlProblem):
     def step(self, action: Action | None) -> Step:
         """See `ControlProblem.step`."""
         asked = self._take(action)
-        live = self.islands[0].moving().live.copy()
+        live = self.islands[0].rows.live.copy()
         at = self._states(0)["step"].copy()
         self._advance()
         self._book(live, at)
@@ -142,7 +150,7 @@ class IslandsControl(ControlProblem):
             got = (action.discrete.shape, action.box.shape)
             msg = f"{spec.name}: actions have shapes {got}, expected {shapes}"
             raise ActionError(msg)
-        live = self.islands[0].moving().live
+        live = self.islands[0].rows.live
         wish = action.box[:, :, 1:].astype(np.float64)
         if not np.isfinite(wish[live]).all():
             msg = f"{spec.name}: wishes of ties must be finite numbers, in kW"
@@ -156,49 +164,15 @@ class IslandsControl(ControlProblem):
         return parts
 
     def _advance(self) -> None:
-        moving = [sub.moving() for sub in self.islands]
-        for k, (sub, rows) in enumerate(zip(self.islands, moving, strict=True)):
-            commit_rows(
-                sub.arrays,
-                sub.guard.tables,
-                sub.guard.on,
-                self._by_order,
-                rows.states,
-                rows.moments,
-                rows.live,
-                rows.bank,
-                rows.faults,
-                rows.draws,
-                self.ties.import_limit_kw(k),
-                self._struck[k],
-                self._rooms[k],
-            )
-        settle(
-            self.ties.ends,
-            self.ties.slots,
-            self.ties.capacity_kw,
-            self.ties.arriving,
-            self._there(self._states(0)["step"] + 1),
-            self._wish,
-            self._rooms,
-            self._agreed,
-            self._flow,
-            self._exchange,
-        )
-        for k, (sub, rows) in enumerate(zip(self.islands, moving, strict=True)):
-            dispatch_rows(
-                sub.arrays,
-                sub.guard.tables,
-                sub.guard.on,
-                rows.states,
-                rows.moments,
-                rows.live,
-                rows.faults,
-                rows.noise,
-                self._struck[k],
-                self._exchange[k],
-                rows.daily_l,
-            )
+        chances = [sub.chances() for sub in self.islands]
+        for k, (sub, own) in enumerate(zip(self.islands, chances, strict=True)):
+            most = self.ties.import_limit_kw(k)
+            commit_rows(sub.site, sub.rows, own, most, self._struck[k], self._rooms[k])
+        there = self._there(self._states(0)["step"] + 1)
+        flows = Flows(there, self._wish, self._rooms, self._agreed, self._flow, self._exchange)
+        settle(self._lines, flows)
+        for k, (sub, own) in enumerate(zip(self.islands, chances, strict=True)):
+            dispatch_rows(sub.site, sub.rows, own, self._struck[k], self._exchange[k])
 
     def _there(self, column: IntArray) -> BoolArray:
         """[N, K] ties in service, as of a column of the plan per row."""

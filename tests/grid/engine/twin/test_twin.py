@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from trimtab_grid.engine.step import FAULT_COLUMNS
+from trimtab_grid.engine.rows import FAULT_COLUMNS
 from trimtab_grid.plant import Plant, load_plant
 
 
