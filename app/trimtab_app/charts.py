@@ -1,20 +1,19 @@
 """Plain figures as live charts: plotly documents with alt text, in light and dark.
 
-Series differ by dash and marker too, bars carry their value, map lines widen with theirs.
+Series differ by dash and marker too, map lines widen with their value. Bars have nothing to zoom
+into: `markup.picture` shows them as the report does, without the library that charts need.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from trimtab.contracts.figure import Bar, Figure, Series
+from trimtab.contracts.figure import Figure, Series
 from trimtab.evidence.line_chart import thinned
 from trimtab.evidence.svg import axis_text
-from trimtab.evidence.words import with_interval
 
 from trimtab_app import session, theme
 from trimtab_app.maps import map_chart
@@ -25,16 +24,6 @@ MAX_MARKED = 60
 """Points up to which a line carries markers."""
 
 Chart = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One estimate with its interval, as bars, forests and scatters show it."""
-
-    label: str
-    value: float
-    ci95: tuple[float, float] | None = None
-    strong: bool = False
 
 
 def draw(chart: Chart, alt: str, key: str) -> None:
@@ -72,102 +61,13 @@ def colours() -> Sequence[str]:
     return (theme.DARK if session.is_dark() else theme.LIGHT)["chartCategoricalColors"]
 
 
-def _ink() -> str:
-    return str((theme.DARK if session.is_dark() else theme.LIGHT)["textColor"])
-
-
 def _quiet() -> str:
     return "#5b6c7e" if session.is_dark() else "#9fb0c0"
 
 
 def figure_chart(figure: Figure) -> Chart:
-    """A domain's figure."""
-    if figure.kind == "map":
-        return map_chart(figure)
-    if figure.kind == "bars":
-        marks = [Mark(b.label, b.value, _ends(b), b.emphasis) for b in figure.bars]
-        return bars(marks, axis_text(figure.value_axis))
-    return lines([figure], height=380)
-
-
-def bars(marks: Sequence[Mark], axis: str) -> Chart:
-    """Horizontal bars from 0, first on top, each with its value and interval."""
-    fill = [colours()[0] if mark.strong else _quiet() for mark in marks]
-    trace = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [mark.value for mark in marks],
-        "y": [mark.label for mark in marks],
-        "customdata": [_said(mark) for mark in marks],
-        "marker": {"color": fill},
-        "error_x": _whiskers(marks),
-        "hovertemplate": "%{y}: %{customdata}<extra></extra>",
-    }
-    return _framed([trace], axis, marks)
-
-
-def forest(marks: Sequence[Mark], axis: str) -> Chart:
-    """Differences as points with intervals about a line at 0, first on top."""
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [mark.value for mark in marks],
-        "y": [mark.label for mark in marks],
-        "customdata": [_said(mark) for mark in marks],
-        "marker": {
-            "color": colours()[0],
-            "size": 11,
-            "symbol": ["diamond" if mark.strong else "circle-open" for mark in marks],
-        },
-        "error_x": _whiskers(marks),
-        "hovertemplate": "%{y}: %{customdata}<extra></extra>",
-    }
-    chart = _framed([trace], axis, marks)
-    chart["layout"]["xaxis"]["zerolinewidth"] = 2
-    return chart
-
-
-def _whiskers(marks: Sequence[Mark]) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [m.ci95[1] - m.value if m.ci95 else 0.0 for m in marks],
-        "arrayminus": [m.value - m.ci95[0] if m.ci95 else 0.0 for m in marks],
-        "color": _ink(),
-        "thickness": 1.4,
-        "width": 5,
-    }
-
-
-def _said(mark: Mark) -> str:
-    return with_interval(mark.value, mark.ci95)
-
-
-def _ends(bar: Bar) -> tuple[float, float] | None:
-    return None if bar.low is None or bar.high is None else (bar.low, bar.high)
-
-
-def _framed(traces: list[dict[str, Any]], axis: str, marks: Sequence[Mark]) -> Chart:
-    """A chart of one row per mark, its value written at the right end of the row."""
-    said = [_said(mark) for mark in marks]
-    notes = [
-        {
-            "text": text, "y": mark.label, "x": 1.0, "xref": "paper", "xanchor": "left",
-            "xshift": 8, "showarrow": False,
-        }
-        for mark, text in zip(marks, said, strict=True)
-    ]  # fmt: skip
-    return {
-        "data": traces,
-        "layout": {
-            "height": 80 + 36 * max(len(marks), 1),
-            "margin": {"l": 10, "r": 30 + 8 * max(map(len, said), default=0), "t": 10, "b": 50},
-            "showlegend": False,
-            "annotations": notes,
-            "xaxis": {"title": {"text": axis}, "zeroline": True},
-            "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
-        },
-    }
+    """A domain's figure, other than bars."""
+    return map_chart(figure) if figure.kind == "map" else lines([figure], height=380)
 
 
 def scatter(marks: Sequence[tuple[str, float, float, bool]], x_axis: str, y_axis: str) -> Chart:
@@ -193,7 +93,8 @@ def scatter(marks: Sequence[tuple[str, float, float, bool]], x_axis: str, y_axis
         "x": [x for _, x, _, _ in marks],
         "y": [y for _, _, y, _ in marks],
         "text": [name for name, *_ in marks],
-        "textposition": "top center",
+        "textposition": _label_places([(x, y) for _, x, y, _ in marks]),
+        "cliponaxis": False,
         "marker": {
             "size": 12,
             "symbol": ["diamond" if on else "circle-open" for *_, on in marks],
@@ -203,12 +104,35 @@ def scatter(marks: Sequence[tuple[str, float, float, bool]], x_axis: str, y_axis
     }
     layout = {
         "height": 460,
-        "margin": {"l": 10, "r": 30, "t": 20, "b": 50},
+        "margin": {"l": 10, "r": 120, "t": 30, "b": 50},
         "showlegend": False,
         "xaxis": {"title": {"text": x_axis}},
         "yaxis": {"title": {"text": y_axis}, "automargin": True},
     }
     return {"data": [joined, points], "layout": layout}
+
+
+_LABEL_PLACES = ("top center", "middle right", "bottom center")
+_NEAR = (0.16, 0.06)
+"""Parts of the axes within which two labels would cover each other."""
+
+
+def _label_places(points: Sequence[tuple[float, float]]) -> list[str]:
+    """Where to write each name: points close to each other get different sides."""
+    spans = [max(side) - min(side) or 1.0 for side in zip(*points, strict=True)]
+    chosen: list[int] = []
+    for i, point in enumerate(points):
+        near = [
+            chosen[j]
+            for j in range(i)
+            if all(
+                abs(a - b) < part * span
+                for a, b, part, span in zip(point, points[j], _NEAR, spans, strict=True)
+            )
+        ]
+        free = [place for place in range(len(_LABEL_PLACES)) if place not in near]
+        chosen.append(free[0] if free else len(near) % len(_LABEL_PLACES))
+    return [_LABEL_PLACES[place] for place in chosen]
 
 
 def lines(figures: Sequence[Figure], height: int = 280) -> Chart:

@@ -24,6 +24,7 @@ def show(run: str) -> None:
     st.fragment(_live, run_every=POLL_S if live else None)(detail.row.id, live)
     if not live:
         _outcome(detail)
+        _happened(detail.row.id, results.workspace().stamp())
     _jobs(detail)
     _files(detail)
 
@@ -39,7 +40,8 @@ def _live(run: str, was_live: bool) -> None:
     _actions(run, progress)
     if progress.running:
         _running(progress)
-    _happened(run, stamp)
+    if was_live:
+        _happened(run, stamp)
 
 
 def _is_open(progress: RunProgress) -> bool:

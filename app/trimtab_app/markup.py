@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 
 import streamlit as st
+from trimtab.contracts.figure import Figure
 from trimtab.evidence.document import Block, Cell, TableBlock
+from trimtab.evidence.figures import render_svg
 from trimtab.evidence.html import block_html, tiles_html
+from trimtab.evidence.svg import standalone
 
 TONES = {
     "done": "good",
@@ -78,6 +82,12 @@ def table(
     blocks([TableBlock(caption, tuple(header), cells, tuple(text), strong)])
 
 
+def picture(figure: Figure) -> None:
+    """A figure as a still picture; its colours follow the page's theme."""
+    svg = b64encode(standalone(render_svg(figure)).encode()).decode()
+    show(f'<img class="picture" src="data:image/svg+xml;base64,{svg}" alt="{escape(figure.alt)}">')
+
+
 def facts(items: Sequence[tuple[str, str]]) -> None:
     """Terms and what they are."""
     inner = "".join(f"<dt>{escape(term)}</dt><dd>{escape(value)}</dd>" for term, value in items)
@@ -90,9 +100,9 @@ def empty(heading: str, text: str) -> None:
 
 
 def log(text: str, label: str) -> None:
-    """The end of a log, scrollable by keyboard."""
+    """The end of a log, its last line in view, scrollable by keyboard."""
     attributes = f'class="log" tabindex="0" role="region" aria-label="{escape(label)}"'
-    show(f"<pre {attributes}>{escape(text)}</pre>")
+    show(f"<pre {attributes}><code>{escape(text)}</code></pre>")
 
 
 def faults(lines: Sequence[tuple[str, str]]) -> None:

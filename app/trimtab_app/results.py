@@ -33,7 +33,7 @@ def listed(query: RunQuery) -> list[RunBrief]:
     return _listed(str(front.path), query, front.stamp())
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
+@st.cache_resource(max_entries=128, show_spinner=False)
 def _listed(path: str, query: RunQuery, stamp: tuple[int, ...]) -> list[RunBrief]:
     return Workspace(Path(path)).runs(query)
 
@@ -80,7 +80,7 @@ def result_of(run: str) -> Result:
         raise RunFailedError(msg) from None
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _result(path: str, stamp: int) -> Result:
     return Result.from_json(Path(path).read_bytes())
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 from trimtab.contracts.figure import Axis, Figure
 from trimtab.contracts.figure import Series as Line
+from trimtab.evidence.shown import shown_first
 from trimtab.run.series import Series
 
 from trimtab_app import results
@@ -18,10 +19,10 @@ POINTS = 1000
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _episodes(run: str, stamp: tuple[int, ...]) -> dict[tuple[str, int], str]:
-    """(controller, seed) → finished job, rows of the result in their order first."""
+    """(controller, seed) → finished job, in the order in which controllers are to be shown."""
     jobs = results.workspace().run(run).jobs
     found = {(j.controller, j.seed): j.id for j in jobs if j.kind != "bound" and j.state == "done"}
-    order = [row.name for row in results.result_of(run).rows]
+    order = [row.name for row in shown_first(results.result_of(run))]
     ranked = sorted(found, key=lambda key: order.index(key[0]) if key[0] in order else len(order))
     return {key: found[key] for key in ranked if key[0] in order}
 
@@ -44,7 +45,7 @@ def names(runs: Sequence[str]) -> list[str]:
 
 
 def figure(run: str, name: str, seed: int, most: int) -> Figure:
-    """One series of one seed, a line for each of the best `most` controllers."""
+    """One series of one seed, a line for each of the first `most` controllers."""
     stamp = results.workspace().stamp()
     jobs = {c: job for (c, s), job in _episodes(run, stamp).items() if s == seed}
     lines = [_line(controller, _series(job, name)) for controller, job in jobs.items()]

@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 import pytest
-from trimtab.contracts.figure import Axis, Bar, Figure, MapLine, Series
+from trimtab.contracts.figure import Axis, Figure, MapLine, Series
 from trimtab_app import charts, session, theme
 
 LONG = tuple(float(i) for i in range(20_000))
@@ -35,11 +35,6 @@ def test_a_value_that_is_not_finite_leaves_a_gap() -> None:
     assert chart["data"][0]["y"] == [None, 1.0]
 
 
-def test_bars_carry_value_and_interval_as_text() -> None:
-    chart = chart_of(kind="bars", bars=(Bar("a", 2.0, 1.0, 3.0, emphasis=True),))
-    assert chart["layout"]["annotations"][0]["text"] == "2.0 [1.0, 3.0]"
-
-
 def test_lines_of_a_map_widen_with_their_value() -> None:
     lines = tuple(
         MapLine(f"e{i}", ((0.0, float(i)), (1.0, float(i))), float(i)) for i in range(200)
@@ -68,6 +63,14 @@ def test_a_scatter_has_points_only_and_axes_may_be_logarithmic() -> None:
     chart = charts.figure_chart(figure)
     assert chart["data"][-1]["mode"] == "markers"
     assert (chart["layout"]["xaxis"]["type"], chart["layout"]["yaxis"]["type"]) == ("log", "log")
+
+
+def test_names_of_points_that_lie_close_are_written_on_different_sides() -> None:
+    marks = [("a", 1.0, 1.0, True), ("b", 1.01, 1.0, False), ("c", 9.0, 9.0, False)]
+    points = charts.scatter(marks, "x", "y")["data"][-1]
+    first, second, third = points["textposition"]
+    assert first != second
+    assert third == first
 
 
 def luminance(colour: str) -> float:

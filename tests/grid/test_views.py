@@ -43,6 +43,7 @@ def test_every_figure_is_drawn_and_says_in_words_what_it_shows(played):
     assert [title.partition(":")[0] for title in titles] == [
         "Cost per controller",
         "Power balance",
+        "Power balance",
         "Fuel per unit",
         "State of charge",
         "Interventions of the shield so far",
@@ -73,15 +74,3 @@ def test_records_without_details_still_give_the_costs():
     made = figures(SCENARIO, [EpisodeRecord("rule", 1, {"cost_l": 5.0})])
     assert [figure.kind for figure in made] == ["bars"]
     assert figures(SCENARIO, []) == ()
-
-
-def test_the_cost_of_the_shield_is_what_the_same_seeds_cost_more_behind_it():
-    costs = {("rule", 1): 5.0, ("rule", 2): 7.0, ("rule_unshielded", 1): 4.0}
-    records = [
-        EpisodeRecord(name, seed, {"cost_l": cost, "unserved_kwh": 0.5})
-        for (name, seed), cost in costs.items()
-    ]
-    figure = next(f for f in figures(SCENARIO, records) if f.title == "Cost of the shield")
-    assert [(bar.label, bar.value) for bar in figure.bars] == [("rule", 1.0)]
-    assert "rule +1.0 L" in figure.alt
-    assert "0.5 kWh were not served" in figure.alt

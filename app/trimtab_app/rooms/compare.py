@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
-from trimtab.contracts.figure import Figure
+from trimtab.contracts.figure import Axis, Bar, Figure
 from trimtab.evidence.content import search_sections, tiles_of
 from trimtab.evidence.content_safety import safety
 from trimtab.evidence.content_tables import controllers
@@ -21,6 +21,7 @@ from trimtab.evidence.contest import (
 )
 from trimtab.evidence.document import Block, Cell, FigureBlock
 from trimtab.evidence.result import Ci95, Result
+from trimtab.evidence.shield_cost import listed
 from trimtab.evidence.words import (
     bound_text,
     metric_header,
@@ -28,7 +29,6 @@ from trimtab.evidence.words import (
     p_value_text,
     percent,
     reference_text,
-    unit_text,
     verdict_text,
     with_interval,
 )
@@ -82,6 +82,11 @@ def show() -> None:
     advice = chosen.first.recommendation
     markup.verdict(f"Recommended: {advice.name or 'nothing yet'}", advice.why)
     markup.tiles(tiles_of(chosen.first))
+    st.fragment(_chosen_view)(chosen)
+
+
+def _chosen_view(chosen: Chosen) -> None:
+    """Switching views draws nothing else of the page again."""
     asked = str(st.query_params.get("view", ""))
     names = [name for name in VIEWS if name != SEARCH or _designs(chosen)]
     view = st.segmented_control(
@@ -105,16 +110,44 @@ def _choose() -> Chosen | None:
     with right:
         others = _others(base_run)
     found = {run: results.result_of(run) for run in (base_run, *others)}
-    rows = contestants(found)
+    rows = _rows(found)
     left, right = st.columns(2)
     with left:
-        metric = choices.pick("Metric", "metric", common_metrics(rows), found[base_run].headline)
+        metric = choices.pick(
+            "Metric",
+            "metric",
+            common_metrics(rows),
+            found[base_run].headline,
+            lambda name: _words(rows, name),
+        )
     with right:
         reference = found[base_run].reference or rows[0].row.name
         labels = [one.label for one in rows]
         default = next(c.label for c in rows if c.run == base_run and c.row.name == reference)
         label = choices.pick("Compared with", "against", labels, default)
     return Chosen(found, rows, rows[labels.index(label)], metric)
+
+
+def _words(rows: Sequence[Contestant], metric: str) -> str:
+    summary = rows[0].metric(metric)
+    return metric_header(metric, "" if summary is None else summary.unit)
+
+
+def _rows(found: Mapping[str, Result]) -> list[Contestant]:
+    """Rows of the runs; those that repeat one without its shield are asked for."""
+    every = contestants(found)
+    shown = {(run, row.name) for run, one in found.items() for row in listed(one.rows)}
+    guarded = [one for one in every if (one.run, one.row.name) in shown]
+    bare = len(every) - len(guarded)
+    if not bare:
+        return every
+    wanted = st.toggle(
+        f"Show the {bare} rows without the shield too",
+        key="bare",
+        bind="query-params",
+        help="What the shield costs and prevents is a table of the view Rules.",
+    )
+    return every if wanted else guarded
 
 
 def _others(base_run: str) -> list[str]:
@@ -140,16 +173,17 @@ def _gap(chosen: Chosen) -> None:
     """Share of the gap closed, and the rank table."""
     st.subheader("Share of the gap closed", anchor=False)
     shares = [(one, *percent(one.row.gap_closed)) for one in chosen.rows]
-    marks = [
-        charts.Mark(one.label, mean, ci95, strong=one.row.name == _recommended(one))
+    bars = [
+        _bar(one.label, mean, ci95, emphasis=one.row.name == _recommended(one))
         for one, mean, ci95 in shares
         if mean is not None
     ]
-    if marks:
-        marks.sort(key=lambda mark: -mark.value)
-        said = ", ".join(f"{mark.label} {number(mark.value, 1)} %" for mark in marks)
+    if bars:
+        bars.sort(key=lambda bar: -bar.value)
+        said = ", ".join(f"{bar.label} {number(bar.value, 1)} %" for bar in bars)
         alt = f"Share of the gap closed per row: {said}."
-        charts.draw(charts.bars(marks, "share of the gap closed (%)"), alt, "gap")
+        axis = Axis("share of the gap closed", "%")
+        markup.picture(Figure("bars", "Share of the gap closed", alt, axis, bars=tuple(bars)))
     else:
         markup.lead("There is no bound or no reference here, so no share of a gap can be given.")
     markup.facts([("C_ref", reference_text(chosen.first)), ("C_bound", bound_text(chosen.first))])
@@ -158,6 +192,11 @@ def _gap(chosen: Chosen) -> None:
     for run, result in chosen.results.items():
         with st.expander(f"All metrics of {run}", key=f"metrics-{run}"):
             markup.blocks(controllers(result))
+
+
+def _bar(label: str, mean: float, ci95: Ci95 | None, *, emphasis: bool) -> Bar:
+    low, high = ci95 if ci95 is not None else (None, None)
+    return Bar(label, mean, low, high, emphasis)
 
 
 def _recommended(one: Contestant) -> str | None:
@@ -203,20 +242,15 @@ def _paired(chosen: Chosen) -> None:
     if not found:
         markup.lead("No other row shares a seed with this one.")
         return
-    marks = [
-        charts.Mark(
-            one.contestant.label,
-            one.paired.mean,
-            one.paired.ci95,
-            strong=one.paired.verdict == "better",
+    bars = tuple(
+        _bar(
+            c.contestant.label, c.paired.mean, c.paired.ci95, emphasis=c.paired.verdict == "better"
         )
-        for one in found
-    ]
+        for c in found
+    )
     said = "; ".join(f"{one.contestant.label}: {verdict_text(one.paired)}" for one in found)
     alt = f"Paired differences from {chosen.base.label} with 95 % intervals. {said}."
-    charts.draw(
-        charts.forest(marks, f"difference ({unit_text(chosen.unit) or '1'})"), alt, "forest"
-    )
+    markup.picture(Figure("bars", "Differences", alt, Axis("difference", chosen.unit), bars=bars))
     markup.table(
         "Row minus the base on common seeds; p adjusted by Holm over these comparisons.",
         ("Row", "Difference", "Verdict", "Worst seed", "p (Holm)", "P(improvement)", "Seeds"),
@@ -243,10 +277,14 @@ def _pareto(chosen: Chosen) -> None:
         markup.lead("These rows have one metric in common, so there is no trade-off to show.")
         return
     left, right = st.columns(2)
+
+    def said(name: str) -> str:
+        return _words(chosen.rows, name)
+
     with left:
-        across = choices.pick("Across", "x", names, names[0])
+        across = choices.pick("Across", "x", names, names[0], said)
     with right:
-        up = choices.pick("Upwards", "y", names, names[1])
+        up = choices.pick("Upwards", "y", names, names[1], said)
     points = []
     for one in chosen.rows:
         x, y = one.metric(across), one.metric(up)
@@ -256,7 +294,7 @@ def _pareto(chosen: Chosen) -> None:
     front = on_front([(signs[0] * x, signs[1] * y) for _, x, y in points])
     marks = [(*point, on) for point, on in zip(points, front, strict=True)]
     best = ", ".join(name for name, _, _, on in marks if on)
-    alt = f"Mean {across} against mean {up}. On the Pareto front: {best}."
+    alt = f"Mean {said(across)} against mean {said(up)}. On the Pareto front: {best}."
     headers = [_header(chosen, name) for name in (across, up)]
     charts.draw(charts.scatter(marks, *headers), alt, "pareto")
     markup.lead(f"On the front, filled and joined: {best}.")
@@ -316,7 +354,10 @@ def _views(chosen: Chosen) -> None:
 def _figure(figure: Figure, key: str) -> None:
     st.markdown(f"**{figure.title.replace('[', '(')}**")
     markup.lead(figure.alt)
-    charts.draw(charts.figure_chart(figure), figure.alt, key)
+    if figure.kind == "bars":
+        markup.picture(figure)
+    else:
+        charts.draw(charts.figure_chart(figure), figure.alt, key)
 
 
 def _series(chosen: Chosen) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 import typer
 from trimtab.cli.options import seeds_of
-from trimtab.contracts.controller import Entry
+from trimtab.contracts.controller import BARE, Entry
 from trimtab.contracts.errors import TrimtabError
 from trimtab.contracts.scenario import DesignScenario
 from trimtab.run.catalogue import shipped_summaries
@@ -90,19 +90,29 @@ def _offered(loaded: LoadedScenario) -> Mapping[str, Entry]:
 
 
 def _pick_controllers(loaded: LoadedScenario, offered: Mapping[str, Entry]) -> list[str]:
-    wanted = [name for name in loaded.scenario.controllers if name in offered] or list(offered)
+    bare = {f"{name}{BARE}" for name in offered} & set(offered)
+    shown = {name: entry for name, entry in offered.items() if name not in bare}
+    named = [name for name in loaded.scenario.controllers if name in offered]
+    wanted = named or [name for name, entry in offered.items() if not entry.untrained]
     chosen = st.multiselect(
         "Controllers",
-        list(offered),
-        default=wanted,
+        list(shown),
+        default=[name for name in shown if name in wanted],
         format_func=lambda name: f"{name} ({offered[name].role})",
         key=f"controllers-{loaded.source}",
     )
-    with st.expander(f"What they are ({len(offered)})"):
+    if bare and st.toggle(
+        "Each of them without the shield too",
+        value=any(name not in shown for name in wanted),
+        help="watched, not protected: shows what the shield costs and prevents",
+        key=f"bare-{loaded.source}",
+    ):
+        chosen = [*chosen, *(f"{name}{BARE}" for name in chosen if f"{name}{BARE}" in bare)]
+    with st.expander(f"What they are ({len(shown)})"):
         markup.table(
             "Controllers offered on this scenario.",
             ("Controller", "Role", "What it is", "Shield"),
-            [(n, e.role, e.help, "on" if e.shielded else "none") for n, e in offered.items()],
+            [(n, e.role, e.help, "on" if e.shielded else "none") for n, e in shown.items()],
             text=(0, 1, 2, 3),
         )
     return list(chosen)

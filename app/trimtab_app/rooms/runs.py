@@ -6,14 +6,15 @@ from collections.abc import Callable
 from html import escape
 from math import ceil
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 import streamlit as st
 from trimtab.contracts.errors import TrimtabError
-from trimtab.evidence.words import number
+from trimtab.evidence.words import metric_words, value_text
 from trimtab.run.rows import State
 from trimtab.run.workspace import Order, RunBrief, RunQuery
 
-from trimtab_app import markup, navigation, results
+from trimtab_app import markup, navigation, results, run_list
 from trimtab_app.estimate import duration
 
 PER_PAGE = 20
@@ -26,7 +27,6 @@ ORDERS: dict[str, tuple[Order, bool]] = {
     "smallest headline": ("headline", False),
     "largest headline": ("headline", True),
 }
-_SELECTED = "runs-selected:"
 
 
 def show() -> None:
@@ -126,35 +126,33 @@ def _choice(label: str, parameter: str, options: list[str]) -> str:
 
 
 def _list(query: RunQuery) -> None:
-    briefs = results.listed(query)
-    selected = [b.id for b in briefs if st.session_state.get(f"{_SELECTED}{b.id}")]
-    _actions(selected)
-    with st.container(key="run-list", gap="xsmall"):
-        for brief in briefs:
-            _row(brief)
+    """Actions above, because they are for what is ticked; filled in once that is known."""
+    followed = run_list.opened()
+    if followed is not None:
+        navigation.go("run", run=followed)
+    actions = st.container(horizontal=True, vertical_alignment="center", key="runs-actions")
+    ticked = run_list.show([_line(brief) for brief in results.listed(query)])
+    with actions:
+        _actions(ticked)
 
 
-def _row(brief: RunBrief) -> None:
-    with st.container(key=f"row-{brief.id}"):
-        tick, name, progress, result = st.columns([0.4, 4, 3, 3], vertical_alignment="center")
-        with tick:
-            st.checkbox(
-                f"Select {brief.id}", key=f"{_SELECTED}{brief.id}", label_visibility="collapsed"
-            )
-        with name:
-            navigation.link(brief.id, "run", run=brief.id)
-        with progress:
-            share = brief.done / max(brief.total, 1)
-            jobs = f"{brief.done} of {brief.total} jobs{_eta(brief)}"
-            markup.show(
-                f"{markup.badge(brief.state)} <span class='muted'>{escape(jobs)}</span>"
-                f"{markup.bar(share, 'Progress')}"
-            )
-        with result:
-            what = "" if brief.headline is None else f", {number(brief.headline)}"
-            said = f"{brief.recommended or 'no result yet'}{what}"
-            detail = f"{brief.domain}, {results.when(brief.created)}"
-            markup.show(f"{escape(said)}<small>{escape(detail)}</small>")
+def _line(brief: RunBrief) -> run_list.Line:
+    share = brief.done / max(brief.total, 1)
+    jobs = f"{brief.done} of {brief.total} jobs{_eta(brief)}"
+    said = brief.recommended or ("no result yet" if brief.headline is None else "nothing yet")
+    if brief.headline is not None:
+        words = metric_words(brief.metric or "headline", brief.unit or "")
+        said += f", {words} {value_text(brief.headline, brief.unit or '')}"
+    about = f"{brief.domain}, {results.when(brief.created)}"
+    return run_list.Line(
+        brief.id,
+        f"run?{urlencode({'run': brief.id})}",
+        (
+            f"{markup.badge(brief.state)} <span class='muted'>{escape(jobs)}</span>"
+            f"{markup.bar(share, 'Progress')}",
+            f"{escape(said)}<small>{escape(about)}</small>",
+        ),
+    )
 
 
 def _eta(brief: RunBrief) -> str:
@@ -168,21 +166,20 @@ def _actions(selected: list[str]) -> None:
     """What can be done with the runs that are ticked."""
     workspace = results.workspace()
     nothing = not selected
-    with st.container(horizontal=True, vertical_alignment="center", key="runs-actions"):
-        if st.button("Compare", disabled=nothing, key="runs-compare", type="primary"):
-            query = {"base": selected[0]}
-            if selected[1:]:
-                query["with"] = ",".join(selected[1:])
-            navigation.go("compare", **query)
-        if st.button("Cancel", disabled=nothing, key="runs-cancel"):
-            _each(selected, workspace.cancel)
-        if st.button("Resume", disabled=nothing, key="runs-resume"):
-            _each(selected, workspace.resume)
-        with st.popover("Delete", disabled=nothing):
-            markup.lead("Runs go with their files. What other runs share stays.")
-            if st.button(f"Delete {len(selected)} runs", key="runs-delete"):
-                _each(selected, workspace.delete)
-        markup.show(f'<span class="muted">{len(selected) or "none"} selected</span>')
+    if st.button("Compare", disabled=nothing, key="runs-compare", type="primary"):
+        query = {"base": selected[0]}
+        if selected[1:]:
+            query["with"] = ",".join(selected[1:])
+        navigation.go("compare", **query)
+    if st.button("Cancel", disabled=nothing, key="runs-cancel"):
+        _each(selected, workspace.cancel)
+    if st.button("Resume", disabled=nothing, key="runs-resume"):
+        _each(selected, workspace.resume)
+    with st.popover("Delete", disabled=nothing):
+        markup.lead("Runs go with their files. What other runs share stays.")
+        if st.button(f"Delete {len(selected)} runs", key="runs-delete"):
+            _each(selected, workspace.delete)
+    markup.show(f'<span class="muted">{len(selected) or "none"} selected</span>')
 
 
 def _each(selected: list[str], do: Callable[[str], int]) -> None:

@@ -23,6 +23,12 @@ def by_controller(
     return {name: rows[name] for name in sorted(rows, key=means.__getitem__)}
 
 
+def in_order_shown(rows: Rows, records: Sequence[EpisodeRecord]) -> Rows:
+    """The same rows, in the order in which `Domain.views` is given them: what to draw first."""
+    order = dict.fromkeys(record.controller for record in records)
+    return {name: rows[name] for name in order if name in rows}
+
+
 def headline_bars(rows: Rows, headline: str, quantity: str, unit: str, digits: int = 0) -> Figure:
     """Mean of a metric per controller over the seeds, with best and worst seed.
 

@@ -14,6 +14,9 @@ from trimtab.contracts.problem import Budget, ControlProblem, Need
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
 
+BARE = "_unshielded"
+"""End of the name under which a shielded controller is also offered without its shield."""
+
 Role = Literal["reference", "classical", "learned", "clairvoyant", "optimizer", "user"]
 
 

@@ -217,7 +217,11 @@ class Domain(ABC):
         return ()
 
     def views(self, problem: Any, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
-        """Figures for the report and the app."""
+        """Figures for the report and the app.
+
+        `records` come with the controller that is recommended first, the reference second, and
+        those that see the future last: what is drawn of one controller alone is drawn of the first.
+        """
         return ()
 
     def design_views(self, problem: Any, records: Sequence[DesignRecord]) -> tuple[Figure, ...]:

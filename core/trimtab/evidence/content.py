@@ -23,6 +23,7 @@ from trimtab.evidence.document import (
     TableBlock,
 )
 from trimtab.evidence.result import Ci95, Result, Row
+from trimtab.evidence.shield_cost import listed
 from trimtab.evidence.svg import axis_text
 from trimtab.evidence.words import (
     BOUND_KINDS,
@@ -206,13 +207,14 @@ def _gap(result: Result) -> tuple[Block, ...]:
 
 def _headline_figure(result: Result) -> Figure:
     """Bars of the share of the gap closed; of the headline itself where there is no share."""
-    shares = [(r, *percent(r.gap_closed)) for r in result.rows]
+    rows = listed(result.rows)
+    shares = [(r, *percent(r.gap_closed)) for r in rows]
     known = [(r, mean, ci95) for r, mean, ci95 in shares if mean is not None]
     title, axis = "Share of the gap closed", Axis("share of the gap closed", "%")
     if not known:
         words = metric_words(result.headline, result.unit)
         title, axis = f"{words.capitalize()} by {result.row_word}", Axis(words, result.unit)
-        headlines = [(r, result.headline_of(r)) for r in result.rows]
+        headlines = [(r, result.headline_of(r)) for r in rows]
         known = [(r, h.mean, h.ci95) for r, h in headlines if h.mean is not None]
     bars = tuple(_bar(result, row, mean, ci95) for row, mean, ci95 in known)
     said = [f"{b.label} with {value_text(b.value, axis.unit)}" for b in (bars[0], bars[-1])]

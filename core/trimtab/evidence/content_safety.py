@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from trimtab.evidence.content_tables import Column, table
 from trimtab.evidence.document import Block, Cell, Paragraph, TableBlock
 from trimtab.evidence.result import Result, Row
+from trimtab.evidence.shield_cost import listed, shield_costs
 from trimtab.evidence.statistics import event_rate_upper95
 from trimtab.evidence.words import interventions_text, number, rate_text
 
@@ -25,7 +26,9 @@ def safety(result: Result) -> tuple[Block, ...]:
     due = [rule for rule in rules if _checks(result.rows, rule)]
     idle = ", ".join(_words(rule) for rule in rules if rule not in due)
     never = (Paragraph(f"Never due in these runs: {idle}."),) if idle else ()
-    return (Paragraph(text), _by_row(result), _by_rule(result, due), *never)
+    costs = shield_costs(result)
+    cost = () if costs is None else (costs,)
+    return (Paragraph(text), _by_row(result), *cost, _by_rule(result, due), *never)
 
 
 def _by_row(result: Result) -> TableBlock:
@@ -37,7 +40,7 @@ def _by_row(result: Result) -> TableBlock:
         ("Violations", lambda row: _count(row.violation_count)),
         ("Most broken", lambda row: Cell(_most_broken(row))),
     ]
-    return table(result, result.rows, "All rules together.", columns, text=(0, 1, 5))
+    return table(result, listed(result.rows), "All rules together.", columns, text=(0, 1, 5))
 
 
 def _most_broken(row: Row) -> str:

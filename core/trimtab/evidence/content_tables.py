@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from trimtab.evidence.document import Block, Cell, Paragraph, TableBlock
+from trimtab.evidence.document import Block, Cell, Folded, Paragraph, TableBlock
 from trimtab.evidence.result import Ci95, PairedSummary, Result, Row
+from trimtab.evidence.shield_cost import listed
 from trimtab.evidence.words import (
     common_decimals,
     metric_header,
@@ -72,13 +73,24 @@ def controllers(result: Result) -> tuple[Block, ...]:
         ("Flags", lambda row: Cell(", ".join(row.flags), tone="warn")),
     ]
     caption = "Headline, worst seed and cost, best first. Mean [95 % interval]."
-    first = table(result, result.rows, caption, columns, text=(0, 6))
+    rows = listed(result.rows)
+    first = table(result, rows, caption, columns, text=(0, 6))
     metrics = result.rows[0].metrics
     same = {name: value for name in metrics if (value := _common(result, name)) is not None}
     every = [metric_column(result, name) for name in metrics if name not in same]
     said = "Mean [95 % interval]; n/a where a metric does not apply."
     more = _in_parts(result, "All metrics", said, every) if len(every) > 1 else ()
-    return (first, *more, *_same(result, same))
+    return (first, *more, *_same(result, same), *_bare(result, rows, columns))
+
+
+def _bare(result: Result, rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Block, ...]:
+    """The rows that the other tables leave out, one line until it is opened."""
+    bare = [row for row in result.rows if row not in rows]
+    if not bare:
+        return ()
+    caption = "Watched, not shielded, best first. Mean [95 % interval]."
+    told = table(result, bare, caption, columns, text=(0, 6))
+    return (Folded(f"The same controllers without the shield ({len(bare)} rows)", told),)
 
 
 def _common(result: Result, name: str) -> str | None:
@@ -111,7 +123,7 @@ def _in_parts(
     return tuple(
         table(
             result,
-            result.rows,
+            listed(result.rows),
             f"{title}{f', part {i} of {len(starts)}' if len(starts) > 1 else ''}. {said}".strip(),
             [_NAME, *columns[start : start + size]],
         )
@@ -165,7 +177,7 @@ def _trained_text(row: Row) -> str:
 
 def paired(result: Result) -> tuple[Block, ...]:
     """Differences against the reference, and of challengers against the best classical row."""
-    rows = result.rows
+    rows = listed(result.rows)
     against = [(r, r.versus_reference) for r in rows if r.versus_reference is not None]
     best = [(r, r.versus_best_classical) for r in rows if r.versus_best_classical is not None]
     text = (

@@ -69,7 +69,15 @@ class FigureBlock:
     table: TableBlock | None = None
 
 
-Block = Paragraph | Bullets | Code | Facts | TableBlock | FigureBlock
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A table that most readers pass over: one line until it is opened."""
+
+    title: str
+    table: TableBlock
+
+
+Block = Paragraph | Bullets | Code | Facts | TableBlock | FigureBlock | Folded
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from trimtab.evidence.document import (
     Document,
     Facts,
     FigureBlock,
+    Folded,
     Paragraph,
     Section,
     TableBlock,
@@ -111,6 +112,12 @@ def block_html(block: Block) -> str:
             return _figure(block)
         case TableBlock():
             return _table(block)
+        case Folded(title, table):
+            return _folded(title, table)
+
+
+def _folded(title: str, table: TableBlock) -> str:
+    return element("details", {}, element("summary", {}, escape(title)), _table(table))
 
 
 def _fact(term: str, value: str) -> str:
@@ -124,8 +131,7 @@ def _figure(block: FigureBlock) -> str:
         element("strong", {}, escape(block.figure.title)),
         element("span", {}, escape(block.figure.alt)),
     )
-    summary = element("summary", {}, "Data")
-    details = element("details", {}, summary, _table(block.table)) if block.table else ""
+    details = _folded("Data", block.table) if block.table else ""
     return element("figure", {}, caption, render_svg(block.figure), details)
 
 

@@ -12,6 +12,7 @@ from trimtab.evidence.document import (
     Document,
     Facts,
     FigureBlock,
+    Folded,
     Paragraph,
     TableBlock,
 )
@@ -64,6 +65,8 @@ def _block(block: Block, figure_path: str) -> str:
             return f"### {title}\n\n![{alt}]({figure_path})\n\n{alt}"
         case TableBlock():
             return _table(block)
+        case Folded(title, table):
+            return f"### {escape_markdown(title)}\n\n{_table(table)}"
 
 
 def _table(block: TableBlock) -> str:

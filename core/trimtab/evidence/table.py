@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.evidence.result import Result, Row
+from trimtab.evidence.shield_cost import listed
 from trimtab.evidence.words import (
     NOT_AVAILABLE,
     bound_text,
@@ -63,17 +64,18 @@ def _title(result: Result) -> Text:
 
 
 def _table(result: Result, width: int) -> Table:
+    shown = listed(result.rows)
     decimals = (
-        common_decimals((h.mean, h.ci95) for h in map(result.headline_of, result.rows)),
-        common_decimals(percent(row.gap_closed) for row in result.rows),
+        common_decimals((h.mean, h.ci95) for h in map(result.headline_of, shown)),
+        common_decimals(percent(row.gap_closed) for row in shown),
     )
-    rows = [_cells(result, row, *decimals) for row in result.rows]
+    rows = [_cells(result, row, *decimals) for row in shown]
     kept = _fitting(rows, width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for header in kept:
         left = header in ("controller", "optimizer", "role", "flags")
         table.add_column(header, justify="left" if left else "right", no_wrap=True)
-    for row, cells in zip(result.rows, rows, strict=True):
+    for row, cells in zip(shown, rows, strict=True):
         table.add_row(*(cells[header] for header in kept), style=_row_style(result, row))
     return table
 
@@ -150,10 +152,11 @@ def _below(result: Result) -> Table:
     grid.add_column(overflow="fold")
     grid.add_row("reference", Text(reference_text(result)))
     grid.add_row("bound", Text(bound_text(result)))
-    flagged = [f"{row.name}: {', '.join(row.flags)}" for row in result.rows if row.flags]
+    rows = listed(result.rows)
+    flagged = [f"{row.name}: {', '.join(row.flags)}" for row in rows if row.flags]
     if flagged:
         grid.add_row("flagged", Text("; ".join(flagged), style="yellow"))
-    needs = [f"{row.name}: {', '.join(row.needs)}" for row in result.rows if row.needs]
+    needs = [f"{row.name}: {', '.join(row.needs)}" for row in rows if row.needs]
     if needs:
         grid.add_row("needs", Text("; ".join(needs)))
     if result.recommendation.design is not None:
@@ -161,6 +164,10 @@ def _below(result: Result) -> Table:
     if any("≤" in violations_text(row) for row in result.rows):
         legend = "0 (≤ x): none seen; x is the 95 % upper bound of their rate per check of any rule"
         grid.add_row("violations", Text(legend))
+    bare = len(result.rows) - len(rows)
+    if bare:
+        legend = f"{bare} rows without it: the report says what it costs and prevents"
+        grid.add_row("shield", Text(legend))
     grid.add_row("recommended", Text(result.recommendation.name or "none", style="bold green"))
     grid.add_row("because", Text(result.recommendation.why))
     for note in result.notes:

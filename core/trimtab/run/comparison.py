@@ -19,6 +19,7 @@ from trimtab.contracts.records import DesignRecord, EpisodeRecord
 from trimtab.contracts.scenario import Scenario
 from trimtab.evidence.report import Report, write_report
 from trimtab.evidence.result import Result
+from trimtab.evidence.shown import shown_first
 from trimtab.run.checkpoints import CHECKPOINTS
 from trimtab.run.design_file import write_design
 from trimtab.run.execute import OnProgress, RunOutcome, collect, execute, execute_plan
@@ -123,7 +124,7 @@ def _write(outcome: RunOutcome, result: Result, command: str) -> tuple[Result, R
     records = [record_to_json(record) for record in outcome.every_record]
     _write_json(folder / "records.json", {"schema": "trimtab/records/1", "records": records})
     figures, note = figures_of(
-        outcome.plan.loaded.domain, outcome.plan.loaded.scenario, outcome.every_record
+        outcome.plan.loaded.domain, outcome.plan.loaded.scenario, outcome.every_record, result
     )
     update: dict[str, Any] = {
         "report": str(folder / "report.html"),
@@ -161,11 +162,16 @@ def _write_best(path: Path, result: Result, design: Mapping[str, Any]) -> None:
 
 
 def figures_of(
-    domain: Domain, scenario: Scenario[Any], records: Sequence[EpisodeRecord | DesignRecord]
+    domain: Domain,
+    scenario: Scenario[Any],
+    records: Sequence[EpisodeRecord | DesignRecord],
+    result: Result,
 ) -> tuple[tuple[Figure, ...], list[str]]:
     """The domain's figures, or none and a note: a figure that fails costs no result."""
+    order = {row.name: place for place, row in enumerate(shown_first(result))}
     designs = [record for record in records if isinstance(record, DesignRecord)]
     episodes = [record for record in records if isinstance(record, EpisodeRecord)]
+    episodes.sort(key=lambda record: order.get(record.controller, len(order)))
     try:
         if designs:
             return domain.design_views(scenario.problem, designs), []
@@ -213,7 +219,9 @@ def _record(outcome: RunOutcome, result: Result, report: Report, workspace: Path
         for path in sorted(outcome.run_dir.rglob("*"))
         if path.is_file() and CHECKPOINTS not in path.parts
     ]
-    headline = result.headline_of(result.rows[0]).mean
+    named = result.recommendation.name
+    best = result.rows[0] if named is None else result.row(named)
+    headline = result.headline_of(best).mean
     with Store(workspace) as store:
         store.summarise(run, json.loads(result.to_json()), facts, files, headline)
 
@@ -267,7 +275,7 @@ def render_again(run_dir: Path) -> Report:
         design_from_json(data) if "design" in data else record_from_json(data)
         for data in stored["records"]
     ]
-    figures, _ = figures_of(loaded.domain, loaded.scenario, records)
+    figures, _ = figures_of(loaded.domain, loaded.scenario, records, result)
     return write_report(
         result,
         figures,

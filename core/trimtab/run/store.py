@@ -186,7 +186,7 @@ class Store:
             summary: the result document.
             manifest: how it came about.
             artefacts: (path, sha256, kind, bytes) of its files; they replace the earlier list.
-            headline: the headline of its best row, for sorting.
+            headline: the headline of its recommended row, else of its best one, for sorting.
         """
         with writing(self.db):
             self.db.execute(

@@ -52,7 +52,8 @@ class RunBrief:
     Attributes:
         state: of the run as a whole.
         total, done, failed: jobs.
-        headline: value of its best row, None until it is judged.
+        headline: value of its recommended row, else of its best one; None until it is judged.
+        metric, unit: what the headline is; likewise.
         recommended: controller that its result recommends.
         created: seconds since the epoch.
     """
@@ -65,6 +66,8 @@ class RunBrief:
     done: int
     failed: int
     headline: float | None
+    metric: str | None
+    unit: str | None
     recommended: str | None
     owner: str
     sweep: str
@@ -153,6 +156,8 @@ class Workspace:
         with Store(self.path) as store:
             rows = store.db.execute(
                 "select id, domain, name, headline, "  # noqa: S608 - names from a closed set
+                "json_extract(summary, '$.headline'), json_extract(summary, "
+                "'$.rows[0].metrics.' || json_extract(summary, '$.headline') || '.unit'), "
                 "json_extract(summary, '$.recommendation.name'), owner_user, sweep, created "
                 f"from run where {condition} order by {query.order} {direction}, id "
                 "limit :limit offset :offset",
@@ -348,7 +353,7 @@ def _condition(query: RunQuery) -> tuple[str, dict[str, Any]]:
 
 
 def _brief(row: Sequence[Any], states: Mapping[str, int]) -> RunBrief:
-    run, domain, name, headline, recommended, owner, sweep, created = row
+    run, domain, name, headline, metric, unit, recommended, owner, sweep, created = row
     state: State = next((state for state in PRECEDENCE if states.get(state)), "done")
     return RunBrief(
         run,
@@ -359,6 +364,8 @@ def _brief(row: Sequence[Any], states: Mapping[str, int]) -> RunBrief:
         states.get("done", 0),
         states.get("failed", 0),
         headline,
+        metric,
+        unit,
         recommended,
         owner,
         sweep,

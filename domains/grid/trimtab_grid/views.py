@@ -1,6 +1,7 @@
 """Figures of a comparison: power balance, charge, fuel per unit, interventions, one-line diagram.
 
-All but the bars are of one seed, the first, and of the cheapest controller unless they compare.
+All but the bars are of one seed, the first, and of the controller that is shown first unless they
+compare; the power balance also of the second.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from trimtab.contracts.comparison import Rows, by_controller, headline_bars
+from trimtab.contracts.comparison import by_controller, headline_bars, in_order_shown
+from trimtab.contracts.controller import BARE
 from trimtab.contracts.figure import Axis, Bar, Figure, MapLine, Series
 from trimtab.contracts.records import EpisodeRecord
 
@@ -16,8 +18,6 @@ from trimtab_grid.plant import Battery, Plant
 from trimtab_grid.scenario import GridScenario
 
 HEADLINE = "cost_l"
-BARE = "_unshielded"
-"""End of the names of controllers without the shield."""
 UNIT = "unit."
 """Prefix of the power of a genset in details, see `details`."""
 MAX_LINES = 6
@@ -29,49 +29,24 @@ Points = Mapping[str, float]
 
 
 def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
-    """Figures of the finished episodes of a scenario, cheapest controller first."""
+    """Figures of the finished episodes of a scenario; `records` as `Domain.views` gets them."""
     rows = by_controller(records, HEADLINE)
     if not rows:
         return ()
     plant = problem.resolved_plant()
-    guarded = [name for name in rows if not name.endswith(BARE)] or list(rows)
-    firsts = {name: min(rows[name], key=lambda r: r.seed) for name in guarded}
+    guarded = {name: own for name, own in rows.items() if not name.endswith(BARE)} or rows
+    shown = in_order_shown(guarded, records)
+    firsts = {name: min(own, key=lambda r: r.seed) for name, own in shown.items()}
     drawn = {name: record for name, record in firsts.items() if "load_kw" in record.details}
-    made = [headline_bars(rows, HEADLINE, "cost", "L"), *_costs_of_the_shield(rows)]
+    made = [headline_bars(guarded, HEADLINE, "cost", "L")]
     if drawn:
-        best = next(iter(drawn))
-        made += [_balance(plant, drawn[best]), _fuel(plant, drawn[best])]
+        first, *second = list(drawn.values())[:2]
+        made += [_balance(plant, record) for record in (first, *second)]
+        made.append(_fuel(plant, first))
         if plant.battery is not None:
             made.append(_charge(plant.battery, drawn))
-        made += [_interventions(drawn), one_line_diagram(plant, drawn[best])]
+        made += [_interventions(drawn), one_line_diagram(plant, first)]
     return tuple(made)
-
-
-def _costs_of_the_shield(rows: Rows) -> list[Figure]:
-    """What each controller costs more behind the shield than without it, on the same seeds."""
-    bars, unserved = [], 0.0
-    for name in sorted(name for name in rows if name + BARE in rows):
-        bare = {record.seed: record.metrics for record in rows[name + BARE]}
-        pairs = [(r.metrics, bare[r.seed]) for r in rows[name] if r.seed in bare]
-        if pairs:
-            more = [shielded[HEADLINE] - other[HEADLINE] for shielded, other in pairs]
-            bars.append(Bar(name, fmean(more), min(more), max(more)))
-            unserved += sum(other["unserved_kwh"] for _, other in pairs)
-    if not bars:
-        return []
-    told = ", ".join(f"{bar.label} {bar.value:+.1f} L" for bar in bars)
-    return [
-        Figure(
-            kind="bars",
-            title="Cost of the shield",
-            alt=(
-                f"Cost behind the shield less cost without it, mean over seeds: {told}. Without "
-                f"it {unserved:.1f} kWh were not served, at the price that the cost puts on them."
-            ),
-            value_axis=Axis("cost of the shield", "L"),
-            bars=tuple(bars),
-        )
-    ]
 
 
 def _balance(plant: Plant, record: EpisodeRecord) -> Figure:

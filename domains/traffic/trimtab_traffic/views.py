@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 
-from trimtab.contracts.comparison import Rows, by_controller, headline_bars
+from trimtab.contracts.comparison import Rows, by_controller, headline_bars, in_order_shown
 from trimtab.contracts.figure import Axis, Figure, MapLine, Series
 from trimtab.contracts.records import EpisodeRecord
 
@@ -17,20 +17,19 @@ from trimtab_traffic.signals import TrafficNetwork
 
 MAX_LINES = 8
 """Controllers drawn in one line figure; more cannot be told apart."""
-SHIPPED = "fixed"
 
 
 def figures(problem: SignalsProblem, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
-    """Figures of the finished episodes of a scenario, best controller first."""
+    """Figures of the finished episodes of a scenario; `records` as `Domain.views` gets them."""
     rows = by_controller(records, HEADLINE.name)
     if not rows:
         return ()
     inputs = resolve(problem)
     network = compiled_network(inputs.net, inputs.additional)
-    mapped = [name for name in dict.fromkeys((SHIPPED, next(iter(rows)))) if name in rows]
-    maps = [_map(network, name, rows[name]) for name in mapped]
+    shown = in_order_shown(rows, records)
+    maps = [_map(network, name, shown[name]) for name in list(shown)[:2]]
     bars = headline_bars(rows, HEADLINE.name, "true delay", "s", digits=1)
-    return (bars, _queues(rows, inputs.begin_s), *maps)
+    return (bars, _queues(shown, inputs.begin_s), *maps)
 
 
 def _queues(rows: Rows, begin_s: float) -> Figure:

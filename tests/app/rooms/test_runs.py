@@ -1,11 +1,14 @@
 """Starting, following and listing runs; the queue is the store's, no worker is up here."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from trimtab.run.workspace import Workspace
+from trimtab.run.workspace import RunQuery, Workspace
+from trimtab_app import run_list
 from trimtab_app.estimate import duration, estimate, size
 from trimtab_app.scenario_library import Library
 
@@ -94,10 +97,38 @@ def test_what_is_ticked_can_be_compared_or_deleted(
 ) -> None:
     Workspace(workspace).cancel(queued)
     app = page("runs")
-    app.checkbox[0].check().run()
+    app.session_state[run_list.TICKED] = [queued]
+    app.run()
     assert "1 selected" in text_of(app)
     press(app, "Delete 1 runs")
     assert Workspace(workspace).runs() == []
+
+
+def test_a_followed_link_opens_its_run(queued: str, page: Page) -> None:
+    app = page("runs")
+    app.session_state[run_list.OPENED] = queued
+    app.run()
+    assert not app.exception
+    assert app.query_params["run"] == queued
+
+
+def test_a_name_of_ones_own_is_no_markup_in_the_list(queued: str) -> None:
+    from trimtab_app import results
+    from trimtab_app.rooms.runs import _line
+
+    brief = replace(results.listed(RunQuery())[0], recommended="<img src=x>", headline=1.0)
+    assert "&lt;img" in "".join(_line(brief).cells)
+    assert "<img" not in "".join(_line(brief).cells)
+
+
+def test_rows_without_the_shield_join_by_one_switch(page: Page, text_of: TextOf) -> None:
+    app = page("run", scenario="shipped: grid/remote-village")
+    chosen = app.multiselect[0]
+    assert not any("_unshielded" in name for name in chosen.options)
+    with_them = int(re.findall(r"(\d+) controllers", text_of(app))[0])
+    app.toggle[0].set_value(False).run()
+    alone = int(re.findall(r"(\d+) controllers", text_of(app))[0])
+    assert with_them == 2 * alone
 
 
 def test_an_estimate_scales_with_controllers_and_seeds(with_runs: list[str]) -> None:

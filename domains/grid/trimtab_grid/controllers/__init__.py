@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, get_args
 
-from trimtab.contracts.controller import AnyController, Entry, Role
+from trimtab.contracts.controller import BARE, AnyController, Entry, Role
 from trimtab.contracts.problem import ControlProblem, Need
 from trimtab.contracts.space import Float, Space
 
@@ -76,7 +76,7 @@ def unshielded(offered: Mapping[str, Entry]) -> dict[str, Entry]:
     Their rows show what the shield prevents, and what it costs.
     """
     return {
-        f"{name}_unshielded": replace(
+        f"{name}{BARE}": replace(
             entry,
             role="classical" if entry.role == "reference" else entry.role,
             help=f"{entry.help}; without the shield",

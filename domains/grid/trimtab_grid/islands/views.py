@@ -10,7 +10,6 @@ from trimtab.contracts.figure import Axis, Bar, Figure, MapLine
 from trimtab.contracts.records import EpisodeRecord
 
 from trimtab_grid.islands.scenario import IslandsScenario
-from trimtab_grid.metrics import HEADLINE
 
 FORTH, BACK = "tie_forth_kwh", "tie_back_kwh"
 """Names of details: energy sent from the first end of a tie to the second, and back."""
@@ -19,15 +18,11 @@ Place = tuple[float, float]
 
 
 def figures(problem: IslandsScenario, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
-    """Map and energies of the controller with the least mean cost among those that use ties."""
+    """Map and energies of the first controller that uses ties; `records` as views get them."""
     using = [r for r in records if _sent(r) > 0.0]
     if not using:
         return ()
-    costs: dict[str, list[float]] = {}
-    for record in using:
-        costs.setdefault(record.controller, []).append(record.metrics[HEADLINE.name])
-    best = min(costs, key=lambda name: fmean(costs[name]))
-    shown = min((r for r in using if r.controller == best), key=lambda r: r.seed)
+    shown = min((r for r in using if r.controller == using[0].controller), key=lambda r: r.seed)
     return cluster_map(problem, shown), _energies(problem, shown)
 
 
