@@ -31,13 +31,13 @@ KEPT = ("cost_l", "fuel_l", "terminal_l", "unserved_kwh", "end_soc")
 def train_neutral(scenario: GridScenario, out: Path, cpu_s: float, seed: int) -> None:
     """Train the same learner without weight on the risk."""
     import torch
-    from trimtab_grid.controllers.players import planner
+    from trimtab_grid.controllers.players import averse_planner
     from trimtab_grid.course import Budget, Course, Recipe
     from trimtab_grid.training import by_cvar, save
 
     torch.set_num_threads(1)
     recipe, budget = Recipe.of(scenario), Budget(cpu_s)
-    course = Course(scenario, recipe, seed, planner(scenario), budget, print)
+    course = Course(scenario, recipe, seed, averse_planner(scenario, 0.0), budget, print)
     out.mkdir(parents=True, exist_ok=True)
     save(course, "cvar", by_cvar(course, weight=0.0), out)
 

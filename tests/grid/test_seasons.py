@@ -11,7 +11,7 @@ from trimtab.contracts.controller import Controller, Entry
 from trimtab.contracts.errors import SpecMismatchError, UnknownNameError
 from trimtab.contracts.spec import Action, Obs
 from trimtab.deploy.network import NetSpec
-from trimtab.deploy.policy import Normaliser, Policy, PolicyController
+from trimtab.deploy.policy import Normaliser, Policy
 from trimtab.deploy.weights import save_policy
 from trimtab.learn.nets import init_params
 from trimtab.learn.risk import StockProblem
@@ -202,24 +202,6 @@ def test_a_stock_player_plays_from_the_stock_that_is_left_and_every_day_anew(
         left.append(player.state_dict()["stock_l"][0])
     assert left[0] == left[24] == 40.0
     assert left[23] < left[1] < 40.0
-
-
-def test_a_policy_that_is_taken_on_plays_as_before_whatever_the_stock() -> None:
-    problem = DOMAIN.build(HOUR, 3, "order")
-    known = random_policy(problem)
-    known = Policy(known.net, known.params, Normaliser(*([{"obs": np.full((1, 54), 0.5)}] * 2)))
-    widened = StockProblem(problem, 10.0, 50.0)
-    net = NetSpec.for_problem(widened.spec, hidden=(8,))
-    taken = training.taken_on(known, net, 0)
-    seeds = np.arange(3)
-    plain, stocks = PolicyController(problem, known), PolicyController(widened, taken)
-    obs = problem.reset(seeds)
-    for stock in (-1.0, 0.2, 1.0):
-        column = np.full((3, 1, 1), stock, np.float32)
-        seen = replace(obs, obs=np.concatenate([obs.obs, column], axis=-1))
-        a, b = plain.act(obs), stocks.act(seen)
-        assert np.array_equal(a.discrete, b.discrete)
-        assert b.box == pytest.approx(a.box, abs=1e-3)
 
 
 def test_an_unknown_learned_controller_is_named(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@
 - `sac`: soft actor-critic from a student's actor, learning from what was proposed.
 - `sac_lagrangian`: the same with the domain's cost channels (unserved, surplus, missing reserve,
   interventions) priced by multipliers instead of fixed weights.
-- `cvar`: a student (the shipped one, where there is one) improved for the mean of C plus the
-  CVaR of a day's fuel, its worst 5 % of days, with what is left of the day's stock in sight.
+- `cvar`: a student of the averse program (`controllers.averse`), improved for the mean of C plus
+  the CVaR of a day's fuel, its worst 5 % of days, with what is left of the day's stock in sight.
 - `offline_online`: implicit Q-learning from the teacher's logs, then online.
 
 Every learner is paid the default scalar C in litres. Where an episode is a day that is settled by
@@ -31,20 +31,20 @@ from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.deploy.network import NetSpec
-from trimtab.deploy.policy import Normaliser, Policy, PolicyController
-from trimtab.deploy.weights import load_policy, save_policy
+from trimtab.deploy.policy import Policy, PolicyController
+from trimtab.deploy.weights import save_policy
 from trimtab.learn.dataset import record
 from trimtab.learn.iql import IQL, IQLConfig
-from trimtab.learn.nets import init_params
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.report import Report
 from trimtab.learn.risk import StockProblem, choose_stock
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.learn.teach import DaggerConfig, dagger
 
-from trimtab_grid.controllers.learned import trained as trained_files
+from trimtab_grid.controllers.averse import TAIL
+from trimtab_grid.controllers.averse import WEIGHT as CVAR_WEIGHT
 from trimtab_grid.controllers.learned import weights_name
-from trimtab_grid.controllers.players import planner, teacher
+from trimtab_grid.controllers.players import averse_planner, planner, teacher
 from trimtab_grid.course import Budget, Course, Progress, Recipe, Teacher, Trained
 from trimtab_grid.scenario import GridScenario
 
@@ -52,20 +52,14 @@ TRAINING_SEEDS = 1_000_000
 """Evaluation seeds are smaller; those drawn for training are larger with near certainty."""
 CPU_S = 240.0
 """Default budget."""
-TAIL = 0.05
-"""Share of worst days whose mean cost the `cvar` controller lowers."""
 PLAYED = 240
 """Plants side by side where learning is off-policy."""
 WARM_UP = 40
 """Iterations in which only the critics of an actor that was taught learn."""
 JUDGED_DAYS = 240
 """Days on which a training judges what it found: twelve lie in the tail."""
-STOCKS = 5
+STOCKS = 7
 """How many of them."""
-CVAR_WEIGHT = 0.15
-"""What a litre of the worst days' mean fuel counts beside a litre of the mean C."""
-STOCK_MEAN, STOCK_STD = 0.4, 0.25
-"""Of the stock during a day, as a share of the largest: from nearly 1 to about 0."""
 STEPS_PER_CPU_S = 25_000
 """Decisions of one whole PPO iteration per CPU second, for planning the learning rate's fall."""
 
@@ -98,11 +92,18 @@ def train(
     """
     if controller not in LEARNERS:
         raise UnknownNameError(controller, "learned controller", LEARNERS)
-    tutor = taught_by or (teacher if controller == "ppo" else planner(scenario))
+    tutor = taught_by or tutor_of(controller, scenario)
     budget = Budget(CPU_S if cpu_s is None else cpu_s)
     course = Course(scenario, Recipe.of(scenario), seed, tutor, budget, progress)
     trained = LEARNERS[controller](course)
     return save(course, controller, trained, out)
+
+
+def tutor_of(controller: str, scenario: GridScenario) -> Teacher:
+    """Who a learned controller begins as a student of."""
+    if controller == "ppo":
+        return teacher
+    return averse_planner(scenario, CVAR_WEIGHT) if controller == "cvar" else planner(scenario)
 
 
 def save(course: Course, controller: str, trained: Trained, out: Path) -> Mapping[str, Any]:
@@ -133,7 +134,7 @@ def student(course: Course, problem: ControlProblem, net: NetSpec) -> tuple[Poli
     rounds, recipe = 4, course.recipe
     config = DaggerConfig(
         rounds=rounds,
-        steps=max(1, recipe.rollout * (2 if recipe.ends else 4) // rounds),
+        steps=max(1, recipe.rollout * (2 if recipe.phases > 1 else 4) // rounds),
         updates=max(4, min(400, int(20 * course.budget.cpu_s))),
         batch=2048,
         learning_rate=2e-3,
@@ -186,36 +187,15 @@ def improved(
     plants: Callable[[int], ControlProblem],
     weights: tuple[float, ...] | None,
     discount: float,
-    known: Policy | None = None,
 ) -> tuple[Policy, Trained]:
-    """A student on so many plants, or the one that is `known`, and what it became on-policy."""
-    problem, played = plants(course.recipe.copies), 0
+    """A student on so many plants, and what it became on-policy."""
+    problem = plants(course.recipe.copies)
     net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
-    if known is None:
-        start, played = student(course, plants(course.imitating), net)
-    else:
-        start = taken_on(known, net, course.seed)
+    start, played = student(course, plants(course.imitating), net)
     settings = ppo_config(course, weights, discount)
     ppo = PPO(problem, net, settings, (course.seed,), teacher=start, initial=start)
     _run(ppo.train(), course)
     return start, Trained(ppo.policy().seed(0), problem, played + int(ppo.env_steps[0]), {})
-
-
-def taken_on(known: Policy, net: NetSpec, seed: int) -> Policy:
-    """The actor of a policy in a network that sees one thing more, to which it is blind at first.
-
-    Its critic, of other rewards, stays behind.
-    """
-    params = dict(init_params(net, [np.random.default_rng(seed)]))
-    params |= {name: x for name, x in known.params.items() if name.startswith("actor.")}
-    first = params["actor.trunk.0.w"]
-    params["actor.trunk.0.w"] = np.concatenate([first, np.zeros_like(first[:, :1])], axis=1)
-    parts = [(known.normaliser.mean, STOCK_MEAN), (known.normaliser.inverse_std, 1.0 / STOCK_STD)]
-    wider = [
-        {"obs": np.append(part["obs"], np.full((1, 1), more, np.float32), axis=1)}
-        for part, more in parts
-    ]
-    return Policy(net, params, Normaliser(*wider))
 
 
 def ppo_config(course: Course, weights: tuple[float, ...] | None, discount: float) -> PPOConfig:
@@ -296,24 +276,27 @@ def off_policy_settings(recipe: Recipe, weights: tuple[float, ...]) -> dict[str,
 
 
 def by_cvar(course: Course, weight: float = CVAR_WEIGHT) -> Trained:
-    """PPO on days whose stock of fuel is in sight; then the stock that serves best.
+    """Student of the averse program on days whose stock of fuel is in sight, then PPO.
 
-    At `weight` 0 the same learner is neutral to risk.
+    At `weight` 0 the learner is neutral to risk; its teacher is the course's.
     """
     course = replace(course, recipe=course.recipe.by_days())
     days = course.days(JUDGED_DAYS)
     seeds = fresh_seeds(course, days)
     low, high = fuel_range(days, seeds)
     course.tell(f"a day's fuel at stake: {low:.0f} to {high:.0f} L")
-    shipped = trained_files(course.scenario).get("student")
-    known = None if shipped is None else load_policy(shipped)
-    _, found = improved(
-        course, lambda n: stocked(course.plants(n), low, high, weight), None, 1.0, known
-    )
-    tried = stocked(days, low, high, weight)
-    choice = choose_stock(tried, found.policy, TAIL, seeds, np.linspace(low, high, STOCKS))
-    course.tell(f"stock {choice.stock:.0f} L, CVaR of fuel {-choice.cvar:.0f} L")
+    start, found = improved(course, lambda n: stocked(course.plants(n), low, high, weight), None, 1)
+    tried, stocks = stocked(days, low, high, weight), np.linspace(low, high, STOCKS)
+    choices = [choose_stock(tried, p.seed(0), TAIL, seeds, stocks) for p in (start, found.policy)]
+    goals = [choice.beside + weight * choice.cvar for choice in choices]
+    for name, choice in zip(("student", "improved on-policy"), choices, strict=True):
+        told = f"mean C {-choice.beside:.1f} L, CVaR of fuel {-choice.cvar:.1f} L"
+        course.tell(f"{name}: stock {choice.stock:.0f} L, {told}")
+    better = goals[1] > goals[0]
+    choice = choices[int(better)]
     extra = {"stock_l": choice.stock, "stock_low_l": low, "stock_high_l": high}
+    if not better:
+        found = replace(found, policy=start.seed(0), better=False)
     return replace(found, extra=extra)
 
 

@@ -78,11 +78,14 @@ class Steering:
         best = best_step(
             links, outputs, planner.store, planner.stage, t, costs, after, node, stored, allowed
         )
-        if best.edge < 0:
-            return nothing
+        return self.ordered(planner, best.edge, best.change_kwh)
+
+    def ordered(self, planner: Planner, edge: int, change_kwh: float) -> tuple[IntArray, float]:
+        """Command [units] of an edge and the setpoint of an energy change; edge -1: hold."""
+        if edge < 0:
+            return np.zeros(self._controller.units, np.int64), 0.0
         tank = planner.store
-        drawn = float(np.interp(best.change_kwh, tank.change_kwh, tank.grid_kw))
-        return self.commands[best.edge], -drawn
+        return self.commands[edge], -float(np.interp(change_kwh, tank.change_kwh, tank.grid_kw))
 
 
 class PerfectForesight(GridController):

@@ -47,6 +47,15 @@ def planner(scenario: GridScenario) -> Callable[[ControlProblem], Controller]:
     return partial(StochasticProgram, scenario=scenario)
 
 
+def averse_planner(scenario: GridScenario, weight: float) -> Callable[[ControlProblem], Controller]:
+    """The same for who fears bad days; `weight` as in `averse`. For longer scenarios `planner`."""
+    if scenario.data.kind != "generated" or scenario.horizon_h > DAY_H:
+        return planner(scenario)
+    from trimtab_grid.controllers.averse import AverseProgram
+
+    return partial(AverseProgram, scenario=scenario, weight=weight)
+
+
 class LearnedController(Controller):
     """Greedy play of a trained policy.
 
@@ -91,11 +100,47 @@ def fitting_policy(path: Path, spec: Spec) -> Policy:
     return load_policy(path)
 
 
-class StockPlayer(Controller):
-    """Plays a policy that was trained with a stock: it keeps each day's account of fuel itself.
+class FuelAccount:
+    """What is left of each day's stock of fuel, kept from what the observation shows.
 
     Fuel so far is read off the observed unit powers; that of starts cannot be seen in a power and
     is no part of it.
+
+    Args:
+        problem: the plants.
+        stock_l: stock at the start of every day, L.
+    """
+
+    def __init__(self, problem: ControlProblem, stock_l: float) -> None:
+        self._model: GridModel = problem.resource("model")
+        self._first_l = stock_l
+        self._day = max(1, round(24.0 / float(self._model.arrays.step_h)))
+        self._left_l = np.full(problem.copies, stock_l)
+        self._decision = np.zeros(problem.copies, np.int64)
+
+    def reset(self, rows: IntArray | None) -> None:
+        """Rows whose day begins."""
+        self._decision[slice(None) if rows is None else rows] = 0
+
+    def left_l(self, obs: Obs) -> FloatArray:
+        """Of every row before its next decision, [N] L; called once a step."""
+        begins = self._decision % self._day == 0
+        left = self._left_l - last_fuel_l(self._model, obs)
+        self._left_l[:] = np.where(begins, self._first_l, left)
+        self._decision += 1
+        return self._left_l
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """The account of every row."""
+        return {"stock_l": self._left_l.copy(), "decision": self._decision.copy()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Inverse of `state_dict`."""
+        self._left_l[:], self._decision[:] = state["stock_l"], state["decision"]
+
+
+class StockPlayer(Controller):
+    """Plays a policy that was trained with a stock, with an account of each day's fuel.
 
     Args:
         problem: of the plant that the weights belong to.
@@ -116,36 +161,28 @@ class StockPlayer(Controller):
         policy = fitting_policy(Path(weights), problem.spec)
         widened = StockProblem(problem, stock_low_l, stock_high_l, draw=False)
         self._player = PolicyController(widened, policy)
-        self._scale, self._first_l = widened.scale, stock_l
-        self._model: GridModel = problem.resource("model")
-        self._day = max(1, round(24.0 / float(self._model.arrays.step_h)))
-        self._stock_l = np.full(problem.copies, stock_l)
-        self._decision = np.zeros(problem.copies, np.int64)
+        self._scale = widened.scale
+        self._account = FuelAccount(problem, stock_l)
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
     ) -> None:
         """See `Controller.reset`."""
-        which = np.arange(len(self._stock_l)) if rows is None else rows
-        self._decision[which] = 0
+        self._account.reset(rows)
         self._player.reset(seed, context, rows)
 
     def act(self, obs: Obs) -> Action:
         """See `Controller.act`."""
-        begins = self._decision % self._day == 0
-        left = self._stock_l - last_fuel_l(self._model, obs)
-        self._stock_l[:] = np.where(begins, self._first_l, left)
-        self._decision += 1
-        column = (self._stock_l / self._scale).astype(np.float32)[:, None, None]
+        column = (self._account.left_l(obs) / self._scale).astype(np.float32)[:, None, None]
         return self._player.act(replace(obs, obs=np.concatenate([obs.obs, column], axis=-1)))
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """The account of every row."""
-        return {"stock_l": self._stock_l.copy(), "decision": self._decision.copy()}
+        return self._account.state_dict()
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Inverse of `state_dict`."""
-        self._stock_l[:], self._decision[:] = state["stock_l"], state["decision"]
+        self._account.load_state_dict(state)
 
 
 def last_fuel_l(model: GridModel, obs: Obs) -> FloatArray:

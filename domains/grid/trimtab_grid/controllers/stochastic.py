@@ -178,8 +178,8 @@ class StochasticProgram(GridController):
             values = self._values[season[row]]
             at = float(place(values, known[row] @ values.weights))
             block = int(block_of(hour[row], len(values.cost)))
-            self._set_after(values, block, at)
-            command[row], battery[row] = self._decide(obs, seen, int(row))
+            self._set_stage(seen, int(row))
+            command[row], battery[row] = self._decide(obs, seen, int(row), values, block, at)
         return self.action(obs, command, battery)
 
     def known(self, seen: Seen, hour: FloatArray) -> FloatArray:
@@ -193,16 +193,25 @@ class StochasticProgram(GridController):
         for node in range(len(self._planner.graph.states)):
             blend(values, block, at, node, self._after.y[node * LEVELS :][:LEVELS])
 
-    def _decide(self, obs: Obs, seen: Seen, row: int) -> tuple[IntArray, float]:
-        planner = self._planner
-        stage = planner.stage
+    def _set_stage(self, seen: Seen, row: int) -> None:
+        """The present load and renewables stand for the coming step."""
+        stage = self._planner.stage
         stage.load_kw[0], stage.renewable_kw[0] = seen.load_kw[row], seen.free_kw[row]
         share = float(self.plant.reserve_load_share)
         stage.reserve_kw[0] = share * seen.load_kw[row] + (MARGIN_KW if share > 0.0 else 0.0)
-        stored = stored_kwh(self.plant, float(seen.soc[row]))
-        stored = min(max(stored, planner.store.low_kwh), planner.store.high_kwh)
-        node = self._steering.node(seen, row)
-        return self._steering.decide(planner, self._after, 0, 0, node, obs, row, stored)
+
+    def _stored(self, seen: Seen, row: int) -> float:
+        """Stored energy inside the planner's window, kWh."""
+        stored, tank = stored_kwh(self.plant, float(seen.soc[row])), self._planner.store
+        return min(max(stored, tank.low_kwh), tank.high_kwh)
+
+    def _decide(
+        self, obs: Obs, seen: Seen, row: int, values: Any, block: int, at: float
+    ) -> tuple[IntArray, float]:
+        """Command [units] and setpoint of one row."""
+        self._set_after(values, block, at)
+        node, stored = self._steering.node(seen, row), self._stored(seen, row)
+        return self._steering.decide(self._planner, self._after, 0, 0, node, obs, row, stored)
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The smoothed renewables."""

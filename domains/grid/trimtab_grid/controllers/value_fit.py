@@ -161,11 +161,8 @@ def _start(
     state: FloatArray | None = None,
 ) -> tuple[Values, FloatArray]:
     """Regression, knots and levels with costs still to be filled, and expected net loads [T]."""
-    weights, expected = _foretold(past, near) if state is None else (np.ones(1), state)
-    ranks = np.linspace(0.0, 1.0, KNOTS)
-    knots = np.unique(np.quantile(expected[near], ranks)).astype(np.float64)
-    if knots.size == 1:
-        knots = knots + np.array([0.0, 1.0])
+    weights, expected = foretold(past, near) if state is None else (np.ones(1), state)
+    knots = knots_of(expected[near], KNOTS)
     low, high = planner.store.low_kwh, planner.store.high_kwh
     levels = np.linspace(low, high, LEVELS, dtype=np.float64)
     nodes = len(planner.graph.states)
@@ -173,7 +170,13 @@ def _start(
     return Values(weights, knots, levels, cost), expected
 
 
-def _foretold(past: Past, near: BoolArray) -> tuple[FloatArray, FloatArray]:
+def knots_of(expected_kw: FloatArray, count: int) -> FloatArray:
+    """At most `count` quantiles of expected net loads, rising, at least two, kW."""
+    knots = np.unique(np.quantile(expected_kw, np.linspace(0.0, 1.0, count))).astype(np.float64)
+    return knots if knots.size > 1 else knots + np.array([0.0, 1.0])
+
+
+def foretold(past: Past, near: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Regression of the next net load, fitted to the steps `near`, and what it expects, [T]."""
     slow = smoothed(past.free_kw, float(np.exp(-1.0)))
     seen = features(past.load_kw, past.free_kw, slow, past.hour)
