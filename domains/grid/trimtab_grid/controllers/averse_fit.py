@@ -11,7 +11,7 @@ cell. Everything else, samples, expected net load and terminal term, is as there
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from trimtab.contracts.spec import BoolArray, Float32Array, FloatArray, IntArray
@@ -208,7 +208,7 @@ def _on_axis(row: FloatArray, at: float, past_l: float) -> float:
 
 
 @jitted
-def _lower(best: Float32Array, row: Float32Array, shift: float, paid: float, past_l: float) -> None:
+def _lower(best: Float32Array, row: Float32Array, shift: float, paid: float, past_l: Any) -> None:
     """Take `paid` and the row, shifted by so many cells, where that is less."""
     whole = int(np.floor(shift))
     top, share, less = row.size - 1, np.float32(shift - whole), np.float32(paid)

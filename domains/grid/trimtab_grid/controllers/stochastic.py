@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,9 @@ from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import clock
 from trimtab_grid.stage import stages, store, stored_kwh
 from trimtab_grid.unit_graph import all_off, unit_graph
+
+if TYPE_CHECKING:
+    from trimtab_grid.controllers.averse_fit import AverseValues
 
 PAST_SEEDS: Final = 1_000_000_000
 """First seed of past years; evaluations count from 0."""
@@ -142,10 +145,10 @@ class StochasticProgram(GridController):
         self,
         problem: ControlProblem,
         scenario: GridScenario,
-        values: tuple[Values, ...] | None = None,
+        values: tuple[Values | AverseValues, ...] | None = None,
     ) -> None:
         super().__init__(problem)
-        self._values = values or _fitted(scenario.model_dump_json())
+        self._values: tuple[Any, ...] = values or _fitted(scenario.model_dump_json())
         one = np.zeros(1)
         self._planner = coarse_planner(self.model.plant, self.plant, one, one)
         self._steering = Steering(self, self._planner.graph, coarse=True)
@@ -153,10 +156,10 @@ class StochasticProgram(GridController):
         self._kept = math.exp(-float(self.plant.step_min) / step_min)
         self._slow = np.full(problem.copies, np.nan)
         nodes = len(self._planner.graph.states)
-        first = np.arange(nodes)[None, :] * LEVELS
-        self._after = CostToGo(
-            first, first + LEVELS, np.tile(self._values[0].levels, nodes), np.zeros(nodes * LEVELS)
-        )
+        levels = self._values[0].levels
+        first = np.arange(nodes)[None, :] * levels.size
+        known = np.tile(levels, nodes)
+        self._after = CostToGo(first, first + levels.size, known, np.zeros(known.size))
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
