@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trimtab.contracts.figure import Axis, Figure, MapLine
-from trimtab.evidence.network_map import class_edges, class_names, class_of, value_of
+from trimtab.evidence.network_map import class_names, class_of, edges_of, value_of
 from trimtab.evidence.svg import axis_text
 from trimtab.evidence.words import unit_text
 
@@ -18,7 +18,7 @@ HEIGHT = 560
 
 def map_chart(figure: Figure) -> dict[str, Any]:
     """A map figure; metres keep their proportions, each line names itself on hover."""
-    edges = class_edges([one.value for one in figure.lines])
+    edges = edges_of(figure)
     traces = []
     for style, name in class_names(edges).items():
         group = [one for one in figure.lines if class_of(one.value, edges) == style]

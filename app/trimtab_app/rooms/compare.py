@@ -186,7 +186,7 @@ def _gap(chosen: Chosen) -> None:
         markup.picture(Figure("bars", "Share of the gap closed", alt, axis, bars=tuple(bars)))
     else:
         markup.lead("There is no bound or no reference here, so no share of a gap can be given.")
-    markup.facts([("C_ref", reference_text(chosen.first)), ("C_bound", bound_text(chosen.first))])
+    markup.facts([("Reference", reference_text(chosen.first)), ("Bound", bound_text(chosen.first))])
     st.subheader("Ranks", anchor=False)
     _rank_table(chosen)
     for run, result in chosen.results.items():

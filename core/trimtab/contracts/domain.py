@@ -225,7 +225,10 @@ class Domain(ABC):
         return ()
 
     def design_views(self, problem: Any, records: Sequence[DesignRecord]) -> tuple[Figure, ...]:
-        """Figures of a design domain, beside those of core (regret, Pareto front)."""
+        """Figures of a design domain, beside those of core (regret, Pareto front).
+
+        `records` come in the same order as those of `views`.
+        """
         return ()
 
     def log_design(self, problem: Any, design: Mapping[str, Any], out: Path) -> tuple[Path, ...]:

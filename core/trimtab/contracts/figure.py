@@ -59,6 +59,8 @@ class Figure:
         alt: text alternative: what a reader who cannot see the figure should know.
         value_axis: y axis of series, scatter and bars, colour scale of a map.
         series: lines, or the groups of points of a scatter.
+        classed_by: values that the colour classes of a map are cut from; maps that are to be
+            compared share them. Its own where empty.
     """
 
     kind: Literal["series", "bars", "map", "scatter"]
@@ -69,3 +71,4 @@ class Figure:
     series: tuple[Series, ...] = ()
     bars: tuple[Bar, ...] = ()
     lines: tuple[MapLine, ...] = ()
+    classed_by: tuple[float, ...] = ()

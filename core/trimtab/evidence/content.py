@@ -18,6 +18,7 @@ from trimtab.evidence.document import (
     Document,
     Facts,
     FigureBlock,
+    Folded,
     Paragraph,
     Section,
     TableBlock,
@@ -122,7 +123,7 @@ def _subtitle(result: Result) -> str:
         f"rule profile {result.profile}" if result.profile else "",
         _rows_text(result),
         f"{count} seed{'s' if count != 1 else ''}",
-        f"run {result.run_id[:12]}" if result.run_id else "",
+        f"run {result.run_id}" if result.run_id else "",
     ]
     return ", ".join(part for part in parts if part)
 
@@ -257,7 +258,8 @@ def _artefacts(artefacts: Sequence[Artefact]) -> tuple[Block, ...]:
     if not artefacts:
         return ()
     rows = tuple((Cell(a.name), Cell(a.sha256), Cell(f"{a.size_bytes:,}")) for a in artefacts)
-    return (TableBlock("Files and their SHA-256.", ("File", "SHA-256", "Bytes"), rows, (0, 1)),)
+    table = TableBlock("Files and their SHA-256.", ("File", "SHA-256", "Bytes"), rows, (0, 1))
+    return (Folded(f"{len(rows)} files and their SHA-256", table),)
 
 
 def figure_block(figure: Figure) -> FigureBlock:

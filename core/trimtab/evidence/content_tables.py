@@ -79,7 +79,10 @@ def controllers(result: Result) -> tuple[Block, ...]:
     same = {name: value for name in metrics if (value := _common(result, name)) is not None}
     every = [metric_column(result, name) for name in metrics if name not in same]
     said = "Mean [95 % interval]; n/a where a metric does not apply."
-    more = _in_parts(result, "All metrics", said, every) if len(every) > 1 else ()
+    parts = _in_parts(result, "All metrics", said, every) if len(every) > 1 else ()
+    more: tuple[Block, ...] = parts
+    if sum(len(part.rows) for part in parts) > _MOST_LINES:
+        more = tuple(Folded(part.caption.partition(". ")[0], part) for part in parts)
     return (first, *more, *_same(result, same), *_bare(result, rows, columns))
 
 
@@ -104,13 +107,23 @@ def _common(result: Result, name: str) -> str | None:
 def _same(result: Result, same: dict[str, str]) -> tuple[Paragraph, ...]:
     if not same:
         return ()
-    units = {name: result.rows[0].metrics[name].unit for name in same}
-    said = "; ".join(f"{metric_words(name, units[name])} {text}" for name, text in same.items())
-    return (Paragraph(f"The same in every row, on every seed: {said}."),)
+    metrics = result.rows[0].metrics
+    words = {name: metric_words(name, metrics[name].unit) for name in same}
+    idle = [words[name] for name in same if metrics[name].mean is None]
+    said = [f"{words[name]} {text}" for name, text in same.items() if words[name] not in idle]
+    texts = (
+        f"The same in every row, on every seed: {'; '.join(said)}." if said else "",
+        f"Not applicable here: {', '.join(idle)}." if idle else "",
+    )
+    return (Paragraph(" ".join(text for text in texts if text)),)
 
 
 _MOST_COLUMNS = 6
 """Columns of figures that fit a page of 944 px beside the row's name."""
+
+
+_MOST_LINES = 30
+"""Lines of the tables of all metrics from which on they are folded."""
 
 
 def _in_parts(
@@ -181,9 +194,9 @@ def paired(result: Result) -> tuple[Block, ...]:
     against = [(r, r.versus_reference) for r in rows if r.versus_reference is not None]
     best = [(r, r.versus_best_classical) for r in rows if r.versus_best_classical is not None]
     text = (
-        "Controller minus the other on common seeds. Better or worse is written only where the "
-        "95 % interval excludes 0 and Student's t, adjusted by Holm for the number of "
-        "comparisons, gives p < 0.05."
+        f"{result.row_word.capitalize()} minus the other on common seeds. Better or worse is "
+        "written only where the 95 % interval excludes 0 and Student's t, adjusted by Holm for "
+        "the number of comparisons, gives p < 0.05."
     )
     blocks: list[Block] = [Paragraph(text)] if against or best else []
     if against:

@@ -58,7 +58,7 @@ def draw_map(figure: Figure, width: float) -> str:
         x, y = point
         return shift_x + (x - west) * per_metre, shift_y + (north - y) * per_metre
 
-    edges = class_edges([one.value for one in figure.lines])
+    edges = edges_of(figure)
     unit = unit_text(figure.value_axis.unit)
     ordered = sorted(figure.lines, key=lambda one: (_order(one.value), one.name))
     body = [_way(one, edges, [place(p) for p in one.points], unit) for one in ordered]
@@ -90,6 +90,11 @@ def value_of(one: MapLine, unit: str) -> str:
 
 def _order(value: float) -> float:
     return value if math.isfinite(value) else -math.inf
+
+
+def edges_of(figure: Figure) -> tuple[float, ...]:
+    """Edges of the colour classes of a map, see `class_edges`."""
+    return class_edges(figure.classed_by or [one.value for one in figure.lines])
 
 
 def class_edges(values: Sequence[float]) -> tuple[float, ...]:

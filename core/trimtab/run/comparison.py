@@ -172,6 +172,7 @@ def figures_of(
     designs = [record for record in records if isinstance(record, DesignRecord)]
     episodes = [record for record in records if isinstance(record, EpisodeRecord)]
     episodes.sort(key=lambda record: order.get(record.controller, len(order)))
+    designs.sort(key=lambda record: order.get(record.name, len(order)))
     try:
         if designs:
             return domain.design_views(scenario.problem, designs), []

@@ -45,7 +45,9 @@ def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Fi
         made.append(_fuel(plant, first))
         if plant.battery is not None:
             made.append(_charge(plant.battery, drawn))
-        made += [_interventions(drawn), one_line_diagram(plant, first)]
+        if any(any(_values(record.details["interventions"])) for record in drawn.values()):
+            made.append(_interventions(drawn))
+        made.append(one_line_diagram(plant, first))
     return tuple(made)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from trimtab.contracts.comparison import Rows, by_controller, headline_bars, in_order_shown
@@ -28,6 +29,8 @@ def figures(problem: SignalsProblem, records: Sequence[EpisodeRecord]) -> tuple[
     network = compiled_network(inputs.net, inputs.additional)
     shown = in_order_shown(rows, records)
     maps = [_map(network, name, shown[name]) for name in list(shown)[:2]]
+    values = tuple(line.value for figure in maps for line in figure.lines)
+    maps = [replace(figure, classed_by=values) for figure in maps]
     bars = headline_bars(rows, HEADLINE.name, "true delay", "s", digits=1)
     return (bars, _queues(shown, inputs.begin_s), *maps)
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from defusedxml import ElementTree
@@ -118,6 +119,14 @@ def test_map_classes_rise_with_the_value_and_use_the_widest_for_the_highest(valu
     classes = [network_map.class_of(v, edges) for v in sorted(values)]
     assert classes == sorted(classes)
     assert not edges or classes[-1] == network_map.CLASSES - 1
+
+
+def test_maps_that_are_to_be_compared_share_their_classes():
+    line = MapLine("e", ((0, 0), (300, 0)), 1.0)
+    shared = replace(_map(line), classed_by=(1.0, 10.0, 20.0, 30.0))
+    assert network_map.edges_of(shared) == network_map.class_edges([1.0, 10.0, 20.0, 30.0])
+    assert network_map.edges_of(_map(line)) == network_map.class_edges([1.0])
+    assert 'class="way m0"' in render_svg(shared)
 
 
 def test_a_map_is_drawn_north_up_and_without_distortion():

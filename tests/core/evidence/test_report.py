@@ -17,7 +17,7 @@ from trimtab.evidence.content import build_document
 from trimtab.evidence.content_safety import safety
 from trimtab.evidence.content_tables import controllers
 from trimtab.evidence.csv_text import csv_text, guard
-from trimtab.evidence.document import TableBlock
+from trimtab.evidence.document import Folded, TableBlock
 from trimtab.evidence.markdown import escape_markdown
 from trimtab.evidence.report import write_report
 from trimtab.evidence.result import ViolationSummary
@@ -251,6 +251,26 @@ def test_what_is_the_same_in_every_row_is_said_once(make_matrix):
     records = [replace(r, metrics={**r.metrics, "alarms": 0.0}) for r in matrix.records]
     _, said = controllers(compare(replace(matrix, records=records)))
     assert said.text == "The same in every row, on every seed: alarms 0."
+
+
+def test_what_does_not_apply_is_named_without_a_unit(make_matrix):
+    matrix = make_matrix({"fixed": [49.0, 50.0, 51.0], "actuated": [39.0, 41.0, 43.0]})
+    matrix = replace(matrix, metrics=(matrix.headline, Metric("bus_delay_s", "s", "min")))
+    _, said = controllers(compare(matrix))
+    assert said.text == "Not applicable here: bus delay."
+
+
+def test_tables_of_all_metrics_are_folded_where_they_are_long(make_matrix):
+    many = [Metric(f"metric_{i}", "s", "min") for i in range(13)]
+    matrix = make_matrix({f"row_{i}": [49.0 + i, 50.0, 51.0] for i in range(12)})
+    records = [
+        replace(r, metrics={**r.metrics, **{m.name: float(r.seed + i) for i, m in enumerate(many)}})
+        for r in matrix.records
+    ]
+    made = controllers(compare(replace(matrix, metrics=(matrix.headline, *many), records=records)))
+    folded = [block for block in made if isinstance(block, Folded)]
+    assert folded[0].title == "All metrics, part 1 of 3"
+    assert sum(len(block.table.rows) for block in folded) == 36
 
 
 def test_a_wide_table_comes_in_parts_that_fit_a_page(make_matrix):
