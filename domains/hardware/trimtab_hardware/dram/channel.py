@@ -44,7 +44,7 @@ def request_records(trace: Trace, place: Coordinates, part: Part, index: IntArra
 def parameter_record(part: Part, design: Configuration, requests: int) -> Array:
     """Part and configuration as the engine's parameters, shape [1]."""
     t = part.timing
-    record = np.zeros(1, dtype=layout.PARAMETERS)
+    record = np.zeros(1, dtype=layout.WIDER if is_wider(design) else layout.PARAMETERS)
     known = layout.PARAMETERS.names or ()
     for name in t.__dataclass_fields__:
         if name in known:
@@ -69,6 +69,18 @@ def parameter_record(part: Part, design: Configuration, requests: int) -> Array:
     record["managed"] = design.refresh_management
     _choose(record, design)
     return record
+
+
+def is_wider(design: Configuration) -> bool:
+    """Whether the controller goes beyond the ten parameters of the reference (and two ranks)."""
+    plain = Configuration()
+    beyond = ("command_mux", "power_down", "page_timeout_ck", "row_hit_cap", "starvation_cap_ck")
+    return (
+        design.refresh_management
+        or design.refresh_policy in ("PerBank", "SameBank")
+        or choices.SCHEDULERS.index(design.scheduler) >= layout.GRP_FR_FCFS
+        or any(getattr(design, name) != getattr(plain, name) for name in beyond)
+    )
 
 
 def _choose(record: Array, design: Configuration) -> None:
@@ -201,6 +213,8 @@ class ChannelRun:
         if int(c["page"][0]) == page and int(c["scheduler"][0]) == scheduler:
             return
         c["page"], c["scheduler"] = page, scheduler
+        if scheduler >= layout.GRP_FR_FCFS:
+            self.parameters = c.view(layout.WIDER)
         self.state["switched"] = 1
 
     def snapshot(self) -> dict[str, Array]:

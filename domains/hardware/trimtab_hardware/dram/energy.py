@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trimtab_hardware.dram.engine.state import BANKS, NEVER, compiled, inner, rare
+from trimtab_hardware.dram.engine.state import BANKS, NEVER, PARAMETERS, compiled, inner, rare
 from trimtab_hardware.dram.part import Part
 from trimtab_hardware.dram.result import (
     ACT,
@@ -210,7 +210,7 @@ def energies(part: Part, log: Array, parameters: Array) -> tuple[dict[str, float
     walks = np.zeros(ranks, dtype=WALK)
     off_write = timing.wl + part.burst_ck + timing.wr
     off_read = max(timing.rtp, 4) if part.standard == "DDR3" else timing.rtp
-    walk(walks, log, parameters[0], off_read, off_write, timing.dqsck)
+    walk(walks, log, parameters.view(PARAMETERS)[0], off_read, off_write, timing.dqsck)
     total = {name: walks[name].astype(np.int64) for name in COLUMNS}
     cycles = total["active"] + total["precharged"]
     cycles = cycles + total["active_down"] + total["precharged_down"]

@@ -18,6 +18,7 @@ from trimtab_hardware.dram.engine.state import (
     NO_REQUEST,
     NONE,
     OPEN_ADAPTIVE,
+    for_wider,
     index,
     inner,
     rare,
@@ -135,7 +136,7 @@ def oldest_of(s: Any, q: Array, b: int, write: int) -> int:
     return int(r)
 
 
-@rare
+@for_wider(-1)
 def directed_candidate(s: Any, c: Any, q: Array, b: int) -> int:
     """Choice of the schedulers that group by direction; -1 if they want none of the bank."""
     if c.scheduler == GRP_FR_FCFS_WM:
@@ -144,7 +145,7 @@ def directed_candidate(s: Any, c: Any, q: Array, b: int) -> int:
     return int(r if r >= 0 else oldest_of(s, q, b, 1 - s.last_write))
 
 
-@rare
+@for_wider(None)
 def turn_mode(s: Any, c: Any) -> None:
     """Let the watermarks decide whether the channel reads or writes."""
     mode = s.write_mode
@@ -171,7 +172,7 @@ def candidate(s: Any, c: Any, q: Array, b: int) -> int:
     return int(s.first_hit[b])
 
 
-@rare
+@for_wider(False)
 def must_take_oldest(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether row hits have passed the oldest request often enough, or it has starved."""
     if c.row_hit_cap and s.passes[b] >= c.row_hit_cap:
@@ -179,8 +180,8 @@ def must_take_oldest(s: Any, c: Any, q: Array, b: int) -> bool:
     return bool(c.starvation_cap and s.now - q[index(s.head[b])].stamp >= c.starvation_cap)
 
 
-@rare
-def of_current_direction(s: Any, q: Array, b: int, row: int) -> int:
+@for_wider(0)
+def of_current_direction(s: Any, c: Any, q: Array, b: int, row: int) -> int:
     """Requests of the bank to a row (-1: any) in the current request's direction."""
     write = q[index(s.current[b])].write
     found = 0
@@ -198,7 +199,7 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
     if c.scheduler == FIFO:
         return bool(s.length[b] >= 2 and q[index(q[index(s.head[b])].younger)].row == s.row[b])
     if c.scheduler >= GRP_FR_FCFS:
-        return bool(of_current_direction(s, q, b, s.row[b]) >= 2)
+        return bool(of_current_direction(s, c, q, b, s.row[b]) >= 2)
     return bool(s.hits[b] >= 2)
 
 
@@ -206,7 +207,7 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
 def closes(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether a column command of the bank carries an auto-precharge."""
     if c.page == OPEN_ADAPTIVE:
-        if c.scheduler >= GRP_FR_FCFS and of_current_direction(s, q, b, NONE) < 2:
+        if c.scheduler >= GRP_FR_FCFS and of_current_direction(s, c, q, b, NONE) < 2:
             return False
         return bool(s.length[b] >= 2 and not further_hit(s, c, q, b))
     return bool(c.page == CLOSED_ADAPTIVE and not further_hit(s, c, q, b))

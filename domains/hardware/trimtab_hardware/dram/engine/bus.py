@@ -9,6 +9,7 @@ from trimtab_hardware.dram.engine.state import (
     NEVER,
     READS,
     WRITES,
+    for_wider,
     index,
     inner,
     rare,
@@ -59,7 +60,7 @@ def refresh_time(s: Any, c: Any, rank: int) -> int:
     return int(max(s.now, s.bus, ready))
 
 
-@rare
+@for_wider(0)
 def bank_refresh_time(s: Any, c: Any, rank: int) -> int:
     """Earliest issue of a refresh of one bank (or one of every group), or of its precharge."""
     b = s.refresh_bank[rank]

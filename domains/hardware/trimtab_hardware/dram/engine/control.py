@@ -48,6 +48,7 @@ from trimtab_hardware.dram.engine.state import (
     READ_WRITE,
     RESP,
     WAKE,
+    for_wider,
     index,
     inner,
     rare,
@@ -216,7 +217,7 @@ def select(s: Any, c: Any, q: Array) -> None:
         s.best_bank = order - NO_REQUEST if order >= NO_REQUEST else q[index(order)].bank
 
 
-@rare
+@for_wider(0)
 def first_ungated(s: Any, c: Any) -> int:
     """The same choice among the commands that neither sleep nor the multiplexer holds back."""
     best = NEAR << 32
@@ -256,7 +257,7 @@ def issue_for_rank(s: Any, c: Any, log: Array) -> bool:
     return False
 
 
-@rare
+@for_wider(None)
 def issue_last(s: Any, c: Any, log: Array) -> None:
     """Issue a power command whose time has come, where no bank has a command."""
     for rank in range(c.ranks):
@@ -265,7 +266,7 @@ def issue_last(s: Any, c: Any, log: Array) -> None:
             return
 
 
-@rare
+@for_wider(None)
 def issue_power(s: Any, c: Any, rank: int, log: Array) -> None:
     """Issue the rank's power command."""
     write_log(s, log, s.power_cmd[rank], rank, NONE, NONE)
@@ -292,17 +293,7 @@ def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
     s.idle_since[rank] = s.now
     command = s.refresh_cmd[rank]
     if command not in (REF, PREAB):
-        b = s.refresh_bank[rank]
-        write_log(s, log, command, rank, b, NONE)
-        if command == PRE:
-            delay_after_pre(s, c, index(b), index(rank))
-            precharge(s, index(b))
-        else:
-            delay_after_bank_refresh(s, c, rank)
-            if command == RFMSB:
-                relieve(s, c, b, c.banks_per_group, c.raaimt)
-            else:
-                after_bank_refresh(s, c, rank)
+        issue_bank_refresh(s, c, rank, log)
         return
     write_log(s, log, command, rank, NONE, NONE)
     if command == REF:
@@ -312,6 +303,22 @@ def issue_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
     delay_after_preab(s, c, rank)
     for b in range(rank * c.banks_per_rank, (rank + 1) * c.banks_per_rank):
         precharge(s, index(b))
+
+
+@for_wider(None)
+def issue_bank_refresh(s: Any, c: Any, rank: int, log: Array) -> None:
+    """Issue a refresh of some banks of the rank, its management, or a precharge before either."""
+    b, command = s.refresh_bank[rank], s.refresh_cmd[rank]
+    write_log(s, log, command, rank, b, NONE)
+    if command == PRE:
+        delay_after_pre(s, c, index(b), index(rank))
+        precharge(s, index(b))
+        return
+    delay_after_bank_refresh(s, c, rank)
+    if command == RFMSB:
+        relieve(s, c, b, c.banks_per_group, c.raaimt)
+    else:
+        after_bank_refresh(s, c, rank)
 
 
 @spliced

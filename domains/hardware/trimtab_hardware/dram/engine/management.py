@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from trimtab_hardware.dram.engine.banks import hold
-from trimtab_hardware.dram.engine.state import FOR_MANAGEMENT, index, inner, rare
+from trimtab_hardware.dram.engine.state import FOR_MANAGEMENT, for_wider, index, inner, rare
 from trimtab_hardware.dram.result import PRE, RFMSB
 
 
@@ -21,14 +21,14 @@ def end_of_rank(c: Any, b: int) -> int:
     return int((b // c.banks_per_rank + 1) * c.banks_per_rank)
 
 
-@rare
+@for_wider(None)
 def count_activation(s: Any, c: Any, b: int) -> None:
     """An ACT of the bank has been issued."""
     s.activations[b] += 1
     s.worn += s.activations[b] == c.raaimt
 
 
-@rare
+@for_wider(None)
 def manage(s: Any, c: Any, rank: int) -> None:
     """Manage the unit that has been activated most, if one wants it and is idle or must wait."""
     first = rank * c.banks_per_rank
@@ -89,7 +89,7 @@ def close_unit(s: Any, c: Any, rank: int, unit: int, step: int) -> None:
             return
 
 
-@rare
+@for_wider(None)
 def relieve(s: Any, c: Any, bank: int, step: Any, amount: int) -> None:
     """A refresh, or its management, has taken so much off the counts from `bank` on in its rank."""
     for b in range(bank, end_of_rank(c, bank), step):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trimtab_hardware.dram.engine.bus import delay_rank, sleep_time
-from trimtab_hardware.dram.engine.state import ACTS, NEVER, READS, TIMEOUT, WRITES, rare
+from trimtab_hardware.dram.engine.state import ACTS, NEVER, READS, TIMEOUT, WRITES, for_wider, rare
 from trimtab_hardware.dram.result import NOP, PDE, PDX
 
 
@@ -20,7 +20,7 @@ def has_work(s: Any, c: Any, rank: int) -> bool:
     return False
 
 
-@rare
+@for_wider(None)
 def evaluate_power(s: Any, c: Any) -> None:
     """Decide each rank's power command: down when nothing is stored, up when there is work."""
     for rank in range(c.ranks):
@@ -33,7 +33,7 @@ def evaluate_power(s: Any, c: Any) -> None:
             s.power_cmd[rank] = PDE
 
 
-@rare
+@for_wider(NEVER)
 def power_time(s: Any, c: Any, rank: int) -> int:
     """Earliest issue of the rank's power command; NEVER if it has none."""
     command = s.power_cmd[rank]

@@ -13,6 +13,7 @@ from trimtab_hardware.dram.engine.state import (
     FOR_REFRESH,
     NEVER,
     SAME_BANK,
+    for_wider,
     index,
     inner,
     rare,
@@ -90,7 +91,7 @@ def has_open(s: Any, c: Any, rank: int) -> bool:
     return False
 
 
-@rare
+@for_wider(None)
 def due_bank_refresh(s: Any, c: Any, rank: int) -> None:
     """A refresh of one bank (same-bank: of one bank in every group) is due, or pulled in."""
     if s.now >= s.due[rank] + c.refi_pb:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 
 from trimtab_hardware.dram.result import COMMANDS
 
@@ -65,29 +66,31 @@ def _scalars(names: str) -> list[tuple[str, type]]:
     return [(name, np.int64) for name in names.split()]
 
 
-PARAMETERS = np.dtype(
-    [
-        *_scalars(
-            "rl wl rcd rp rp_ab ras rc rrd_s rrd_l ccd_s ccd_l ccd_l_wr faw rtp wrpre rdwr "
-            "wtr_s wtr_l "
-            "rfc refi rfc_pb refi_pb rrefd rtrs burst rpre wpre cke xp actpden prpden refpden "
-            "act_ck cas_ck pre_ck requests banks groups ranks banks_per_group banks_per_rank "
-            "groups_per_rank "
-            "page scheduler buffer size reorder_responses refresh postponed pulled_in arbiter "
-            "max_active strict high low power_down power_down_timeout page_timeout row_hit_cap "
-            "starvation_cap capped gated timed units managed raaimt raammt raadec"
-        ),
-        ("rank_of", np.int64, BANKS),
-        ("group_of", np.int64, BANKS),
-        ("lane_of", np.int64, len(COMMANDS)),
-    ],
-    align=True,
-)
+_PARAMETERS: list[Any] = [
+    *_scalars(
+        "rl wl rcd rp rp_ab ras rc rrd_s rrd_l ccd_s ccd_l ccd_l_wr faw rtp wrpre rdwr "
+        "wtr_s wtr_l "
+        "rfc refi rfc_pb refi_pb rrefd rtrs burst rpre wpre cke xp actpden prpden refpden "
+        "act_ck cas_ck pre_ck requests banks groups ranks banks_per_group banks_per_rank "
+        "groups_per_rank "
+        "page scheduler buffer size reorder_responses refresh postponed pulled_in arbiter "
+        "max_active strict high low power_down power_down_timeout page_timeout row_hit_cap "
+        "starvation_cap capped gated timed units managed raaimt raammt raadec"
+    ),
+    ("rank_of", np.int64, BANKS),
+    ("group_of", np.int64, BANKS),
+    ("lane_of", np.int64, len(COMMANDS)),
+]
+PARAMETERS = np.dtype([*_PARAMETERS, ("basic", np.int64)], align=True)
 """Part and configuration, all int64; times in cycles, choices as the codes above.
 
 `rank_of` and `group_of` give each bank's rank and group, both counted over the channel; `lane_of`
 is the first of the lanes of a command.
 """
+
+WIDER = np.dtype([*_PARAMETERS, ("wider", np.int64)], align=True)
+"""The same bytes for controllers beyond the ten parameters of the reference: the engine is compiled
+for either type, and what only these need is compiled for this one alone (`for_wider`)."""
 
 STATE = np.dtype(
     [
@@ -227,9 +230,37 @@ def compiled(**options: Any) -> Callable[[_F], _F]:
     return decorate
 
 
-inner = compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+_CALLED = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner = compiled(**_CALLED, forceinline=True)
 """Compiles a part of the loop into its caller."""
 spliced = compiled(inline="always")
 """The same before types are inferred, for a long part with one caller: less to compile twice."""
-rare = compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+rare = compiled(**_CALLED)
 """The same for a part that few passes need: it stays a call."""
+
+
+def for_wider(otherwise: int | bool | None) -> Callable[[_F], _F]:
+    """Compiles a part into the wider engine alone; the other one has `otherwise` in its place.
+
+    The part's second argument must be the parameters.
+    """
+
+    def decorate(part: _F) -> _F:
+        @overload(part, strict=False, jit_options=dict(_CALLED, _nrt=False, error_model="numpy"))
+        def chosen(*arguments: Any) -> Any:
+            if "wider" in arguments[1].fields:
+                return part
+            return _in_place_of(len(arguments), otherwise)
+
+        return part
+
+    return decorate
+
+
+def _in_place_of(arity: int, otherwise: int | bool | None) -> Callable[..., Any]:
+    return {
+        2: lambda s, c: otherwise,
+        3: lambda s, c, x: otherwise,
+        4: lambda s, c, x, y: otherwise,
+        5: lambda s, c, x, y, z: otherwise,
+    }[arity]
