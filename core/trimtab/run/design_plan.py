@@ -61,6 +61,16 @@ def choose_designs(
     return chosen
 
 
+def left_out(names: Sequence[str]) -> dict[str, str]:
+    """Optimizers of a scenario whose package is not installed, and the extra that brings it.
+
+    Empty if that would leave none: then the missing package is an error.
+    """
+    known = {name: OPTIMIZERS[name] for name in names if name in OPTIMIZERS}
+    missing = {name: entry.extra for name, entry in known.items() if not entry.installed}
+    return {} if len(missing) == len(names) else missing
+
+
 def given_design(
     name: str, values: Mapping[str, Any], role: Role = "user", file: Path | None = None
 ) -> Choice:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from trimtab.contracts.errors import RunFailedError, TrimtabError
 from trimtab.contracts.scenario import DesignScenario, content_id
 from trimtab.run.claims import REPORT
 from trimtab.run.controllers import Choice, choose, importable_from
-from trimtab.run.design_plan import DesignPlanner, choose_designs
+from trimtab.run.design_plan import DesignPlanner, choose_designs, left_out
 from trimtab.run.identity import ProblemIdentity
 from trimtab.run.jobs import BOUND, Job, Planner
 from trimtab.run.rows import NewJob, NewRun, RunRow
@@ -77,6 +77,8 @@ class Plan:
         identity = ProblemIdentity.of(domain, problem)
         planner: Planner | DesignPlanner
         if isinstance(scenario, DesignScenario):
+            if not options.controllers:
+                loaded, names = _with_installed(loaded, names)
             choices = choose_designs(domain, problem, names, options.own, options.parameters)
             planner = DesignPlanner(domain, problem, identity, scenario.budget)
         else:
@@ -197,3 +199,15 @@ def stored_plan(row: RunRow) -> Plan:
         )
         raise RunFailedError(msg)
     return plan
+
+
+def _with_installed(
+    loaded: LoadedScenario, names: Sequence[str]
+) -> tuple[LoadedScenario, Sequence[str]]:
+    """The optimizers of a scenario that are installed; a note names those that are not."""
+    absent = left_out(names)
+    if not absent:
+        return loaded, names
+    extras = ", ".join(sorted({f"trimtab[{extra}]" for extra in absent.values()}))
+    note = f"names {', '.join(absent)}, left out here: install {extras} to run them"
+    return replace(loaded, notes=(*loaded.notes, note)), [n for n in names if n not in absent]

@@ -5,7 +5,9 @@ model for the objective of feasible designs and one for each constraint that was
 a bilog scale (Eriksson and Poloczek 2021); batch log expected improvement weighted by the chance
 of feasibility (Ament et al. 2023, arXiv 2310.20708). Ordered columns are features in [0, 1],
 categories are one-hot. The acquisition is maximised over random designs and changes of the best
-ones, so every candidate is legal.
+ones, so every candidate is legal. Hyperparameters, which cost most of the time, are fitted again
+each time the told designs have grown by half, from the last ones on; designs told in between enter
+the models at once.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from trimtab.search.optimizer import INFEASIBLE, Optimizer
 
 _MODELLED = 400  # most designs a model is fitted to: cubic cost
 _FIT_STEPS = 40  # of L-BFGS; more change the hyperparameters little and cost seconds
-_MC_SAMPLES = 128
+_FIT_AGAIN = 1.5  # growth of the told designs from one fit to the next
+_MC_SAMPLES = 64
+_SHORTLIST = 96  # candidates that later picks of a batch are compared among
 
 
 class GaussianProcess(Optimizer):
@@ -47,6 +51,7 @@ class GaussianProcess(Optimizer):
         self._asked = 0
         self._points = np.empty((0, space.width))
         self._score, self._constraints = np.empty(0), np.empty((0, 0))
+        self._shapes: dict[tuple[int, int], Any] = {}  # (designs, output): found again if lost
 
     def ask(self, n: int) -> FloatArray:
         """See `Optimizer.ask`."""
@@ -79,14 +84,15 @@ class GaussianProcess(Optimizer):
             warnings.simplefilter("ignore")  # jitter added, a fit stopped early: still a model
             torch.manual_seed(seed)
             features = torch.from_numpy(self._features(pool))
-            picked: list[int] = []
             acquisition = self._acquisition(seed)
+            picked, open_ = [], torch.arange(len(pool))
             for _ in range(min(n, len(pool))):
                 acquisition.set_X_pending(features[picked] if picked else None)
                 with torch.no_grad():
-                    gain = acquisition(features[:, None])
-                gain[picked] = -torch.inf
-                picked.append(int(gain.argmax()))
+                    gain = acquisition(features[open_][:, None])
+                best = torch.argsort(gain, descending=True, stable=True)[: max(n, _SHORTLIST)]
+                picked.append(int(open_[best[0]]))
+                open_ = open_[best[1:]]
         return pool[picked]
 
     def _acquisition(self, seed: int) -> Any:
@@ -97,16 +103,15 @@ class GaussianProcess(Optimizer):
         from botorch.sampling.normal import SobolQMCNormalSampler
 
         rows = self._modelled()
-        points = torch.from_numpy(self._features(self._points[rows]))
-        feasible = self._score[rows] < INFEASIBLE
-        goal = -_standardised(self._score[rows][feasible])
-        known = torch.from_numpy(feasible)
-        models = [_fitted(points[known], torch.from_numpy(goal))]
-        for limit in self._constraints[rows].T:
-            ran = np.isfinite(limit)
-            if (limit[ran] > 0).any():
-                column = torch.from_numpy(_bilog(limit[ran]))
-                models.append(_fitted(points[torch.from_numpy(ran)], column))
+        outputs = [0, *(1 + np.flatnonzero((self._constraints[rows] > 0).any(axis=0)))]
+        models = []
+        for output in outputs:
+            model = _model(*self._column(rows, output))
+            shape = self._shape(self._last_fit(), output)
+            if shape is not None:
+                model.load_state_dict(shape)
+            models.append(model.eval())
+        goal = self._column(rows, 0)[1]
         return qLogExpectedImprovement(
             model=ModelListGP(*models),
             best_f=float(goal.max()),
@@ -114,6 +119,42 @@ class GaussianProcess(Optimizer):
             objective=GenericMCObjective(_output(0)),
             constraints=[_output(k) for k in range(1, len(models))] or None,
         )
+
+    def _last_fit(self) -> int:
+        """Designs that were told when the hyperparameters were last to be fitted."""
+        size = self._startup
+        while size * _FIT_AGAIN <= len(self._score):
+            size = int(size * _FIT_AGAIN)
+        return size
+
+    def _shape(self, designs: int, output: int) -> Any:
+        """Hyperparameters of an output's model of the first `designs` designs; None if too few."""
+        key = (designs, output)
+        if key not in self._shapes:
+            features, column = self._column(np.arange(designs), output)
+            if len(column) < 2:
+                return None
+            model = _model(features, column)
+            earlier = int(np.ceil(designs / _FIT_AGAIN))
+            start = self._shape(earlier, output) if earlier >= self._startup else None
+            if start is not None:
+                model.load_state_dict(start)
+            self._shapes[key] = _fitted(model).state_dict()
+        return self._shapes[key]
+
+    def _column(self, rows: NDArray[np.int64], output: int) -> tuple[Any, Any]:
+        """Features and values of what an output's model reads: 0 the score, then constraints."""
+        import torch
+
+        if output:
+            values = self._constraints[rows, output - 1]
+            read = np.isfinite(values)
+            column = _bilog(values[read])
+        else:
+            read = self._score[rows] < INFEASIBLE
+            column = -_standardised(self._score[rows][read]) if read.any() else np.empty(0)
+        features = self._features(self._points[rows[read]])
+        return torch.from_numpy(features), torch.from_numpy(column)
 
     def _modelled(self) -> NDArray[np.int64]:
         """Rows the model is fitted to: the best half and the latest half of the allowance."""
@@ -162,6 +203,7 @@ class GaussianProcess(Optimizer):
         self._asked = int(state["asked"])
         self._points, self._score = state["points"].copy(), state["score"].copy()
         self._constraints = state["constraints"].copy()
+        self._shapes = {}
 
 
 def _output(k: int) -> Callable[..., Any]:
@@ -186,19 +228,24 @@ def _standardised(values: FloatArray) -> FloatArray:
     return np.asarray((values - values.mean()) / max(float(values.std()), 1e-12))
 
 
-def _fitted(points: Any, column: Any) -> Any:
-    """A botorch model of one column, hyperparameters by maximum a posteriori."""
-    from botorch.fit import fit_gpytorch_mll
+def _model(points: Any, column: Any) -> Any:
+    """A botorch model of one column with the hyperparameters that its prior expects."""
     from botorch.models import SingleTaskGP
     from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
-    from gpytorch.mlls import ExactMarginalLogLikelihood
 
-    model = SingleTaskGP(
+    return SingleTaskGP(
         points,
         column[:, None],
         covar_module=get_covar_module_with_dim_scaled_prior(points.shape[1], use_rbf_kernel=False),
         outcome_transform=None,
     )
+
+
+def _fitted(model: Any) -> Any:
+    """The model with hyperparameters by maximum a posteriori, from those it has."""
+    from botorch.fit import fit_gpytorch_mll
+    from gpytorch.mlls import ExactMarginalLogLikelihood
+
     likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
     fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"maxiter": _FIT_STEPS}})
     return model

@@ -168,6 +168,12 @@ def _gp(space: Space, seed: int, **settings: Any) -> Optimizer:
     return GaussianProcess(space, seed, **settings)
 
 
+def _sac(space: Space, seed: int, **settings: Any) -> Optimizer:
+    from trimtab.search.soft_actor import SoftActor
+
+    return SoftActor(space, seed, **settings)
+
+
 def _policy(title: str, credit: Credit, text: str) -> OptimizerEntry:
     return _population(
         title,
@@ -344,6 +350,24 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
         extra="bo",
     ),
     "ppo": _policy("PPO, one agent", "joint", "one policy for all parameters, clipped as a whole"),
+    "sac": OptimizerEntry(
+        "SAC, one agent",
+        "learned",
+        _sac,
+        "the core's soft actor-critic in the unit cube, one decision an episode",
+        None,
+        Space(
+            (
+                Integer("startup", 4, 40),
+                Float("rate", 1e-4, 3e-2, log=True),
+                Integer("updates", 1, 8),
+                Float("entropy", -6.0, 0.5),
+            )
+        ),
+        {"startup": 10, "rate": 1e-2, "updates": 2, "entropy": -2.0},
+        package="torch",
+        extra="train",
+    ),
     "marl": _policy("RL, agent per parameter", "agents", "independent agents, common reward"),
     "marl_credit": _policy(
         "RL, agents with credit", "marginal", "independent agents, each credited with its own value"
