@@ -203,11 +203,12 @@ def stored_plan(row: RunRow) -> Plan:
 
 def _with_installed(
     loaded: LoadedScenario, names: Sequence[str]
-) -> tuple[LoadedScenario, Sequence[str]]:
+) -> tuple[LoadedScenario, tuple[str, ...]]:
     """The optimizers of a scenario that are installed; a note names those that are not."""
     absent = left_out(names)
     if not absent:
-        return loaded, names
+        return loaded, tuple(names)
     extras = ", ".join(sorted({f"trimtab[{extra}]" for extra in absent.values()}))
     note = f"names {', '.join(absent)}, left out here: install {extras} to run them"
-    return replace(loaded, notes=(*loaded.notes, note)), [n for n in names if n not in absent]
+    kept = tuple(name for name in names if name not in absent)
+    return replace(loaded, notes=(*loaded.notes, note)), kept

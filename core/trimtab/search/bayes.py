@@ -85,7 +85,8 @@ class GaussianProcess(Optimizer):
             torch.manual_seed(seed)
             features = torch.from_numpy(self._features(pool))
             acquisition = self._acquisition(seed)
-            picked, open_ = [], torch.arange(len(pool))
+            picked: list[int] = []
+            open_ = torch.arange(len(pool))
             for _ in range(min(n, len(pool))):
                 acquisition.set_X_pending(features[picked] if picked else None)
                 with torch.no_grad():

@@ -10,8 +10,8 @@ continuous (and for each key of an order). What differs is who learns from what:
 - `marginal`: as `agents`, but an agent is credited with the mean reward that its own value has
   had lately, whatever the others did.
 
-Rewards are centred ranks within the recent designs, so no scale has to be set. The single agent is
-PPO; SAC is not offered, because the core has no SAC to take it from.
+Rewards are centred ranks within the recent designs, so no scale has to be set. The other single
+agent, the core's SAC, is in `soft_actor`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trimtab.contracts.space import Space
-from trimtab.contracts.spec import BoolArray, FloatArray
+from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 from trimtab.search.vectorised import Vectorised
 
 Credit = Literal["joint", "agents", "marginal"]
@@ -75,6 +75,12 @@ class PolicySearch(Vectorised):
         self.state["past"] = np.empty((self.runs, 0, width))
         self.state["past_score"] = np.empty((self.runs, 0))
 
+    def keep(self, runs: IntArray) -> bool:
+        """See `Vectorised.keep`."""
+        self._keep_state(runs)
+        self._rate, self._entropy = self._rate[runs], self._entropy[runs]
+        return True
+
     def propose(self) -> FloatArray:
         """See `Vectorised.propose`."""
         u = self.uniform(self._batch, self.grid.width)
@@ -96,32 +102,43 @@ class PolicySearch(Vectorised):
         advantage = np.repeat(reward[:, -self._batch :, None], self.grid.width, axis=2)
         if self._credit == "marginal":
             advantage = np.where(self._discrete, self._marginal(past, reward), advantage)
-        live = self.grid.active(points)
-        before = self._log_chance(points)
+        live, index = self.grid.active(points), self.grid.index(points)
+        before = self._log_chance(points, index, self._chances())
         for _ in range(self._epochs):
-            self._step(points, advantage, before, live)
+            self._step(points, index, advantage, before, live)
 
     def _marginal(self, past: FloatArray, reward: FloatArray) -> FloatArray:
         """[R, batch, width] mean reward of a column's value over the recent designs."""
         index = self.grid.index(past)
-        hits = index[..., None] == np.arange(self._legal.shape[1])
-        total = (hits * reward[..., None, None]).sum(axis=1)
-        mean = total / (1.0 + hits.sum(axis=1))
+        shared = np.broadcast_to(reward[..., None], index.shape)
+        total = self._by_value(index, shared)
+        mean = total / (1.0 + self._by_value(index, np.ones(index.shape)))
         mine = index[:, -self._batch :]
         return np.take_along_axis(mean[:, None], mine[..., None], axis=-1)[..., 0]
 
+    def _by_value(self, index: IntArray, amount: FloatArray) -> FloatArray:
+        """[R, width, values] sums of amounts [R, m, width] over designs, by their value."""
+        shape = (self.runs, self.grid.width, self._legal.shape[1])
+        cell = np.arange(shape[0] * shape[1]).reshape(shape[0], 1, shape[1]) * shape[2] + index
+        sums = np.bincount(cell.ravel(), amount.ravel(), minlength=int(np.prod(shape)))
+        return np.asarray(sums.reshape(shape))
+
     def _step(
-        self, points: FloatArray, advantage: FloatArray, before: FloatArray, live: BoolArray
+        self,
+        points: FloatArray,
+        index: IntArray,
+        advantage: FloatArray,
+        before: FloatArray,
+        live: BoolArray,
     ) -> None:
-        change = np.where(live, self._log_chance(points) - before, 0.0)
+        chance = self._chances()
+        change = np.where(live, self._log_chance(points, index, chance) - before, 0.0)
         if self._credit == "joint":
             change = np.broadcast_to(change.sum(axis=2, keepdims=True), change.shape)
         ratio = np.exp(np.clip(change, -20.0, 20.0))
         clipped = np.where(advantage > 0, ratio > 1 + _CLIP, ratio < 1 - _CLIP)
         weight = np.where(clipped | ~live, 0.0, ratio * advantage) / self._batch
-        chance = self._chances()
-        hits = self.grid.index(points)[..., None] == np.arange(self._legal.shape[1])
-        logits = np.einsum("rmw,rmwv->rwv", weight, hits) - weight.sum(axis=1)[..., None] * chance
+        logits = self._by_value(index, weight) - weight.sum(axis=1)[..., None] * chance
         logits += self._entropy[:, None, None] * _entropy_slope(chance)
         z = (points - self.state["mean"][:, None]) / np.exp(self.state["log_std"])[:, None]
         mean = (weight * z).sum(axis=1) / np.exp(self.state["log_std"])
@@ -151,10 +168,10 @@ class PolicySearch(Vectorised):
         weight = np.where(self._legal, np.exp(logits - top), 0.0)
         return np.asarray(weight / np.maximum(weight.sum(axis=-1, keepdims=True), 1e-300))
 
-    def _log_chance(self, points: FloatArray) -> FloatArray:
+    def _log_chance(self, points: FloatArray, index: IntArray, chances: FloatArray) -> FloatArray:
         """[R, m, width] log-probability, or log-density, of each column."""
-        index = self.grid.index(points)[..., None]
-        chance = np.take_along_axis(self._chances()[:, None], index, axis=-1)[..., 0]
+        own = (np.arange(self.runs)[:, None, None], np.arange(self.grid.width), index)
+        chance = chances[own]
         log_std = self.state["log_std"][:, None]
         z = (points - self.state["mean"][:, None]) / np.exp(log_std)
         density = -0.5 * z * z - log_std

@@ -71,9 +71,9 @@ class SoftActor(Optimizer):
         policy = self._sac.policy()
         seen = {"obs": np.zeros((1, 1, 1, 1), np.float32)}
         out = actor(policy.net, policy.params, seen, NumpyOps())
-        spread = np.exp(out.log_std[0, 0, 0])
+        middle, log_std = (np.asarray(head)[0, 0, 0] for head in (out.mean, out.log_std))
         noise = self._rng.standard_normal((n, self._grid.width))
-        return self._grid.snap(0.5 + 0.5 * np.tanh(out.mean[0, 0, 0] + spread * noise))
+        return self._grid.snap(0.5 + 0.5 * np.tanh(middle + np.exp(log_std) * noise))
 
     def tell(
         self,

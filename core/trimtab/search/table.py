@@ -99,18 +99,24 @@ class _Ledger:
         self.trace = np.full((runs, calls), np.inf)
         self.calls, self.repeats = np.zeros((2, runs), np.int64)
 
-    def tell(self, points: FloatArray) -> FloatArray:
-        """Scores [R, m] of points [R, m, width], new designs entered in the order asked."""
+    def tell(self, points: FloatArray, who: IntArray, open_: NDArray[np.bool_]) -> FloatArray:
+        """Scores [k, m] of points [k, m, width], new designs entered in the order asked.
+
+        Args:
+            points: of some runs.
+            who: [k] the runs.
+            open_: [k] runs that have not ended; the others' designs do not count.
+        """
         rows = self.table.rows(points)
-        score = self.table.scores[self.workload[:, None], rows]
-        runs = np.arange(len(rows))[:, None]
-        new = ~self.seen[runs, rows] & _first_of_kind(rows)
-        number = self.calls[:, None] + np.cumsum(new, axis=1) - 1
+        score = self.table.scores[self.workload[who][:, None], rows]
+        runs = np.broadcast_to(who[:, None], rows.shape)
+        new = ~self.seen[runs, rows] & _first_of_kind(rows) & open_[:, None]
+        number = self.calls[who][:, None] + np.cumsum(new, axis=1) - 1
         new &= number < self.limit
-        self.seen[np.broadcast_to(runs, rows.shape)[new], rows[new]] = True
-        self.trace[np.broadcast_to(runs, rows.shape)[new], number[new]] = score[new]
-        self.calls += new.sum(axis=1)
-        self.repeats += (~new).sum(axis=1)
+        self.seen[runs[new], rows[new]] = True
+        self.trace[runs[new], number[new]] = score[new]
+        self.calls[who] += new.sum(axis=1)
+        self.repeats[who] += (~new & open_[:, None]).sum(axis=1)
         return np.asarray(score)
 
     def result(self) -> TableRuns:
@@ -136,20 +142,20 @@ def search_table(
     a row as a search by batches of one may ask for (`IDLE_BATCHES`).
     """
     ledger = _Ledger(table, workload, calls)
-    goal = table.optima[workload]
-    best = np.full(len(workload), np.inf)
-    idle, asked = np.zeros(len(workload), np.int64), 0
-    open_runs = np.ones(len(workload), bool)
-    while open_runs.any() and asked < _ASKS_PER_CALL * calls:
-        points, before = algorithm.propose(), ledger.calls.copy()
+    who, asked = np.arange(len(workload)), 0
+    idle, open_ = np.zeros(len(workload), np.int64), np.ones(len(workload), bool)
+    while open_.any() and asked < _ASKS_PER_CALL * calls:
+        points, before = algorithm.propose(), ledger.calls[who]
         asked += points.shape[1]
-        score = ledger.tell(points)
+        score = ledger.tell(points, who, open_)
         algorithm.absorb(points, score, score[:, :, None])
-        best = np.minimum(best, score.min(axis=1))
-        idle = np.where(ledger.calls == before, idle + points.shape[1], 0)
-        open_runs &= (ledger.calls < calls) & (idle < IDLE_BATCHES)
+        idle = np.where(ledger.calls[who] == before, idle + points.shape[1], 0)
+        open_ &= (ledger.calls[who] < calls) & (idle < IDLE_BATCHES)
         if to_optimum:
-            open_runs &= best > goal
+            open_ &= score.min(axis=1) > table.optima[workload[who]]
+        going = np.flatnonzero(open_)
+        if 0 < len(going) <= len(who) // 2 and algorithm.keep(going):
+            who, idle, open_ = who[going], idle[going], open_[going]
     return ledger.result()
 
 
@@ -163,7 +169,7 @@ def search_table_once(
         points, before = optimizer.ask(batch), ledger.calls[0]
         if not len(points):
             break
-        score = ledger.tell(points[None])[0]
+        score = ledger.tell(points[None], np.zeros(1, np.int64), np.ones(1, bool))[0]
         optimizer.tell(points, score, score[:, None], np.empty((len(score), 0)))
         if score.min() <= table.optima[workload]:
             break

@@ -49,6 +49,16 @@ class Vectorised(ABC):
     def absorb(self, points: FloatArray, score: FloatArray, objectives: FloatArray) -> None:
         """Learn a proposed round: points [R, m, width], score [R, m], objectives [R, m, K]."""
 
+    def keep(self, runs: IntArray) -> bool:
+        """Go on with these runs alone, to the same bits; False, and nothing done, if it cannot."""
+        return False
+
+    def _keep_state(self, runs: IntArray) -> None:
+        """For `keep` of methods whose state leads with the runs throughout."""
+        self._seeds, self.runs = self._seeds[runs], len(runs)
+        self._chunk, self._chunk_start = np.empty((self.runs, 0)), 0
+        self.state = {name: x[runs] if x.ndim else x for name, x in self.state.items()}
+
     def uniform(self, *shape: int) -> FloatArray:
         """Draws in (0, 1), [R, *shape]: the next numbers of each run's own Philox sequence."""
         size = int(np.prod(shape, dtype=np.int64))

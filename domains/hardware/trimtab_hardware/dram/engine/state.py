@@ -230,7 +230,7 @@ def compiled(**options: Any) -> Callable[[_F], _F]:
     return decorate
 
 
-_CALLED = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_CALLED: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 inner = compiled(**_CALLED, forceinline=True)
 """Compiles a part of the loop into its caller."""
 spliced = compiled(inline="always")
@@ -239,14 +239,15 @@ rare = compiled(**_CALLED)
 """The same for a part that few passes need: it stays a call."""
 
 
-def for_wider(otherwise: int | bool | None) -> Callable[[_F], _F]:
+def for_wider(otherwise: Any) -> Callable[[_F], _F]:
     """Compiles a part into the wider engine alone; the other one has `otherwise` in its place.
 
     The part's second argument must be the parameters.
     """
+    options: Any = {**_CALLED, "_nrt": False, "error_model": "numpy"}
 
     def decorate(part: _F) -> _F:
-        @overload(part, strict=False, jit_options=dict(_CALLED, _nrt=False, error_model="numpy"))
+        @overload(part, strict=False, jit_options=options)
         def chosen(*arguments: Any) -> Any:
             if "wider" in arguments[1].fields:
                 return part
@@ -257,10 +258,11 @@ def for_wider(otherwise: int | bool | None) -> Callable[[_F], _F]:
     return decorate
 
 
-def _in_place_of(arity: int, otherwise: int | bool | None) -> Callable[..., Any]:
-    return {
+def _in_place_of(arity: int, otherwise: Any) -> Callable[..., Any]:
+    of_arity: dict[int, Callable[..., Any]] = {
         2: lambda s, c: otherwise,
         3: lambda s, c, x: otherwise,
         4: lambda s, c, x, y: otherwise,
         5: lambda s, c, x, y, z: otherwise,
-    }[arity]
+    }
+    return of_arity[arity]
