@@ -19,7 +19,7 @@ PACKAGES = {
 ROOMS = {
     "contracts": set(),
     "search": set(),
-    "learn": {"run", "deploy"},
+    "learn": {"run", "deploy", "search"},
     "run": {"evidence", "search"},
     "evidence": set(),
     "deploy": set(),

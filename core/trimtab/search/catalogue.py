@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -169,9 +170,10 @@ def _gp(space: Space, seed: int, **settings: Any) -> Optimizer:
 
 
 def _sac(space: Space, seed: int, **settings: Any) -> Optimizer:
-    from trimtab.search.soft_actor import SoftActor
-
-    return SoftActor(space, seed, **settings)
+    # by name, as plug-ins are: learners know the search, the search knows no learner
+    kind = importlib.import_module("trimtab.learn.soft_actor").SoftActor
+    built: Optimizer = kind(space, seed, **settings)
+    return built
 
 
 def _policy(title: str, credit: Credit, text: str) -> OptimizerEntry:

@@ -11,7 +11,7 @@ continuous (and for each key of an order). What differs is who learns from what:
   had lately, whatever the others did.
 
 Rewards are centred ranks within the recent designs, so no scale has to be set. The other single
-agent, the core's SAC, is in `soft_actor`.
+agent, the core's SAC, is in `trimtab.learn.soft_actor`.
 """
 
 from __future__ import annotations

@@ -11,18 +11,19 @@ with every design.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.contracts.space import Space
-from trimtab.contracts.spec import FloatArray
+from trimtab.contracts.spec import Box, Composite, FloatArray, RewardChannel, Spec
+from trimtab.deploy.arrays import NumpyOps
+from trimtab.deploy.network import NetSpec, actor
+from trimtab.learn.dataset import Dataset
+from trimtab.learn.sac import SAC, SACConfig
 from trimtab.search.grid import Grid
 from trimtab.search.optimizer import Optimizer, generator_state, set_generator_state
-
-if TYPE_CHECKING:
-    from trimtab.learn.sac import SAC
 
 _CAPACITY = 4096  # designs that the replay holds
 _BATCH = 64
@@ -65,9 +66,6 @@ class SoftActor(Optimizer):
         """See `Optimizer.ask`."""
         if len(self._points) < self._startup or self._sac is None:
             return self._grid.snap(self._rng.random((n, self._grid.width)))
-        from trimtab.deploy.arrays import NumpyOps
-        from trimtab.deploy.network import actor
-
         policy = self._sac.policy()
         seen = {"obs": np.zeros((1, 1, 1, 1), np.float32)}
         out = actor(policy.net, policy.params, seen, NumpyOps())
@@ -94,11 +92,6 @@ class SoftActor(Optimizer):
 
     def _agent(self) -> SAC:
         """An agent of the core on a problem of one observation and one decision."""
-        from trimtab.contracts.spec import Box, Composite, RewardChannel, Spec
-        from trimtab.deploy.network import NetSpec
-        from trimtab.learn.dataset import Dataset
-        from trimtab.learn.sac import SAC, SACConfig
-
         box = tuple(Box(f"column {k}", "1", -1.0, 1.0) for k in range(self._grid.width))
         spec = Spec(
             name="design:bandit", agent_type=(0,), actions=(Composite(box=box),), obs_dim=1,
