@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 import yaml
@@ -252,7 +252,7 @@ def _fits(field: Field, given: Any) -> bool:
     number = isinstance(given, int | float) and not isinstance(given, bool)
     return {
         "flag": isinstance(given, bool),
-        "whole": number and float(given).is_integer(),
+        "whole": number and float(cast("float", given)).is_integer(),
         "number": number,
         "choice": given in field.options,
         "choices": isinstance(given, list) and all(one in field.options for one in given),
@@ -269,8 +269,9 @@ def _plain(field: Field, value: Any) -> Any:
         return _read(f"[{value}]")
     if field.kind in {"whole", "number"} and isinstance(value, str):
         return _read(value)
-    if field.kind == "number" and float(value).is_integer() and abs(value) < 1e15:
-        return float(value)
+    if field.kind == "number":
+        number = float(cast("float", value))
+        return number if number.is_integer() and abs(number) < 1e15 else value
     return value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from trimtab.run.yaml_document import Path, decode, parse
@@ -55,7 +55,7 @@ def _changed(data: Any, path: Path, value: Any) -> Any:
         if isinstance(target, dict) and not isinstance(target.get(here), dict | list):
             target[here] = [] if isinstance(following, int) else {}
         target = target[here]
-    last = path[-1]
+    last = cast("Any", path[-1])
     if value is REMOVED:
         if isinstance(target, list) or last in target:
             del target[last]

@@ -59,7 +59,7 @@ class PettingZooProblem(ControlProblem):
         composites = [composite_of(first.action_space(a), f"{name} {a}") for a in self._agents]
         kinds: list[Composite] = list(dict.fromkeys(composites))
         width = max(flat_width(first.observation_space(a), f"{name} {a}") for a in self._agents)
-        self._has_state = _has_state(first)
+        self._has_state = _state_space(first) is not None
         self.spec = Spec(
             name=f"pettingzoo.{name}",
             agent_type=tuple(kinds.index(c) for c in composites),
@@ -68,7 +68,7 @@ class PettingZooProblem(ControlProblem):
             rewards=(RewardChannel("reward", "1"),),
             horizon=horizon,
             dt_s=1.0,
-            state_dim=int(np.prod(first.state_space.shape)) if self._has_state else 0,
+            state_dim=int(np.prod(_state_space(first).shape)) if self._has_state else 0,
         )
         n, a = self.copies, len(self._agents)
         self._obs = np.zeros((n, a, width), np.float32)
@@ -167,11 +167,9 @@ class PettingZooProblem(ControlProblem):
             env.close()
 
 
-def _has_state(env: ParallelEnv) -> bool:
-    try:
-        return env.state_space is not None
-    except AttributeError:
-        return False
+def _state_space(env: ParallelEnv) -> Any:
+    """Space of the global state, or None where the environment has none."""
+    return getattr(env, "state_space", None)
 
 
 class ProblemParallelEnv(ParallelEnv):  # type: ignore[misc]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv  # pyright: ignore[reportMissingImports]
 
 from trimtab.adapters.spaces import action_space, flat_obs, obs_space
 from trimtab.contracts.errors import ContractError

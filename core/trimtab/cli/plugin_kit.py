@@ -61,7 +61,7 @@ def _checked(name: str) -> dict[str, Any]:
     owners = [p for p in plugins() if p.manifest and name in {d.name for d in p.manifest.domains}]
     broken = next((seen.broken for seen in look_at(owners) if seen.broken), "")
     if broken:
-        return {"domain": name, "tier": "none", "broken": broken, "checks": []}
+        return _broken(name, broken)
     subject = installed_subject(name)
     results = [run_check(rule, subject) for rule in CHECKS]
     tier = tier_of(results) or "none"
@@ -85,11 +85,14 @@ def _apart(name: str) -> dict[str, Any]:
         done = subprocess.run(  # noqa: S603 - our own program
             words, stdout=subprocess.PIPE, text=True, timeout=CHECKS_LIMIT_S, check=False
         )
-        found: dict[str, Any] = json.loads(done.stdout)["domains"][0]
     except subprocess.TimeoutExpired:
-        why = f"its checks took longer than {CHECKS_LIMIT_S} s"
+        return _broken(name, f"its checks took longer than {CHECKS_LIMIT_S} s")
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)["domains"][0]
     except (ValueError, KeyError):
-        why = f"its checks ended the interpreter (exit code {done.returncode})"
-    else:
-        return found
+        return _broken(name, f"its checks ended the interpreter (exit code {done.returncode})")
+    return found
+
+
+def _broken(name: str, why: str) -> dict[str, Any]:
     return {"domain": name, "tier": "none", "broken": why, "checks": []}

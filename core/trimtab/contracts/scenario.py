@@ -115,9 +115,11 @@ class SearchBudget(StrictModel):
     """What every search of a design scenario may spend."""
 
     evaluations: int = Field(
-        200, ge=1, le=1_000_000, description="unique simulator calls of one search"
+        default=200, ge=1, le=1_000_000, description="unique simulator calls of one search"
     )
-    batch: int = Field(1, ge=1, le=4096, description="designs an optimizer proposes at once")
+    batch: int = Field(
+        default=1, ge=1, le=4096, description="designs an optimizer proposes at once"
+    )
 
 
 class DesignScenario(Scenario[P], Generic[P]):

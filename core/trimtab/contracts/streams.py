@@ -72,7 +72,8 @@ class Stream:
             entities: draws per copy.
         """
         high, low, _, _ = self._words(seed, episode, step, entities)
-        return ((high >> np.uint64(5)) * 67108864.0 + (low >> np.uint64(6))) / 9007199254740992.0
+        mixed = (high >> np.uint64(5)) * 67108864.0 + (low >> np.uint64(6))
+        return np.asarray(mixed / 9007199254740992.0, dtype=np.float64)
 
     def normal(
         self, seed: IntArray, episode: IntArray, step: int | IntArray, entities: int = 1

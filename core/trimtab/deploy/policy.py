@@ -291,7 +291,8 @@ class PolicyController(Controller):
         if not self._greedy:
             log_std = parts[0].log_std
             if self._policy.net.state_std:
-                log_std = np.concatenate([part.log_std for part in parts], axis=1)[:, :n]
+                spreads = [part.log_std for part in parts if part.log_std is not None]
+                log_std = np.concatenate(spreads, axis=1)[:, :n]
             logits, raw = self._perturbed(logits, raw, log_std)
         self._decision += 1
         discrete = None if logits is None else pick(logits, self._interface.discrete)

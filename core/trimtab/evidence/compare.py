@@ -82,7 +82,8 @@ def _bound(matrix: Matrix, headlines: Mapping[str, Headline]) -> BoundSummary | 
         return None
     per_seed = tuple(matrix.bounds.get(s) for s in matrix.seeds)
     found = [bound for bound in per_seed if bound is not None]
-    kind = max((b.kind for b in found), key=_STRENGTH.index)
+    kinds: list[BoundKind] = [bound.kind for bound in found]
+    kind = max(kinds, key=_STRENGTH.index)
     beaten_by = tuple(name for name in headlines if _beats(matrix, name, headlines[name]))
     return BoundSummary(
         kind="best_known" if beaten_by else kind,

@@ -437,7 +437,9 @@ class Collector:
 
 # Leading axes that stand for the S·N rows: [T, S·N, ...] as problems give them, [T, S, N, ...]
 # as networks do.
-_ROWS = dict.fromkeys(("reward", "cost", "terminated", "truncated", "elapsed", "guided"), 2)
+_ROWS: dict[str, int] = dict.fromkeys(
+    ("reward", "cost", "terminated", "truncated", "elapsed", "guided"), 2
+)
 _ROWS |= dict.fromkeys(("intervened",), 2)
 _ROWS |= dict.fromkeys(("logits", "mean", "discrete", "raw", "teacher_probs", "teacher_raw"), 3)
 _ROWS |= dict.fromkeys(("log_std", "executed_discrete", "executed_raw"), 3)

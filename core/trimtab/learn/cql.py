@@ -39,7 +39,7 @@ class CQLConfig(SACConfig):
 class CQL(SAC):
     """Conservative Q-learning; see `OffPolicy` for its arguments."""
 
-    config: CQLConfig
+    config: CQLConfig  # pyright: ignore[reportIncompatibleVariableOverride]  # never assigned
 
     def _draw_noise(self) -> dict[str, torch.Tensor]:
         noise = super()._draw_noise()

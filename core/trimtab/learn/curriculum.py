@@ -28,15 +28,19 @@ class ScenarioSource(Protocol):
 
     def draw(self, rows: IntArray) -> tuple[IntArray, Float32Array | None]:
         """Seeds [M] and contexts [M, P] (or None) of the next episodes of `rows`."""
+        ...
 
     def guided(self, decision: IntArray) -> BoolArray:
         """Rows [N] that the teacher plays at this decision [N] of their episodes."""
+        ...
 
     def finished(self, rows: IntArray, metrics: Mapping[str, FloatArray]) -> BoolArray:
         """Take note of ended episodes; metrics are [M]. Returns whether each was a success."""
+        ...
 
     def state(self) -> dict[str, Any]:
         """Plain data for a checkpoint."""
+        ...
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Inverse of `state`."""

@@ -43,7 +43,7 @@ def advantages(
     for t in range(len(delta) - 2, -1, -1):
         np.multiply(decay[t], delta[t + 1], out=carried)
         delta[t] += carried
-    return delta
+    return delta  # pyright: ignore[reportReturnType]  # float32 in, float32 out
 
 
 def value_after(

@@ -45,9 +45,11 @@ class Trainer(Protocol):
     @property
     def spec(self) -> Spec:
         """The spec that is trained on."""
+        ...
 
     def state_dict(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Everything that a bit-identical resume needs: arrays, and plain data for JSON."""
+        ...
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
         """Inverse of `state_dict`, on a trainer built with the same arguments."""

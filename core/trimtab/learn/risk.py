@@ -272,7 +272,8 @@ def choose_stock(
         means = float(returns.mean()), float(beside.mean())
         table.append((float(stock), bound, cvar(returns, alpha), *means))
     best = max(table, key=lambda row: problem.risk * alpha * row[1] + row[4])
-    return StockChoice(best[0], *best[2:], tuple(table))
+    stock, _, tail, mean, paid = best
+    return StockChoice(stock, tail, mean, paid, tuple(table))
 
 
 def episode_returns(

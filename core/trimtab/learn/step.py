@@ -229,7 +229,7 @@ def _compile(update: Callable[..., Any]) -> Callable[..., Any]:
         if not chosen:
             try:
                 result = compiled(*args)
-            except torch._dynamo.exc.BackendCompilerFailed as error:
+            except torch._dynamo.exc.BackendCompilerFailed as error:  # pyright: ignore[reportAttributeAccessIssue]
                 first = str(error).splitlines()[0]
                 note = f"no compiled learning step, going on in eager mode (slower): {first}"
                 warnings.warn(note, RuntimeWarning, stacklevel=3)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from trimtab.contracts.controller import Entry, Role
 from trimtab.contracts.domain import Domain
@@ -131,7 +131,7 @@ def make_optimizer(
 ) -> Optimizer:
     """Build an optimizer of a run again, in another process; arguments as in `Choice`."""
     if own:
-        build: Callable[..., Optimizer] = _optimizer_class(own)
+        build = cast("Callable[..., Optimizer]", _optimizer_class(own))
         return build(space, seed, **parameters)
     return make(name, space, seed, **parameters)
 

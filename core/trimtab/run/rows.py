@@ -157,8 +157,15 @@ class RunRow:
     @property
     def state(self) -> State:
         """The state of the run as a whole."""
-        found = (state for state in PRECEDENCE if self.states.get(state))
-        return next(found, "done")
+        return overall(self.states)
+
+
+def overall(states: Mapping[str, int]) -> State:
+    """The state of a run as a whole, by the numbers of its jobs in each state."""
+    for state in PRECEDENCE:
+        if states.get(state):
+            return state
+    return "done"
 
 
 def _document(text: str | None) -> dict[str, Any] | None:

@@ -67,7 +67,7 @@ def tune_controller(
     space = design.spec.space
     sign = 1.0 if headline.sense == "min" else -1.0
     start = _start(space, rollouts.entry.defaults)
-    before = None
+    before, feasible = None, False
     if start is not None:
         known = design.evaluate(start, design.spec.fidelities[-1], seed)
         feasible = bool((known.constraints <= 0).all())

@@ -16,7 +16,7 @@ from trimtab.run.control import cancel_run, resume_run
 from trimtab.run.crew import log_tail
 from trimtab.run.duty import LOG_FILE
 from trimtab.run.retention import delete_run
-from trimtab.run.rows import PRECEDENCE, JobRow, RunRow, State
+from trimtab.run.rows import PRECEDENCE, JobRow, RunRow, State, overall
 from trimtab.run.schema import STORE_FILE
 from trimtab.run.series import Series, read_series, series_names
 from trimtab.run.store import Store, existing_store
@@ -354,7 +354,7 @@ def _condition(query: RunQuery) -> tuple[str, dict[str, Any]]:
 
 def _brief(row: Sequence[Any], states: Mapping[str, int]) -> RunBrief:
     run, domain, name, headline, metric, unit, recommended, owner, sweep, created = row
-    state: State = next((state for state in PRECEDENCE if states.get(state)), "done")
+    state = overall(states)
     return RunBrief(
         run,
         domain,

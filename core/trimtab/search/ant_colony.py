@@ -83,7 +83,7 @@ class AntColony(Vectorised):
 
     def _walks(self) -> NDArray[np.bool_]:
         """[R, ants, 1] bool: ants that change an order of the archive, once there is one."""
-        known = np.isfinite(self.state["told"]).any(axis=1)[:, None, None]
+        known = np.any(np.isfinite(self.state["told"]), axis=1)[:, None, None]
         return np.asarray((self.uniform(self._ants, 1) < self._local[:, None, None]) & known)
 
     def _rearranged(self, columns: slice) -> FloatArray:

@@ -163,4 +163,5 @@ def _row_draws(rows: FloatArray, attempt: int) -> FloatArray:
     entity = np.arange(rows.shape[1], dtype=np.uint64)[None, :]
     zero = np.zeros_like(entity)
     counter = (entity, zero + np.uint64(attempt), zero, zero)
-    return np.asarray((philox4x32(counter, (low[:, None], high[:, None]))[0] + 0.5) / 2.0**32)
+    words = philox4x32(counter, (low[:, None], high[:, None]))[0]
+    return np.asarray((words + 0.5) / 2.0**32, dtype=np.float64)

@@ -70,7 +70,8 @@ class PolicySearch(Vectorised):
         }
         for name, value in start.items():
             self.state[name] = value
-            self.state[f"{name}_m"], self.state[f"{name}_v"] = np.zeros((2, *value.shape))
+            self.state[f"{name}_m"] = np.zeros_like(value)
+            self.state[f"{name}_v"] = np.zeros_like(value)
         self.state["updates"] = np.zeros((), np.int64)
         self.state["past"] = np.empty((self.runs, 0, width))
         self.state["past_score"] = np.empty((self.runs, 0))

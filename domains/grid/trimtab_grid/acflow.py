@@ -77,8 +77,8 @@ def ports_of(network: AcNetwork) -> Ports:
     percent = np.divide(100.0, rated, out=np.zeros_like(rated), where=rated > 0.0)
     return Ports(
         np.ascontiguousarray(np.array(ends, dtype=np.int32).reshape(-1, 2).T),
-        np.ascontiguousarray(admittances.real),
-        np.ascontiguousarray(admittances.imag),
+        np.ascontiguousarray(np.real(admittances)),
+        np.ascontiguousarray(np.imag(admittances)),
         np.ascontiguousarray(percent),
     )
 
@@ -118,7 +118,7 @@ class AcFlow:
         order = np.array(free, dtype=np.int64)[sparse.order]
         drawn = -matrix[order, self.network.slack] * self.network.slack_voltage
         open_voltage: ComplexArray = np.asarray(
-            np.linalg.solve(matrix[np.ix_(order, order)], drawn)
+            np.linalg.solve(matrix[np.ix_(order, order)], drawn), dtype=np.complex128
         )
         object.__setattr__(self, "_order", order)
         object.__setattr__(self, "_factors", sparse.factors(open_voltage))
@@ -185,14 +185,16 @@ class AcFlow:
         own = power[:, self.network.slack].real.copy()
         surplus = np.zeros(len(power))
         total = np.zeros(len(power), dtype=np.int64)
-        for _ in range(OUTER_LIMIT):
+        left = OUTER_LIMIT
+        while True:
             flow = self._inner(power, start)
             total += flow.iterations
             start = flow.voltage
             miss = self._correct_held(power, flow)
             if droop is not None:
                 miss = np.maximum(miss, self._share(power, flow, droop, own, surplus))
-            if np.all((miss <= self.tolerance) | ~flow.converged):
+            left -= 1
+            if left == 0 or np.all((miss <= self.tolerance) | ~flow.converged):
                 break
         settled = flow.converged & (miss <= 10.0 * self.tolerance)
         return Flow(self.network, flow.voltage, settled, total, flow.slack_power)
@@ -233,4 +235,5 @@ class AcFlow:
         free = [bus for bus in range(self.network.buses) if bus != self.network.slack]
         impedance = np.linalg.inv(self.network.admittance()[np.ix_(free, free)])
         places = [free.index(int(bus)) for bus in buses]
-        return buses, wanted, np.linalg.inv(impedance.imag[np.ix_(places, places)]).T
+        reactance = impedance.imag[np.ix_(places, places)]
+        return buses, wanted, np.asarray(np.linalg.inv(reactance).T, dtype=np.float64)

@@ -170,12 +170,12 @@ def node_cost(
 ) -> tuple[int, int]:
     """Least over the commands of a node: which of two buffers holds it, and its knots."""
     e0, e1 = links.first_edge[node], links.first_edge[node + 1]
-    h = links.edge_held[e0]
-    n, here = hn[h], 0
+    h = int(links.edge_held[e0])
+    n, here = int(hn[h]), 0
     buffers[0, 0, :n] = hx[h, :n]
     buffers[0, 1, :n] = hy[h, :n] + links.edge_l[e0]
     for e in range(e0 + 1, e1):
-        h = links.edge_held[e]
+        h = int(links.edge_held[e])
         there = 1 - here
         n = least(
             buffers[here, 0],
@@ -183,7 +183,7 @@ def node_cost(
             n,
             hx[h],
             hy[h],
-            hn[h],
+            int(hn[h]),
             links.edge_l[e],
             buffers[there, 0],
             buffers[there, 1],
@@ -251,8 +251,8 @@ def best_step(
     for e in range(links.first_edge[node], links.first_edge[node + 1]):
         if not allowed[e]:
             continue
-        h = links.edge_held[e]
-        n = step_cost(outputs, links.held_class[h], store, stage, t, sx, sy)
+        h = int(links.edge_held[e])
+        n = step_cost(outputs, int(links.held_class[h]), store, stage, t, sx, sy)
         a = after.first[t_after, links.held_node[h]]
         b = after.last[t_after, links.held_node[h]]
         vx, vy = after.x[a:b], after.y[a:b]

@@ -36,13 +36,22 @@ _ERRORS = {name: Stream(f"grid.forecast.{name}") for name in QUANTITIES}
 class ForecastSettings(StrictModel):
     """Which forecast a controller gets."""
 
-    kind: Kind = Field("persistence", description="how the coming steps are foretold")
-    season_h: float = Field(24.0, gt=0, le=8784, description="period of the seasonal forecast, h")
-    sigma: float = Field(
-        0.1, ge=0, le=2, description="deviation of the noisy forecast's relative error, far ahead"
+    kind: Kind = Field(default="persistence", description="how the coming steps are foretold")
+    season_h: float = Field(
+        default=24.0, gt=0, le=8784, description="period of the seasonal forecast, h"
     )
-    memory_h: float = Field(6.0, gt=0, description="lead after which its error is settled, h")
-    file: DataFile | None = Field(None, description="table of forecast load_kw, wind_kw, pv_kw")
+    sigma: float = Field(
+        default=0.1,
+        ge=0,
+        le=2,
+        description="deviation of the noisy forecast's relative error, far ahead",
+    )
+    memory_h: float = Field(
+        default=6.0, gt=0, description="lead after which its error is settled, h"
+    )
+    file: DataFile | None = Field(
+        default=None, description="table of forecast load_kw, wind_kw, pv_kw"
+    )
 
     @model_validator(mode="after")
     def _file_given(self) -> ForecastSettings:

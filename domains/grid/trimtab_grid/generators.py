@@ -32,31 +32,51 @@ DAYS_PER_YEAR = 365.25
 class CommunityLoad(StrictModel):
     """Shape of a community's load; shares are of the mean."""
 
-    mean_kw: float = Field(300.0, gt=0, description="mean over the year, kW")
-    daily_share: float = Field(0.22, ge=0, le=1, description="amplitude of the 24 h wave")
-    daily_peak_h: float = Field(18.0, ge=0, lt=24, description="hour of its peak")
-    half_daily_share: float = Field(0.10, ge=0, le=1, description="amplitude of the 12 h wave")
-    half_daily_peak_h: float = Field(8.0, ge=0, lt=24, description="hour of its peak")
-    weekend_share: float = Field(-0.06, ge=-1, le=1, description="change on Saturday and Sunday")
-    annual_share: float = Field(0.15, ge=0, le=1, description="amplitude of the wave of the year")
-    annual_peak_day: float = Field(15.0, ge=0, le=366, description="day of the year of its peak")
-    residual_share: float = Field(0.06, ge=0, le=1, description="deviation of the slow residual")
-    residual_h: float = Field(3.0, gt=0, description="time constant of the slow residual, h")
-    appliance_share: float = Field(0.02, ge=0, le=1, description="deviation of the fast residual")
-    appliance_min: float = Field(4.0, gt=0, description="time constant of the fast residual, min")
+    mean_kw: float = Field(default=300.0, gt=0, description="mean over the year, kW")
+    daily_share: float = Field(default=0.22, ge=0, le=1, description="amplitude of the 24 h wave")
+    daily_peak_h: float = Field(default=18.0, ge=0, lt=24, description="hour of its peak")
+    half_daily_share: float = Field(
+        default=0.10, ge=0, le=1, description="amplitude of the 12 h wave"
+    )
+    half_daily_peak_h: float = Field(default=8.0, ge=0, lt=24, description="hour of its peak")
+    weekend_share: float = Field(
+        default=-0.06, ge=-1, le=1, description="change on Saturday and Sunday"
+    )
+    annual_share: float = Field(
+        default=0.15, ge=0, le=1, description="amplitude of the wave of the year"
+    )
+    annual_peak_day: float = Field(
+        default=15.0, ge=0, le=366, description="day of the year of its peak"
+    )
+    residual_share: float = Field(
+        default=0.06, ge=0, le=1, description="deviation of the slow residual"
+    )
+    residual_h: float = Field(
+        default=3.0, gt=0, description="time constant of the slow residual, h"
+    )
+    appliance_share: float = Field(
+        default=0.02, ge=0, le=1, description="deviation of the fast residual"
+    )
+    appliance_min: float = Field(
+        default=4.0, gt=0, description="time constant of the fast residual, min"
+    )
 
 
 class WindClimate(StrictModel):
     """Distribution and memory of wind speed; defaults fit Sand Point, Alaska (see `weather`)."""
 
-    weibull_shape: float = Field(1.83, gt=0, description="Weibull k of speeds that are not calm")
-    weibull_scale_m_s: float = Field(6.20, gt=0, description="Weibull c, m/s, at 10 m")
-    calm_share: float = Field(0.076, ge=0, lt=1, description="share of calm time")
-    memory_h: float = Field(8.0, gt=0, description="time constant of the slow part, h")
-    gust_share: float = Field(0.15, ge=0, le=1, description="share of variance of the fast part")
-    gust_min: float = Field(5.0, gt=0, description="time constant of the fast part, min")
+    weibull_shape: float = Field(
+        default=1.83, gt=0, description="Weibull k of speeds that are not calm"
+    )
+    weibull_scale_m_s: float = Field(default=6.20, gt=0, description="Weibull c, m/s, at 10 m")
+    calm_share: float = Field(default=0.076, ge=0, lt=1, description="share of calm time")
+    memory_h: float = Field(default=8.0, gt=0, description="time constant of the slow part, h")
+    gust_share: float = Field(
+        default=0.15, ge=0, le=1, description="share of variance of the fast part"
+    )
+    gust_min: float = Field(default=5.0, gt=0, description="time constant of the fast part, min")
     drop_per_min: float | None = Field(
-        0.18, gt=0, description="largest fall of power, share of rated per min; empty: any"
+        default=0.18, gt=0, description="largest fall of power, share of rated per min; empty: any"
     )
 
 

@@ -83,7 +83,7 @@ class GridMonitor(Monitor):
             msg = f"the episode log lacks {', '.join(missing)}: log whole episodes (fewer copies)"
             raise EvidenceError(msg)
         excused = self._excused(log)
-        found = dict.fromkeys(CONSTRAINTS, (0, 0))
+        found: dict[str, tuple[int, int]] = dict.fromkeys(CONSTRAINTS, (0, 0))
         outside = np.zeros(len(excused), bool)
         for name, broken, exposure in self._checks(log):
             count, exposed = found[name]

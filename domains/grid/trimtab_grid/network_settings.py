@@ -10,13 +10,25 @@ class NetworkSettings(StrictModel):
     """The network block of a scenario."""
 
     file: DataFile = Field(description="network as pandapower's to_json writes it")
-    gensets: dict[str, str] = Field({}, description="genset name → bus; at the slack if absent")
-    battery: str | None = Field(None, description="bus of the battery; the slack's if empty")
-    wind: str | None = Field(None, description="bus of the wind turbines; the slack's if empty")
-    pv: str | None = Field(None, description="bus of the PV field; the slack's if empty")
-    v_min_pu: float = Field(0.95, gt=0, le=1, description="lowest allowed voltage, per unit")
-    v_max_pu: float = Field(1.05, ge=1, lt=2, description="highest allowed voltage, per unit")
-    loading_max_percent: float = Field(100.0, gt=0, description="largest allowed branch load, %")
+    gensets: dict[str, str] = Field(
+        default={}, description="genset name → bus; at the slack if absent"
+    )
+    battery: str | None = Field(
+        default=None, description="bus of the battery; the slack's if empty"
+    )
+    wind: str | None = Field(
+        default=None, description="bus of the wind turbines; the slack's if empty"
+    )
+    pv: str | None = Field(default=None, description="bus of the PV field; the slack's if empty")
+    v_min_pu: float = Field(
+        default=0.95, gt=0, le=1, description="lowest allowed voltage, per unit"
+    )
+    v_max_pu: float = Field(
+        default=1.05, ge=1, lt=2, description="highest allowed voltage, per unit"
+    )
+    loading_max_percent: float = Field(
+        default=100.0, gt=0, description="largest allowed branch load, %"
+    )
 
     @model_validator(mode="after")
     def _band(self) -> NetworkSettings:

@@ -18,10 +18,12 @@ PLANTS = Path(__file__).parent / "plants"
 class FuelCurve(StrictModel):
     """Fuel rate against power: affine, or piecewise linear through datasheet points."""
 
-    slope_l_kwh: float | None = Field(None, gt=0, description="marginal fuel, L/kWh")
-    no_load_l_h: float | None = Field(None, ge=0, description="fuel of turning unloaded, L/h")
+    slope_l_kwh: float | None = Field(default=None, gt=0, description="marginal fuel, L/kWh")
+    no_load_l_h: float | None = Field(
+        default=None, ge=0, description="fuel of turning unloaded, L/h"
+    )
     points: tuple[tuple[float, float], ...] = Field(
-        (), description="datasheet points (kW, L/h), at least two, rising"
+        default=(), description="datasheet points (kW, L/h), at least two, rising"
     )
 
     @model_validator(mode="after")
@@ -47,29 +49,40 @@ class Genset(StrictModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=40)
     prime_kw: float = Field(gt=0, le=1e6, description="prime power, kW")
-    min_kw: float = Field(0.0, ge=0, description="least load while running, kW")
-    overload_kw: float | None = Field(None, gt=0, description="short overload, kW; none if empty")
-    fuel: FuelCurve
-    start_fuel_l: float = Field(0.0, ge=0, description="fuel of one start, L")
-    warm_up_min: float = Field(0.0, ge=0, le=240, description="warm-up time, min")
-    warm_up_kw: float = Field(0.0, ge=0, description="fixed power while warming up, kW")
-    cool_down_min: float = Field(0.0, ge=0, le=240, description="cool-down time, min")
-    cool_down_kw: float = Field(0.0, ge=0, description="fixed power while cooling down, kW")
-    min_run_min: float = Field(0.0, ge=0, le=1440, description="least time of a run, min")
-    min_down_min: float = Field(0.0, ge=0, le=1440, description="least time off, min")
-    ramp_kw_per_min: float | None = Field(None, gt=0, description="ramp limit, kW/min")
-    repair_min: float = Field(1440.0, gt=0, description="time to repair after a trip, min")
-    mean_power_share: float | None = Field(
-        None, gt=0, le=1, description="mean load over the window as a share of prime (0.7 in PRP)"
+    min_kw: float = Field(default=0.0, ge=0, description="least load while running, kW")
+    overload_kw: float | None = Field(
+        default=None, gt=0, description="short overload, kW; none if empty"
     )
-    mean_power_window_min: float = Field(1440.0, gt=0, description="window of that mean, min")
-    overload_min: float = Field(60.0, ge=0, description="overload time allowed in the window, min")
-    overload_window_min: float = Field(720.0, gt=0, description="window of overload, min")
-    trips_per_year: float = Field(0.0, ge=0, description="random trips per running year")
-    start_failure_probability: float = Field(0.0, ge=0, lt=1, description="of one start")
-    overhaul_h: float = Field(20_000.0, gt=0, description="running hours to overhaul")
-    inertia_s: float = Field(1.0, gt=0, description="inertia constant H on prime power, s")
-    droop_hz: float = Field(2.0, ge=0, description="frequency fall from no load to prime, Hz")
+    fuel: FuelCurve
+    start_fuel_l: float = Field(default=0.0, ge=0, description="fuel of one start, L")
+    warm_up_min: float = Field(default=0.0, ge=0, le=240, description="warm-up time, min")
+    warm_up_kw: float = Field(default=0.0, ge=0, description="fixed power while warming up, kW")
+    cool_down_min: float = Field(default=0.0, ge=0, le=240, description="cool-down time, min")
+    cool_down_kw: float = Field(default=0.0, ge=0, description="fixed power while cooling down, kW")
+    min_run_min: float = Field(default=0.0, ge=0, le=1440, description="least time of a run, min")
+    min_down_min: float = Field(default=0.0, ge=0, le=1440, description="least time off, min")
+    ramp_kw_per_min: float | None = Field(default=None, gt=0, description="ramp limit, kW/min")
+    repair_min: float = Field(default=1440.0, gt=0, description="time to repair after a trip, min")
+    mean_power_share: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="mean load over the window as a share of prime (0.7 in PRP)",
+    )
+    mean_power_window_min: float = Field(
+        default=1440.0, gt=0, description="window of that mean, min"
+    )
+    overload_min: float = Field(
+        default=60.0, ge=0, description="overload time allowed in the window, min"
+    )
+    overload_window_min: float = Field(default=720.0, gt=0, description="window of overload, min")
+    trips_per_year: float = Field(default=0.0, ge=0, description="random trips per running year")
+    start_failure_probability: float = Field(default=0.0, ge=0, lt=1, description="of one start")
+    overhaul_h: float = Field(default=20_000.0, gt=0, description="running hours to overhaul")
+    inertia_s: float = Field(default=1.0, gt=0, description="inertia constant H on prime power, s")
+    droop_hz: float = Field(
+        default=2.0, ge=0, description="frequency fall from no load to prime, Hz"
+    )
 
     @model_validator(mode="after")
     def _powers(self) -> Genset:
@@ -100,26 +113,37 @@ class Battery(StrictModel):
     """A battery with its inverter. `quadratic` refines energy; the linear envelope stays."""
 
     power_kw: float = Field(gt=0, le=1e6, description="inverter rating either way, kW")
-    discharge_kw: float | None = Field(None, gt=0, description="P_dis of the safe envelope, kW")
-    charge_kw: float | None = Field(None, gt=0, description="P_ch of the safe envelope, kW")
+    discharge_kw: float | None = Field(
+        default=None, gt=0, description="P_dis of the safe envelope, kW"
+    )
+    charge_kw: float | None = Field(default=None, gt=0, description="P_ch of the safe envelope, kW")
     energy_kwh: float = Field(gt=0, description="energy of the linear envelope, kWh")
-    charge_efficiency: float = Field(0.95, gt=0, le=1)
-    discharge_efficiency: float = Field(0.95, gt=0, le=1)
-    standby_kw: float = Field(0.0, ge=0, description="continuous standby loss, kW")
-    soc_initial: float = Field(0.5, ge=0, le=1)
-    soc_min: float = Field(0.1, ge=0, le=1, description="normal window, lower end")
-    soc_max: float = Field(0.9, ge=0, le=1, description="normal window, upper end")
-    reserve_soc_min: float | None = Field(None, ge=0, le=1, description="reserve window, low")
-    reserve_soc_max: float | None = Field(None, ge=0, le=1, description="reserve window, high")
+    charge_efficiency: float = Field(default=0.95, gt=0, le=1)
+    discharge_efficiency: float = Field(default=0.95, gt=0, le=1)
+    standby_kw: float = Field(default=0.0, ge=0, description="continuous standby loss, kW")
+    soc_initial: float = Field(default=0.5, ge=0, le=1)
+    soc_min: float = Field(default=0.1, ge=0, le=1, description="normal window, lower end")
+    soc_max: float = Field(default=0.9, ge=0, le=1, description="normal window, upper end")
+    reserve_soc_min: float | None = Field(
+        default=None, ge=0, le=1, description="reserve window, low"
+    )
+    reserve_soc_max: float | None = Field(
+        default=None, ge=0, le=1, description="reserve window, high"
+    )
     model: Literal["linear", "quadratic", "compat"] = Field(
-        "linear", description="linear; exact quadratic; or the published plant's one per step"
+        default="linear",
+        description="linear; exact quadratic; or the published plant's one per step",
     )
     quadratic: Quadratic | None = None
-    grid_forming: bool = Field(True, description="the inverter may hold frequency alone")
+    grid_forming: bool = Field(default=True, description="the inverter may hold frequency alone")
     droop_hz: float = Field(
-        1.0, ge=0, description="frequency fall from no load to rated, where it forms the grid, Hz"
+        default=1.0,
+        ge=0,
+        description="frequency fall from no load to rated, where it forms the grid, Hz",
     )
-    temperature_c: float = Field(25.0, ge=-40, le=80, description="cell temperature, for ageing")
+    temperature_c: float = Field(
+        default=25.0, ge=-40, le=80, description="cell temperature, for ageing"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Battery:
@@ -141,12 +165,14 @@ class Wind(StrictModel):
     """Turbines as one curve of hub-height wind speed; curtailable."""
 
     rated_kw: float = Field(gt=0, le=1e6, description="rated power of all turbines, kW")
-    cut_in_m_s: float = Field(3.0, ge=0, description="cut-in speed, m/s")
-    rated_m_s: float = Field(12.0, gt=0, description="speed of rated power, m/s")
-    cut_out_m_s: float = Field(25.0, gt=0, description="cut-out speed, m/s")
-    curve: tuple[tuple[float, float], ...] = Field((), description="points (m/s, kW) instead")
-    hub_height_m: float = Field(50.0, gt=0, description="hub height, m")
-    shear_exponent: float = Field(0.143, ge=0, le=1, description="power law of height")
+    cut_in_m_s: float = Field(default=3.0, ge=0, description="cut-in speed, m/s")
+    rated_m_s: float = Field(default=12.0, gt=0, description="speed of rated power, m/s")
+    cut_out_m_s: float = Field(default=25.0, gt=0, description="cut-out speed, m/s")
+    curve: tuple[tuple[float, float], ...] = Field(
+        default=(), description="points (m/s, kW) instead"
+    )
+    hub_height_m: float = Field(default=50.0, gt=0, description="hub height, m")
+    shear_exponent: float = Field(default=0.143, ge=0, le=1, description="power law of height")
 
     @model_validator(mode="after")
     def _in_order(self) -> Wind:
@@ -166,32 +192,37 @@ class Photovoltaic(StrictModel):
     """A PV field with its inverter; curtailable."""
 
     rated_kw: float = Field(gt=0, le=1e6, description="DC power at standard conditions, kW")
-    inverter_kw: float | None = Field(None, gt=0, description="AC limit, kW; rated_kw if empty")
-    tilt_deg: float = Field(35.0, ge=0, le=90)
-    azimuth_deg: float = Field(180.0, ge=0, le=360, description="180 is south")
-    temperature_coefficient_per_k: float = Field(-0.004, le=0, ge=-0.02)
+    inverter_kw: float | None = Field(
+        default=None, gt=0, description="AC limit, kW; rated_kw if empty"
+    )
+    tilt_deg: float = Field(default=35.0, ge=0, le=90)
+    azimuth_deg: float = Field(default=180.0, ge=0, le=360, description="180 is south")
+    temperature_coefficient_per_k: float = Field(default=-0.004, le=0, ge=-0.02)
 
 
 class Reserve(StrictModel):
     """Spinning reserve in kW: max(load, wind and PV shares, largest online unit)."""
 
-    load_share: float = Field(0.0, ge=0, le=1)
-    wind_share: float = Field(0.0, ge=0, le=1)
-    pv_share: float = Field(0.0, ge=0, le=1)
-    largest_unit: bool = Field(False, description="also cover the trip of the largest unit")
+    load_share: float = Field(default=0.0, ge=0, le=1)
+    wind_share: float = Field(default=0.0, ge=0, le=1)
+    pv_share: float = Field(default=0.0, ge=0, le=1)
+    largest_unit: bool = Field(default=False, description="also cover the trip of the largest unit")
 
 
 class Disturbances(StrictModel):
     """What the shield's promise is made against (the set D)."""
 
-    load_min_kw: float = Field(0.0, ge=0)
+    load_min_kw: float = Field(default=0.0, ge=0)
     load_max_kw: float = Field(gt=0)
-    load_rise_kw_per_min: float | None = Field(None, gt=0, description="empty: any rise")
-    load_fall_kw_per_min: float | None = Field(None, gt=0, description="empty: any fall")
-    soc_error: float = Field(0.0, ge=0, lt=0.5, description="error of a state-of-charge reading")
-    unit_trips: bool = Field(True, description="any one unit may trip or fail to start")
+    load_rise_kw_per_min: float | None = Field(default=None, gt=0, description="empty: any rise")
+    load_fall_kw_per_min: float | None = Field(default=None, gt=0, description="empty: any fall")
+    soc_error: float = Field(
+        default=0.0, ge=0, lt=0.5, description="error of a state-of-charge reading"
+    )
+    unit_trips: bool = Field(default=True, description="any one unit may trip or fail to start")
     step_known: bool = Field(
-        False, description="load, wind and PV of the coming step are known when units are set"
+        default=False,
+        description="load, wind and PV of the coming step are known when units are set",
     )
 
     @model_validator(mode="after")
@@ -210,18 +241,20 @@ class Plant(StrictModel):
     battery: Battery | None = None
     wind: Wind | None = None
     pv: Photovoltaic | None = None
-    dump_kw: float = Field(0.0, ge=0, description="dump load, kW")
-    shed_kw: float = Field(0.0, ge=0, description="load that may be shed, kW")
-    shed_delay_min: float = Field(1.0, ge=0, description="time until shed load is off, min")
+    dump_kw: float = Field(default=0.0, ge=0, description="dump load, kW")
+    shed_kw: float = Field(default=0.0, ge=0, description="load that may be shed, kW")
+    shed_delay_min: float = Field(default=1.0, ge=0, description="time until shed load is off, min")
     commitment: Literal["order", "free"] = Field(
-        "order", description="order: one start or stop a step in fixed order; free: any unit"
+        default="order",
+        description="order: one start or stop a step in fixed order; free: any unit",
     )
     sharing: Literal["per_unit", "economic"] = Field(
-        "per_unit", description="how running units share load: equal share of prime, or cheapest"
+        default="per_unit",
+        description="how running units share load: equal share of prime, or cheapest",
     )
     reserve: Reserve = Reserve()
     disturbances: Disturbances
-    frequency_hz: float = Field(60.0, gt=0)
+    frequency_hz: float = Field(default=60.0, gt=0)
 
     @model_validator(mode="after")
     def _names(self) -> Plant:

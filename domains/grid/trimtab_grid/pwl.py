@@ -145,7 +145,8 @@ def window(
             b0 = _line(x, y, right, slope, at + length)
             b1 = _line(x, y, right, slope, nxt + length)
         if head < tail:
-            c = y[queue[head]] + slope * x[queue[head]]
+            k = int(queue[head])
+            c = y[k] + slope * x[k]
         if nxt > at:
             m = push_lowest(ox, oy, m, at, nxt, (a0, b0, c), (a1, b1, c))
         at = nxt

@@ -32,20 +32,28 @@ class DataSource(StrictModel):
     """Where load, wind and PV come from."""
 
     kind: Literal["generated", "weather", "file"] = Field(
-        "generated",
+        default="generated",
         description="generated load and wind (synthetic); generated load with the wind of a "
         "typical year; or the user's own series",
     )
-    load: CommunityLoad = Field(CommunityLoad(), description="the generated load")
-    climate: WindClimate = Field(WindClimate(), description="the generated wind")
-    first_day: int = Field(1, ge=1, le=365, description="day of the year on which it begins")
-    weather_file: DataFile | None = Field(None, description="TMY3 or EPW; Sand Point if empty")
-    file: DataFile | None = Field(None, description="CSV or Excel of load_kw, wind_kw, pv_kw")
-    columns: dict[str, str] = Field(
-        {}, description="header of a column → what it holds (load_kw, wind_mw, time)"
+    load: CommunityLoad = Field(default=CommunityLoad(), description="the generated load")
+    climate: WindClimate = Field(default=WindClimate(), description="the generated wind")
+    first_day: int = Field(
+        default=1, ge=1, le=365, description="day of the year on which it begins"
     )
-    zone: str | None = Field(None, description="time zone of times without offset")
-    refine: Refinement | None = Field(None, description="how coarser data become finer steps")
+    weather_file: DataFile | None = Field(
+        default=None, description="TMY3 or EPW; Sand Point if empty"
+    )
+    file: DataFile | None = Field(
+        default=None, description="CSV or Excel of load_kw, wind_kw, pv_kw"
+    )
+    columns: dict[str, str] = Field(
+        default={}, description="header of a column → what it holds (load_kw, wind_mw, time)"
+    )
+    zone: str | None = Field(default=None, description="time zone of times without offset")
+    refine: Refinement | None = Field(
+        default=None, description="how coarser data become finer steps"
+    )
 
     @model_validator(mode="after")
     def _file_given(self) -> DataSource:
@@ -72,21 +80,30 @@ class Fault(StrictModel):
 class GridScenario(StrictModel):
     """The problem part of a grid scenario."""
 
-    plant: str | Plant = Field("plant-a", description="shipped plant by name, or written out")
-    plant_file: DataFile | None = Field(None, description="plant file (YAML or JSON) instead")
-    data: DataSource = Field(DataSource(), description="where load, wind and PV come from")
-    step_min: float = Field(1.0, ge=MIN_STEP_MIN * (1 - 1e-9), le=60, description="step, min")
-    horizon_h: float = Field(24.0, gt=0, le=8784, description="length of an episode, h")
+    plant: str | Plant = Field(
+        default="plant-a", description="shipped plant by name, or written out"
+    )
+    plant_file: DataFile | None = Field(
+        default=None, description="plant file (YAML or JSON) instead"
+    )
+    data: DataSource = Field(default=DataSource(), description="where load, wind and PV come from")
+    step_min: float = Field(
+        default=1.0, ge=MIN_STEP_MIN * (1 - 1e-9), le=60, description="step, min"
+    )
+    horizon_h: float = Field(default=24.0, gt=0, le=8784, description="length of an episode, h")
     forecast: ForecastSettings = Field(
-        ForecastSettings(), description="what controllers are told of the coming steps"
+        default=ForecastSettings(), description="what controllers are told of the coming steps"
     )
     network: NetworkSettings | None = Field(
-        None, description="AC network whose voltages and loadings are computed in every step"
+        default=None,
+        description="AC network whose voltages and loadings are computed in every step",
     )
-    shield: bool = Field(True, description="the proven shield stands before the plant")
-    faults: tuple[Fault, ...] = Field((), description="faults to inject, for every seed alike")
-    fuel_price: float = Field(1.5, gt=0, description="price of a litre, any currency")
-    outer_grid: OuterGrid | None = Field(None, description="connection to a public grid")
+    shield: bool = Field(default=True, description="the proven shield stands before the plant")
+    faults: tuple[Fault, ...] = Field(
+        default=(), description="faults to inject, for every seed alike"
+    )
+    fuel_price: float = Field(default=1.5, gt=0, description="price of a litre, any currency")
+    outer_grid: OuterGrid | None = Field(default=None, description="connection to a public grid")
 
     @model_validator(mode="after")
     def _whole_steps(self) -> GridScenario:

@@ -176,10 +176,11 @@ def play(days: ControlProblem, controller: Controller, seeds: IntArray) -> Mappi
     """Metrics of one whole episode per seed, from the charge of the default context."""
     obs = days.reset(seeds, np.repeat(days.spec.default_context[None], len(seeds), axis=0))
     controller.reset(seeds)
-    while obs.alive.any():
+    while True:
         step = days.step(controller.act(obs))
         obs = step.obs
-    return step.metrics
+        if not obs.alive.any():
+            return step.metrics
 
 
 def improved(

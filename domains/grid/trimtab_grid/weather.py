@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from trimtab.contracts.errors import InputFileError, MissingDependencyError
@@ -131,7 +132,8 @@ def pv_from_weather(pv: Photovoltaic, weather: Weather) -> FloatArray:
         dni_extra=irradiance.get_extra_radiation(middle),
         model="haydavies",
     )["poa_global"].to_numpy()
-    cell = temperature.faiman(plane, weather.temperature_c, weather.wind_speed_m_s)
+    wind = cast("Any", weather.wind_speed_m_s)  # pvlib types a number, and takes arrays
+    cell = temperature.faiman(plane, weather.temperature_c, wind)
     direct = pvsystem.pvwatts_dc(
         np.maximum(plane, 0.0), cell, pv.rated_kw, pv.temperature_coefficient_per_k
     )

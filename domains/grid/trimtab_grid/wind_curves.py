@@ -56,7 +56,10 @@ def library_curve(turbine: str) -> Curve:
         raise MissingDependencyError(
             package=LIBRARY, extra="grid", purpose="its power curves (pip install windpowerlib)"
         )
-    from windpowerlib import WindTurbine, get_turbine_types
+    from windpowerlib import (  # pyright: ignore[reportMissingImports]
+        WindTurbine,
+        get_turbine_types,
+    )
 
     types = get_turbine_types(print_out=False)
     names = sorted(types[types["has_power_curve"]]["turbine_type"])

@@ -48,7 +48,7 @@ def corridors(flows: Flows) -> list[list[int]]:
     Args:
         flows: (signal, signal) → vehicles that pass from the first to the second.
     """
-    both = {pair: flows.get(pair, 0.0) + flows.get(pair[::-1], 0.0) for pair in flows}
+    both = {(a, b): flows.get((a, b), 0.0) + flows.get((b, a), 0.0) for a, b in flows}
     ranked = sorted(both, key=lambda pair: (-both[pair], pair))
     used: set[int] = set()
     chains = []
@@ -91,7 +91,7 @@ def _corridor_offsets(
     ]
     pairs = list(zip(corridor[:-1], corridor[1:], strict=True))
     out_flow = sum(flows.get(pair, 0.0) for pair in pairs)
-    in_flow = sum(flows.get(pair[::-1], 0.0) for pair in pairs)
+    in_flow = sum(flows.get((b, a), 0.0) for a, b in pairs)
     bands = widest_bands(
         signals,
         [_travel_s(queues, a, b) for a, b in pairs],

@@ -46,18 +46,23 @@ class Drive(Protocol):
 
     def actions(self) -> tuple[tuple[int, ...], tuple[Composite, ...]]:
         """Type index per signal, and the action of each type."""
+        ...
 
     def begin(self, time_s: float) -> Sequence[str]:
         """Start an episode; state string of every signal at its begin."""
+        ...
 
     def play(self, action: Action, inputs: ShieldInputs | None, seconds: float) -> Played:
         """Decide what is shown during the next `seconds`."""
+        ...
 
     def stage(self) -> IntArray:
         """Stage shown or being entered, [signals]."""
+        ...
 
     def elapsed_s(self) -> IntArray:
         """Seconds of its green, negative while its transition runs, [signals]."""
+        ...
 
 
 class StageDrive:

@@ -179,7 +179,8 @@ class StageFeatures:
         boxed = self._abandons @ self._state.box_slow_veh(STANDING_MPS) / _BOXED
         dearer = self._dearer(legal) / _COST_VEH_S
         served = self._served / 10.0
-        rows = np.column_stack([sums, longest, served, shown, shown_age, red_age, boxed, dearer])
+        columns = [sums, longest, served, shown, shown_age, red_age, boxed, dearer]
+        rows = np.asarray(np.column_stack(columns), dtype=np.float64)
         return self._padded(rows)[None].astype(np.float32)
 
     def _signal_rows(self, links: FloatArray, age_s: FloatArray) -> Float32Array:

@@ -137,8 +137,8 @@ class _Watch:
     def __init__(self, conflicts: Conflicts, numbers: Mapping[str, Any]) -> None:
         self.conflicts = conflicts
         self.numbers = numbers
-        self.count = dict.fromkeys(CONSTRAINTS, 0)
-        self.exposure = dict.fromkeys(CONSTRAINTS, 0)
+        self.count: dict[str, int] = dict.fromkeys(CONSTRAINTS, 0)
+        self.exposure: dict[str, int] = dict.fromkeys(CONSTRAINTS, 0)
         self.state = ""
         self.since: list[float] = []
         self.begun: list[bool] = []

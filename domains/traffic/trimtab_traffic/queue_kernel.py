@@ -29,7 +29,7 @@ def _may_leave(
     if allowed == 2:
         opposing = 0.0
         for k in range(foe_range[0], foe_range[1]):
-            opposing += left[foes[k]]
+            opposing += left[int(foes[k])]
         return saturation * max(0.0, 1.0 - CRITICAL_GAP_S * opposing)
     if allowed == 3:
         return SNEAKERS_VEH

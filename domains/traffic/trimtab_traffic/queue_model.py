@@ -295,7 +295,7 @@ def _saturation(
 
 def _lane_shares(turns: tuple[Turn, ...], flow: FloatArray) -> list[dict[str, float]]:
     """Part of each lane that a movement uses when drivers balance the lanes they may take."""
-    used = [dict.fromkeys(t.lanes, f / len(t.lanes)) for t, f in zip(turns, flow, strict=True)]
+    used = [{lane: f / len(t.lanes) for lane in t.lanes} for t, f in zip(turns, flow, strict=True)]
     load: dict[str, float] = defaultdict(float)
     for own in used:
         for lane, part in own.items():

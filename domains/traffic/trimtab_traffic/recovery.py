@@ -162,8 +162,9 @@ def _continuations(
     """Service times after leaving ``choice``, per sequence that keeps all later reds short."""
     found = []
     for sequence in sequences:
-        restarts = sequence[0] == choice and len(sequence) > 1
-        if not restarts and cycle.successors[choice, sequence[0]]:
+        head = sequence[0]
+        restarts = head == choice and len(sequence) > 1
+        if not restarts and cycle.successors[choice, head]:
             first, longest = _walk(cycle, choice, sequence)
             if longest <= max_red_s:
                 found.append(first)

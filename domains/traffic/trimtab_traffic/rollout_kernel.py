@@ -129,9 +129,9 @@ def _search(
             if not legal[chosen]:
                 continue
             bound = best + margin
-        change, length = change_s[shown[depth], chosen], interval_s
+        change, length = int(change_s[shown[depth], chosen]), interval_s
         if chosen != shown[depth]:
-            length = _length_s(change, min_green_s[chosen], interval_s)
+            length = _length_s(change, int(min_green_s[chosen]), interval_s)
         until, opens = min(horizon, time[depth] + length), time[depth] + change + start_loss_s
         q = held[depth + 1]
         q[:] = held[depth]

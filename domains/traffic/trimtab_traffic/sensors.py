@@ -199,7 +199,7 @@ class SensedState(TrafficState):
         ]
         stands = standing_s[lanes] > 0
         readings = Readings(
-            place * VEHICLE_SPACE_M,
+            np.asarray(place * VEHICLE_SPACE_M, dtype=np.float64),
             np.array(links, dtype=np.int64),
             lanes,
             np.where(stands, 0.0, self.true.lane_speed_limit_mps[lanes] / 2.0),

@@ -30,14 +30,17 @@ class Town(Protocol):
     @property
     def session(self) -> Session:
         """The SUMO session."""
+        ...
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
     ) -> Obs:
         """See `ControlProblem.reset`."""
+        ...
 
     def step(self, action: Action | None) -> Step:
         """See `ControlProblem.step`."""
+        ...
 
     def close(self) -> None:
         """See `ControlProblem.close`."""

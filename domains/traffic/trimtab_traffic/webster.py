@@ -139,7 +139,8 @@ def uniform_delay_s(cycle: Number, green: Number, saturation: Number) -> Number:
         saturation: degree of saturation X.
     """
     ratio = green / cycle
-    delay: Number = 0.5 * cycle * (1.0 - ratio) ** 2 / (1.0 - np.minimum(1.0, saturation) * ratio)
+    unserved = 1.0 - np.minimum(1.0, saturation) * ratio
+    delay: Number = 0.5 * cycle * (1.0 - ratio) ** 2 / unserved  # pyright: ignore[reportAssignmentType]
     return delay
 
 
@@ -157,7 +158,7 @@ def incremental_delay_s(
     """
     excess = saturation - 1.0
     root = np.sqrt(excess**2 + 8.0 * k * i * saturation / (capacity_veh_h * period_h))
-    delay: Number = 900.0 * period_h * (excess + root)
+    delay: Number = 900.0 * period_h * (excess + root)  # pyright: ignore[reportAssignmentType]
     return delay
 
 

@@ -117,12 +117,11 @@ class TankProblem(ControlProblem):
         inflow = self.inflow_m3(self._seed, self._episode, self._hour, self._wetness)
         live = self._live.copy()
         price = np.array([tariff(int(h), self.model.tariff_peak) for h in self._hour])
-        spent = pump * PUMP_RATE_M3_H * price[:, None]
-        change = np.where(live[:, None], inflow - pump * PUMP_RATE_M3_H, 0.0)
+        pumped: FloatArray = np.asarray(pump * PUMP_RATE_M3_H, dtype=np.float64)
+        spent: FloatArray = pumped * price[:, None]
+        change = np.where(live[:, None], inflow - pumped, 0.0)
         self._level = self._level + change
-        self._changes.append(
-            np.stack([inflow, pump * PUMP_RATE_M3_H], axis=-1) * live[:, None, None]
-        )
+        self._changes.append(np.stack([inflow, pumped], axis=-1) * live[:, None, None])
         self._cost = self._cost + spent[:, 0] + spent[:, 1]
         self._hour = self._hour + live
         self._levels.append(self._level.copy())

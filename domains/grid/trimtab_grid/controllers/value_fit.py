@@ -263,7 +263,7 @@ def sweep(
             cn[c] = step_cost(outputs, c, store, stage, j, cx[c], cy[c])
         for h in range(helds):
             c = links.held_class[h]
-            blend(values, block[j], at[j], links.held_node[h], after)
+            blend(values, int(block[j]), float(at[j]), links.held_node[h], after)
             knots = (cx[c, : cn[c]], cy[c, : cn[c]])
             hn[h] = held_cost(knots, (levels, after), limits, buffers, queue, hx[h], hy[h])
         k = int(at[j - 1])

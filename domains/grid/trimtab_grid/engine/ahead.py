@@ -7,7 +7,8 @@ copies each would be waited for.
 # mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
@@ -27,7 +28,7 @@ COPIES_AHEAD = 2
 
 def _offset(name: str) -> int:
     """Where a field of `STATE` begins, bytes."""
-    fields = STATE.fields
+    fields = cast("Mapping[str, Any] | None", STATE.fields)
     return 0 if fields is None else int(fields[name][1])
 
 

@@ -18,10 +18,14 @@ class Island(StrictModel):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40, description="of the island")
     plant: str | Plant = Field(description="shipped plant by name, or written out")
-    plant_file: DataFile | None = Field(None, description="plant file (YAML or JSON) instead")
-    data: DataSource = Field(DataSource(), description="its load, wind and PV")
-    faults: tuple[Fault, ...] = Field((), description="faults to inject into its plant")
-    at_km: tuple[float, float] = Field((0.0, 0.0), description="place on the map, km east, north")
+    plant_file: DataFile | None = Field(
+        default=None, description="plant file (YAML or JSON) instead"
+    )
+    data: DataSource = Field(default=DataSource(), description="its load, wind and PV")
+    faults: tuple[Fault, ...] = Field(default=(), description="faults to inject into its plant")
+    at_km: tuple[float, float] = Field(
+        default=(0.0, 0.0), description="place on the map, km east, north"
+    )
 
 
 class Tie(StrictModel):
@@ -30,9 +34,11 @@ class Tie(StrictModel):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40, description="of the tie")
     between: tuple[str, str] = Field(description="names of the two islands")
     capacity_kw: float = Field(gt=0, le=1e6, description="most power at the sending end, kW")
-    loss_share: float = Field(0.04, ge=0, lt=0.5, description="share of sent power that is lost")
-    outages_per_year: float = Field(0.0, ge=0, description="mean number of random outages")
-    outage_h: float = Field(3.0, gt=0, description="mean length of an outage, h")
+    loss_share: float = Field(
+        default=0.04, ge=0, lt=0.5, description="share of sent power that is lost"
+    )
+    outages_per_year: float = Field(default=0.0, ge=0, description="mean number of random outages")
+    outage_h: float = Field(default=3.0, gt=0, description="mean length of an outage, h")
 
 
 class TieFault(StrictModel):

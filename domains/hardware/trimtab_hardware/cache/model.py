@@ -20,12 +20,16 @@ KIB = 1024
 class Technology(StrictModel):
     """Costs of arrays and memory."""
 
-    l1_cycles: float = Field(4.0, gt=0, description="hit time of a 32 KiB array, cycles")
-    access_pj: float = Field(10.0, gt=0, description="energy of an access to 8 KiB, pJ")
-    way_share: float = Field(0.05, ge=0, le=1, description="energy that each further way adds")
-    memory_cycles: float = Field(200.0, gt=0, description="time of a memory access, cycles")
+    l1_cycles: float = Field(default=4.0, gt=0, description="hit time of a 32 KiB array, cycles")
+    access_pj: float = Field(default=10.0, gt=0, description="energy of an access to 8 KiB, pJ")
+    way_share: float = Field(
+        default=0.05, ge=0, le=1, description="energy that each further way adds"
+    )
+    memory_cycles: float = Field(default=200.0, gt=0, description="time of a memory access, cycles")
     memory_pj_per_byte: float = Field(
-        200.0, gt=0, description="energy of memory traffic, pJ/byte (1.3 to 2.6 nJ per 8 bytes)"
+        default=200.0,
+        gt=0,
+        description="energy of memory traffic, pJ/byte (1.3 to 2.6 nJ per 8 bytes)",
     )
 
 

@@ -129,8 +129,12 @@ def machines(problem: DramProblem) -> list[Machine]:
         return [Machine(problem.part, problem.fixed_map, all_bank_refresh=refreshes)]
     parts = [load_part(grade) for grade in problem.scenario.grades] or [problem.part]
     whole = list(getattr(space["refresh_policy"], "values", ())) == ["AllBank"]
-    counts = [getattr(space[name], "values", (1,)) for name in ("channels", "ranks")]
-    return [_machine(problem, part, c, r, whole=whole) for part, c, r in product(parts, *counts)]
+    channels, ranks = (getattr(space[name], "values", (1,)) for name in ("channels", "ranks"))
+    return [
+        _machine(problem, part, c, r, whole=whole)
+        for part in parts
+        for c, r in product(channels, ranks)
+    ]
 
 
 def _map_machine(problem: DramProblem) -> Machine:

@@ -93,9 +93,11 @@ class Controller(StrictModel):
 class Limits(StrictModel):
     """Constraints that a design must keep; None for no limit."""
 
-    bandwidth_gb_s: float | None = Field(None, gt=0, description="least bandwidth, GB/s")
-    p99_latency_ns: float | None = Field(None, gt=0, description="greatest 99th percentile, ns")
-    buffer_entries: float | None = Field(None, gt=0, description="most buffer entries")
+    bandwidth_gb_s: float | None = Field(default=None, gt=0, description="least bandwidth, GB/s")
+    p99_latency_ns: float | None = Field(
+        default=None, gt=0, description="greatest 99th percentile, ns"
+    )
+    buffer_entries: float | None = Field(default=None, gt=0, description="most buffer entries")
 
 
 class DramScenario(StrictModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def write_commands(path: Path, commands: CommandTrace) -> None:
     _write_csv(path, ["time_ck", "command", "channel", "rank", "bank", "row", "request"], rows)
 
 
-def _write_csv(path: Path, header: list[str], rows: Any) -> None:
+def _write_csv(path: Path, header: Sequence[str], rows: Any) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

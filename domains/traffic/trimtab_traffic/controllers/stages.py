@@ -31,21 +31,27 @@ class Counts(Protocol):
     @property
     def lanes(self) -> Sequence[str]:
         """Lane id of each lane column: approach and exit lanes of all controllable signals."""
+        ...
 
     def approach_count(self, radius_m: float) -> FloatArray | IntArray:
         """[links] n(j): vehicles within the radius whose next signalled link is j."""
+        ...
 
     def lane_vehicles(self) -> FloatArray | IntArray:
         """[lanes] V: all vehicles."""
+        ...
 
     def lane_halting(self) -> FloatArray | IntArray:
         """[lanes] H: vehicles slower than 0.1 m/s."""
+        ...
 
     def stage(self) -> IntArray:
         """[signals] stage shown, or being entered."""
+        ...
 
     def stage_elapsed_s(self) -> FloatArray:
         """[signals] time since the stage began, s."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
