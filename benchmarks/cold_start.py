@@ -18,20 +18,24 @@ import tempfile
 from collections.abc import Mapping
 from statistics import median
 
+from trimtab.contracts.registry import shipped_scenarios
+from trimtab.run.yaml_document import decode, parse
+
 HEAVY = {
     "torch", "libsumo", "traci", "sumolib", "pandapower", "pyomo", "pandas", "streamlit", "scipy",
     "matplotlib", "networkx", "numba", "gymnasium", "ray",
 }  # fmt: skip
-COMMANDS = (
-    ("--help",),
-    ("validate", "toy/tank-day"),
-    ("validate", "traffic/cologne8"),
-    ("validate", "grid/remote-village"),
-    ("validate", "hardware/cache-gemm"),
-    ("validate", "hardware/dram-stream"),
-    ("validate", "hardware/dram-adapt"),
-)
 LIMITS_S = {"--help": 0.35, "validate": 0.6}
+
+
+def commands() -> list[tuple[str, ...]]:
+    """`--help`, and `validate` on the first shipped scenario of every installed domain."""
+    first: dict[str, str] = {}
+    for name, path in sorted(shipped_scenarios().items()):
+        first.setdefault(
+            parse(decode(path.read_bytes(), str(path)), str(path)).data["domain"], name
+        )
+    return [("--help",), *(("validate", name) for name in sorted(first.values()))]
 
 
 def compiled(folder: str) -> dict[str, str]:
@@ -65,7 +69,7 @@ def main() -> None:
     print(f"{'command':34} {'least s':>8} {'median s':>9} {'limit':>6}  heavy libraries")
     with tempfile.TemporaryDirectory() as folder:
         env = compiled(folder)
-        for words in COMMANDS:
+        for words in commands():
             cpu_s(words, env)
             found = [cpu_s(words, env) for _ in range(given.repeats)]
             heavy = ", ".join(sorted(imported(words))) or "none"

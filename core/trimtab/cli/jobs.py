@@ -70,6 +70,8 @@ def _list(session: Session, workspace: Any, limit: int) -> None:
         [r.id, r.state, f"{r.done}/{r.total}", str(r.failed), r.recommended or ""] for r in found
     ]
     session.table(["run", "state", "done", "failed", "recommended"], rows)
+    if not Space(workspace).exists:
+        session.note(f"{workspace}: nothing has been run here yet; or name another --workspace")
     pid = supervisor_pid(workspace)
     open_ = any(r.state in {"queued", "running", "paused"} for r in found)
     if open_ and pid is None:
@@ -167,7 +169,9 @@ def resume(
         space = Space(workspace)
         run = space.run(run_id).row.id
         jobs = space.resume(run)
-        session.note(f"{run}: {jobs} jobs queued again")
+        session.note(
+            f"{run}: {jobs} jobs queued again" if jobs else f"{run}: nothing is left to do"
+        )
         if detach:
             session.text(run)
             session.document("trimtab/queued/1", run_id=run, workspace=str(workspace))

@@ -101,8 +101,16 @@ def chosen_seeds(seeds: str | None, n_seeds: int | None) -> tuple[int, ...]:
 
 
 def names_of(text: str | None) -> tuple[str, ...]:
-    """Comma-separated names."""
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    """Comma-separated names; none where the option is absent.
+
+    Raises:
+        typer.BadParameter: it is there and empty, as an unset variable of a shell leaves it.
+    """
+    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    if text is not None and not names:
+        msg = "--controllers names none: write --controllers a,b, or leave it out for all"
+        raise typer.BadParameter(msg)
+    return names
 
 
 def parameters_of(files: list[Path] | None) -> dict[str, dict[str, Any]]:

@@ -63,6 +63,9 @@ class Session:
 
         from trimtab.contracts.errors import ScenarioError, TrimtabError
 
+        if isinstance(error, BrokenPipeError):  # the reader went away (| head): it has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._data.fileno())
+            return 0
         if isinstance(error, KeyboardInterrupt):
             self.note("interrupted; finished jobs are kept, run the same command to go on")
             return INTERRUPTED

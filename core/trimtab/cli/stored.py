@@ -178,6 +178,8 @@ def list_runs(
             raise UnknownNameError(sort, "column to sort by", ORDERS)
         query = RunQuery(domain, state, text, "", "", sort, not ascending, limit)
         found = Space(workspace).runs(query)
+        if not Space(workspace).exists:
+            session.note(f"{workspace}: nothing has been run here yet; or name another --workspace")
         table = [
             [
                 run.id,

@@ -31,7 +31,8 @@ class StrictModel(BaseModel):
     Schema and the errors.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # built when first used: parts of a scenario are then compiled once, within the whole
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 def _existing_file(path: Path, info: ValidationInfo) -> Path:

@@ -68,7 +68,9 @@ def scenario_schema(domain: str | None = None) -> dict[str, Any]:
 
 
 def _schema_of(name: str) -> dict[str, Any]:
-    model = scenario_model(manifests()[name][0].kind, load_domain(name).problem_model)
+    known = manifests()
+    domain = load_domain(name, known)
+    model = scenario_model(known[name][0].kind, domain.problem_model)
     schema: dict[str, Any] = model.model_json_schema(by_alias=True)
     schema["title"] = f"Trimtab scenario, {name}"
     schema["properties"]["domain"]["const"] = name

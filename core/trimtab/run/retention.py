@@ -134,13 +134,16 @@ def archive_runs(store: Store, runs: Sequence[str], target: Path) -> Path:
     The archive is a workspace: unpack it and name it with --workspace. The runs stay here.
 
     Raises:
-        TrimtabError: a run is not settled, or the file cannot be written.
+        TrimtabError: a run is not settled, or the file is there or cannot be written.
         UnknownNameError: there is no such run.
     """
     rows = [store.run(run) for run in runs]
     busy = [row.id for row in rows if not row.settled]
     if busy:
         msg = f"run {busy[0]} is not settled: wait for it or cancel it, then archive it"
+        raise TrimtabError(msg)
+    if target.exists():
+        msg = f"{target}: cannot be written: it is there already, give another name"
         raise TrimtabError(msg)
     draft = target.with_name(f".{target.name}.part")
     part = target.with_name(f".{target.name}.workspace")

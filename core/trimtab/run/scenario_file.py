@@ -120,13 +120,22 @@ def find_scenario(source: str | Path, known: Known | None = None) -> Path:
     if path.is_file():
         return path
     if path.exists():
-        raise ScenarioError([Fault(str(path), 1, 1, "", "is not a file")])
+        raise ScenarioError([Fault(str(path), 1, 1, "", "is not a file: name the scenario in it")])
     shipped = shipped_scenarios(known)
     if str(source) in shipped:
         return shipped[str(source)]
     if path.suffix in {".yaml", ".yml", ".json"}:
-        raise ScenarioError([Fault(str(path), 1, 1, "", "no such file")])
+        raise ScenarioError([Fault(str(path), 1, 1, "", _absent(path))])
     raise UnknownNameError(str(source), "scenario (a path or a shipped id)", shipped)
+
+
+def _absent(path: Path) -> str:
+    """No file of that name: say what is near it, or which folder is missing."""
+    if not path.parent.is_dir():
+        return f"no such file: there is no folder {path.parent}"
+    near = [str(path.with_name(other.name)) for other in path.parent.glob("*.y*ml")]
+    close = suggestion(str(path), near)
+    return f"no such file.{close}" if close else "no such file"
 
 
 def apply_override(document: Document, override: str) -> None:

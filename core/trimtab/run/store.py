@@ -38,8 +38,7 @@ class Store:
         try:
             (workspace / "runs").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            msg = f"{workspace}: cannot be used as a workspace: {error.strerror}"
-            raise TrimtabError(msg) from None
+            raise TrimtabError(unusable(workspace, error)) from None
         self.db = connect(self.path, durability)
 
     def __enter__(self) -> Store:
@@ -234,6 +233,14 @@ class Store:
         if row is None:
             raise UnknownNameError(scenario_hash, "stored scenario", [])
         return str(row[0])
+
+
+def unusable(workspace: Path, error: OSError) -> str:
+    """Why a folder cannot be a workspace, and what to do."""
+    return (
+        f"{workspace}: cannot be used as a workspace: {error.strerror}: "
+        "name a folder that you may write with --workspace"
+    )
 
 
 def existing_store(workspace: Path) -> Store:

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from trimtab.contracts.errors import TrimtabError
 from trimtab.run.crew import MAX_STEP_S, Crew, Watcher
 from trimtab.run.duty import Duty
 from trimtab.run.scope import Scope
-from trimtab.run.store import Store
+from trimtab.run.store import Store, unusable
 
 LOCK_FILE = "supervisor.lock"
 LOG_FILE = "supervisor.log"
@@ -33,10 +34,9 @@ def supervising(workspace: Path) -> Iterator[None]:
     """Hold the workspace's supervisor lock; it ends with this process, however that ends.
 
     Raises:
-        TrimtabError: another process holds it.
+        TrimtabError: another process holds it, or the folder cannot be used.
     """
-    workspace.mkdir(parents=True, exist_ok=True)
-    with (workspace / LOCK_FILE).open("a+") as lock:
+    with _lock_file(workspace) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -48,6 +48,14 @@ def supervising(workspace: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def _lock_file(workspace: Path) -> TextIO:
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        return (workspace / LOCK_FILE).open("a+")
+    except OSError as error:
+        raise TrimtabError(unusable(workspace, error)) from None
 
 
 def supervisor_pid(workspace: Path) -> int | None:
@@ -135,7 +143,10 @@ def start_supervisor(workspace: Path, slots: int | None = None) -> int:
     pid = supervisor_pid(workspace)
     if pid is not None:
         return pid
-    workspace.mkdir(parents=True, exist_ok=True)
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrimtabError(unusable(workspace, error)) from None
     command = [sys.executable, "-P", "-m", "trimtab.cli", "worker"]
     command += ["--workspace", str(workspace.resolve())]
     command += [] if slots is None else ["--slots", str(slots)]

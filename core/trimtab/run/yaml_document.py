@@ -20,6 +20,7 @@ from trimtab.contracts.errors import Fault, ScenarioError
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_NODES = 100_000
+EMPTY = "is empty: `trimtab init` writes one to start from"
 Path = tuple[str | int, ...]
 
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -178,7 +179,9 @@ class _Builder:
     def document(self) -> Document:
         start = [yaml.StreamStartEvent, yaml.DocumentStartEvent]
         if [type(e) for e in (next(self._events), next(self._events))] != start:
-            raise ScenarioError([Fault(self._file, 1, 1, "", "is empty")])
+            raise ScenarioError(
+                [Fault(self._file, 1, 1, "", "is empty: `trimtab init` writes one to start from")]
+            )
         self._out.data = self._value(next(self._events), ())
         next(self._events)  # the end of the document
         after = next(self._events)

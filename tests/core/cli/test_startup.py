@@ -2,11 +2,23 @@ import subprocess
 import sys
 
 import pytest
+from trimtab.contracts.registry import manifests, shipped_scenarios
+from trimtab.run.yaml_document import decode, parse
 
 HEAVY = {
     "torch", "libsumo", "traci", "sumolib", "pandapower", "pyomo", "pandas", "streamlit", "scipy",
     "matplotlib", "networkx", "numba", "gymnasium",
 }  # fmt: skip
+
+
+def first_of_each_domain() -> list[str]:
+    """The first shipped scenario of every installed domain."""
+    found: dict[str, str] = {}
+    for name, path in sorted(shipped_scenarios().items()):
+        data = parse(decode(path.read_bytes(), str(path)), str(path)).data
+        found.setdefault(data["domain"], name)
+    assert set(found) == set(manifests())
+    return sorted(found.values())
 
 
 def imported(*arguments: str) -> set[str]:
@@ -22,14 +34,7 @@ def imported(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--help",),
-        ("validate", "toy/tank-day"),
-        ("validate", "traffic/cologne8"),
-        ("validate", "grid/remote-village"),
-        ("validate", "hardware/dram-stream"),
-    ],
+    "arguments", [("--help",), *(("validate", name) for name in first_of_each_domain())]
 )
 def test_starting_up_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not imported(*arguments) & HEAVY

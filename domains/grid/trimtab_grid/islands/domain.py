@@ -52,14 +52,14 @@ class IslandsDomain(Domain):
         )
 
     def controllers(self, problem: IslandsScenario) -> Mapping[str, Entry]:
-        """See `islands.controllers.entries`."""
-        from trimtab_grid.islands.controllers import entries
+        """See `islands.offers.entries`."""
+        from trimtab_grid.islands.offers import entries
 
         return entries(problem)
 
     def reference(self, problem: IslandsScenario) -> tuple[str, ...]:
         """The dispatch rules of practice, on each island alone."""
-        from trimtab_grid.islands.controllers import REFERENCES
+        from trimtab_grid.islands.offers import REFERENCES
 
         return REFERENCES
 
