@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from html import escape
 
 import streamlit as st
 from trimtab.contracts.errors import TrimtabError
@@ -20,10 +21,13 @@ def main() -> None:
     )
     st.html(theme.STYLE)
     st.logo(theme.LOGO, size="large")
-    if os.environ.get(session.SIGN_IN) and not st.user.get("is_logged_in"):
+    shared = bool(os.environ.get(session.SIGN_IN))
+    if shared and not st.user.get("is_logged_in"):
         _sign_in()
         return
     chosen = st.navigation([navigation.page(name) for name in navigation.PAGES], position="top")
+    if shared:
+        _signed_in()
     tour.banner()
     try:
         chosen.run()
@@ -34,6 +38,12 @@ def main() -> None:
 def _sign_in() -> None:
     markup.title("Sign in", "This workspace is shared: say who you are.")
     st.button("Sign in", type="primary", on_click=st.login)
+
+
+def _signed_in() -> None:
+    with st.container(horizontal=True, horizontal_alignment="right", key="who"):
+        markup.show(f'<span class="muted">{escape(session.user())}</span>')
+        st.button("Sign out", key="sign-out", on_click=st.logout)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ SIGN_IN_KEYS = (
     "server_metadata_url",
 )
 """What the [auth] section must say for one OpenID Connect provider."""
+SIGN_IN_NEEDS = ("authlib", "httpx")
+"""Packages that sign-in imports when the first user comes."""
 CALLBACK = "/oauth2callback"
 """Where Streamlit takes the provider's answer."""
 
@@ -109,8 +111,12 @@ def _check_sign_in(file: Path, auth: Mapping[str, Any]) -> None:
             f"example https://trimtab.example.org{CALLBACK}"
         )
         raise InputFileError(msg)
-    if importlib.util.find_spec("authlib") is None:
-        msg = "sign-in needs the package 'Authlib': install it with pip install Authlib"
+    missing = [name for name in SIGN_IN_NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        msg = (
+            f"sign-in needs {' and '.join(missing)}, which is not installed: pip install "
+            "'trimtab[sign-in]'"
+        )
         raise TrimtabError(msg)
 
 

@@ -56,6 +56,14 @@ def test_a_sign_in_that_answers_elsewhere_is_refused(tmp_path: Path) -> None:
         serve(Door(tmp_path, host="192.0.2.1", auth=file))
 
 
+def test_what_sign_in_would_miss_later_is_said_before_the_server_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab_app.serve.SIGN_IN_NEEDS", ("json", "no_such_library"))
+    with pytest.raises(TrimtabError, match=r"needs no_such_library.*trimtab\[sign-in\]"):
+        serve(Door(tmp_path, host="192.0.2.1", auth=sign_in_file(tmp_path)))
+
+
 def test_a_sign_in_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "auth.toml"
     file.write_text("[auth\n", encoding="utf-8")

@@ -37,7 +37,8 @@ def show() -> None:
         markup.empty("No run yet", "What you start on the Run page is listed here.")
         navigation.link("Start a run", "run")
         return
-    query = _filters(workspace.domains(), workspace.owners())
+    owners = workspace.owners()
+    query = _filters(workspace.domains(), owners)
     count = workspace.count(query)
     if not count:
         markup.empty("No run matches", "Loosen the filter.")
@@ -55,7 +56,7 @@ def show() -> None:
         limit=PER_PAGE,
         offset=(page - 1) * PER_PAGE,
     )
-    st.fragment(_list, run_every=_interval(query))(query)
+    st.fragment(_list, run_every=_interval(query))(query, len(owners) > 1)
     if pages > 1:
         st.pagination(pages, default=page, key="runs-page", on_change=_turned)
     markup.lead(f"{count:,} runs")
@@ -125,25 +126,25 @@ def _choice(label: str, parameter: str, options: list[str]) -> str:
     return str(chosen)
 
 
-def _list(query: RunQuery) -> None:
+def _list(query: RunQuery, several: bool) -> None:  # noqa: FBT001
     """Actions above, because they are for what is ticked; filled in once that is known."""
     followed = run_list.opened()
     if followed is not None:
         navigation.go("run", run=followed)
     actions = st.container(horizontal=True, vertical_alignment="center", key="runs-actions")
-    ticked = run_list.show([_line(brief) for brief in results.listed(query)])
+    ticked = run_list.show([_line(b, b.owner if several else "") for b in results.listed(query)])
     with actions:
         _actions(ticked)
 
 
-def _line(brief: RunBrief) -> run_list.Line:
+def _line(brief: RunBrief, owner: str) -> run_list.Line:
     share = brief.done / max(brief.total, 1)
     jobs = f"{brief.done} of {brief.total} jobs{_eta(brief)}"
     said = brief.recommended or ("no result yet" if brief.headline is None else "nothing yet")
     if brief.headline is not None:
         words = metric_words(brief.metric or "headline", brief.unit or "")
         said += f", {words} {value_text(brief.headline, brief.unit or '')}"
-    about = f"{brief.domain}, {results.when(brief.created)}"
+    about = ", ".join(x for x in (brief.domain, results.when(brief.created), owner) if x)
     return run_list.Line(
         brief.id,
         f"run?{urlencode({'run': brief.id})}",

@@ -40,6 +40,7 @@ class Server:
 
     workspace: Path
     port: int = 0
+    words: tuple[str, ...] = ()
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -48,7 +49,7 @@ class Server:
 
     def start(self) -> None:
         words = ["app", "--workspace", str(self.workspace), "--port", str(self.port)]
-        words += ["--no-browser", "--all", "--slots", "1", "--json"]
+        words += ["--no-browser", "--all", "--slots", "1", "--json", *self.words]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "trimtab.cli", *words],
             stdout=subprocess.PIPE,
@@ -87,12 +88,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[Path | None], Server]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts the app; afterwards it and its workers are ended."""
     started: list[Server] = []
 
-    def start(workspace: Path | None = None) -> Server:
-        server = Server(workspace or tmp_path / "work")
+    def start(workspace: Path | None = None, port: int = 0, words: tuple[str, ...] = ()) -> Server:
+        server = Server(workspace or tmp_path / "work", port, words)
         started.append(server)
         server.start()
         return server
@@ -130,6 +131,7 @@ class Visitor:
 
     page: Page
     address: str
+    also: tuple[str, ...] = ()
     errors: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
 
@@ -140,7 +142,7 @@ class Visitor:
 
     def _asked(self, url: str) -> None:
         local = (self.address, self.address.replace("http", "ws"), "data:", "blob:", "about:")
-        if not url.startswith(local):
+        if not url.startswith((*local, *self.also)):
             self.strangers.append(url)
 
     def open(self, path: str = "") -> None:
@@ -192,13 +194,13 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     """Opens a browser window on a server; afterwards nothing may have gone wrong in it."""
     opened: list[tuple[BrowserContext, Visitor]] = []
 
-    def open_window(server: Server, scheme: str = "light") -> Visitor:
+    def open_window(server: Server, scheme: str = "light", also: tuple[str, ...] = ()) -> Visitor:
         context = browser.new_context(
             color_scheme="dark" if scheme == "dark" else "light",
             viewport={"width": 1280, "height": 860},
             accept_downloads=True,
         )
-        visitor = Visitor(context.new_page(), server.address)
+        visitor = Visitor(context.new_page(), server.address, also)
         opened.append((context, visitor))
         return visitor
 

@@ -117,8 +117,8 @@ def test_a_name_of_ones_own_is_no_markup_in_the_list(queued: str) -> None:
     from trimtab_app.rooms.runs import _line
 
     brief = replace(results.listed(RunQuery())[0], recommended="<img src=x>", headline=1.0)
-    assert "&lt;img" in "".join(_line(brief).cells)
-    assert "<img" not in "".join(_line(brief).cells)
+    assert "&lt;img" in "".join(_line(brief, "").cells)
+    assert "<img" not in "".join(_line(brief, "").cells)
 
 
 def test_rows_without_the_shield_join_by_one_switch(page: Page, text_of: TextOf) -> None:
