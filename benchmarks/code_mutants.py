@@ -228,9 +228,13 @@ class Workshop:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)
-            import pytest
+            code = 1
+            try:
+                import pytest
 
-            os._exit(int(pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider"])))
+                code = int(pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider"]))
+            finally:  # whatever the mutant raises ends here
+                os._exit(code)
         until = time.monotonic() + limit_s
         while time.monotonic() < until:
             done, status = os.waitpid(child, os.WNOHANG)
@@ -301,8 +305,9 @@ def main() -> None:
     done = {row["key"]: row for row in map(json.loads, lines)}
     os.chdir(ROOT)
     load_libraries()
-    with tempfile.TemporaryDirectory() as folder, given.results.open("a") as file:
-        shop = Workshop(Path(folder))
+    folder = Path(tempfile.mkdtemp(prefix="mutants-"))
+    shop = Workshop(folder)
+    with given.results.open("a") as file:
         for mutant in chosen:
             known = done.get(mutant.key)
             if known and not (given.again and known["verdict"] == "survived"):
@@ -316,6 +321,7 @@ def main() -> None:
             }  # fmt: skip
             file.write(json.dumps(done[mutant.key]) + "\n")
             file.flush()
+    shutil.rmtree(folder)
     report([done[m.key] for m in chosen if m.key in done], total)
 
 

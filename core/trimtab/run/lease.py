@@ -125,14 +125,16 @@ class Heartbeat:
                 self._raise(self.cancelled)
                 flagged.append(claim)
         if self._since and time.monotonic() - self._since > self._grace_s:
-            self._end(db, flagged)
+            self._end(db, flagged)  # ends by SIGKILL
 
     def _raise(self, event: threading.Event) -> None:
         if not (self.cancelled.is_set() or self.lost.is_set()):
             self._since = time.monotonic()
         event.set()
 
-    def _end(self, db: sqlite3.Connection, flagged: list[Claim]) -> None:
+    def _end(  # ends by SIGKILL
+        self, db: sqlite3.Connection, flagged: list[Claim]
+    ) -> None:
         """The main thread is stuck in a long call: settle for it and end the group."""
         with contextlib.suppress(LeaseLostError):
             give_up(db, self._claims, flagged)

@@ -18,6 +18,7 @@ from trimtab.run.claims import (
     Update,
     advance,
     count_death,
+    is_dead,
     reap,
     release,
     renew,
@@ -279,3 +280,15 @@ def test_times_of_leases_are_monotonic(store: Store) -> None:
     claim(store, lease_s=60.0)
     (lease,) = store.db.execute("select lease from job").fetchone()
     assert 0 < lease - time.monotonic() <= 60.0
+
+
+def test_a_worker_of_another_user_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, signal: int) -> None:
+        raise PermissionError(pid, signal)
+
+    monkeypatch.setattr(os, "kill", refuse)
+    assert not is_dead(f"{os.uname().nodename}:1:1")
+
+
+def test_a_worker_of_another_machine_is_not_taken_for_dead() -> None:
+    assert not is_dead("elsewhere:4194304:4194304")

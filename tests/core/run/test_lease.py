@@ -1,8 +1,11 @@
+import hashlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from trimtab.run.checkpoints import file_of
 from trimtab.run.claims import Claimer, LeaseLostError
 from trimtab.run.control import cancel_run
 from trimtab.run.lease import DiskFullError, Heartbeat, JobCancelledError, Lease
@@ -121,3 +124,52 @@ def test_cancelling_one_run_gives_back_a_member_that_another_needs(store: Store)
     cancel_run(store.db, "r")
     lease.cancel()
     assert [job.state for job in store.jobs("r")] == ["cancelled", "queued"]
+
+
+def blocked_by_a_full_disk(store: Store, lease: Lease, step: int) -> None:
+    """The device that is always full stands where the checkpoint would be written."""
+    path = store.workspace / file_of(lease.claims, step)
+    path.parent.mkdir(parents=True)
+    path.with_name(f".{path.name}.part").symlink_to("/dev/full")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_disk_that_fills_while_a_checkpoint_is_written_leaves_no_checkpoint(
+    store: Store,
+) -> None:
+    lease, _ = held(store)
+    blocked_by_a_full_disk(store, lease, 3)
+    with pytest.raises(DiskFullError):
+        lease.checkpoint(3, {"a": np.zeros(9)}, {})
+    folder = (store.workspace / file_of(lease.claims, 3)).parent
+    assert list(folder.iterdir()) == []
+    assert store.db.execute("select count(*) from checkpoint").fetchone() == (0,)
+
+
+def test_other_troubles_of_the_store_are_not_called_a_full_disk(store: Store) -> None:
+    lease, _ = held(store)
+    store.db.execute("alter table metric rename to elsewhere")
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        lease.advance(1, 0.5, [[("x", 1, 1.0)], ()])
+
+
+def test_other_troubles_of_a_file_are_not_called_a_full_disk(store: Store) -> None:
+    lease, _ = held(store)
+    (store.workspace / "runs" / "r").write_text("a file where the run's folder should be")
+    with pytest.raises(NotADirectoryError):
+        lease.checkpoint(3, {}, {})
+
+
+def test_a_checkpoint_whose_content_is_none_lets_the_job_begin_again(store: Store) -> None:
+    lease, _ = held(store)
+    lease.checkpoint(3, {"a": np.eye(2)}, {}, 0.3)
+    path = store.workspace / file_of(lease.claims, 3)
+    path.write_bytes(b"no checkpoint at all")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    store.db.execute("update checkpoint set sha256=?", (sha256,))
+    store.db.execute("update job set state='queued'")
+    again, _ = held(store)
+    assert again.restored() is None
+    (said,) = [text for _, level, text in store.events("r") if level == "warning"]
+    assert "not a whole checkpoint" in said
+    assert "remove it, and the job begins again" in said

@@ -226,3 +226,15 @@ def test_a_store_of_version_1_is_brought_up_with_all_it_holds(tmp_path: Path) ->
         assert store.check() == "ok"
     with Store(tmp_path) as store:
         assert store.db.execute("pragma user_version").fetchone() == (2,)
+
+
+def test_a_scenario_that_is_not_stored_is_refused_by_its_hash(tmp_path: Path) -> None:
+    with begun(tmp_path) as store, pytest.raises(UnknownNameError, match="stored scenario 'abc'"):
+        store.scenario_text("abc")
+
+
+def test_a_run_knows_how_many_of_its_jobs_are_done(tmp_path: Path) -> None:
+    with begun(tmp_path) as store:
+        assert (store.run("r-1").done, store.run("r-1").total) == (0, 2)
+        store.db.execute("update job set state='done' where id=(select min(id) from job)")
+        assert (store.run("r-1").done, store.run("r-1").total) == (1, 2)
