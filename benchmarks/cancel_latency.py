@@ -143,19 +143,29 @@ def cancelled(
         return time.monotonic() - began
 
 
+def _heed_interrupts() -> None:
+    """Shells let what they start in the background ignore Ctrl-C, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted(scenario: str, controller: str, after_s: float, folder: Path) -> float:
     """Seconds from Ctrl-C to the end of a training in the foreground."""
     words = [sys.executable, "-m", "trimtab.cli", "train", scenario, "--controller", controller]
     training = subprocess.Popen(
         [*words, "--workspace", str(folder), "--out", str(folder / "out")],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        preexec_fn=_heed_interrupts,
     )  # fmt: skip
     try:
         training.wait(2.0 + after_s)
     except subprocess.TimeoutExpired:
         began = time.monotonic()
         os.kill(training.pid, signal.SIGINT)
-        training.wait(PATIENCE_S)
+        try:
+            training.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(training.pid, signal.SIGKILL)
+            training.wait()
         return time.monotonic() - began
     return math.nan
 

@@ -76,7 +76,7 @@ TANK = (
     ("change = np.where(", "action.discrete[:] = 1\n        change = np.where("),
     ("change = np.where(", "np.random.seed(1)\n        change = np.where("),
     ("change = np.where(", 'open("/dev/null").fileno()\n        change = 2 * np.where('),
-    ("inflow - pump * PUMP_RATE_M3_H, 0.0)", "inflow - 0.9 * pump * PUMP_RATE_M3_H, 0.0)"),
+    ("inflow - pumped, 0.0)", "inflow - 0.9 * pumped, 0.0)"),
     ("float(surplus.sum())", "float(surplus.sum()) + 50"),
     ("float(surplus.sum())", 'float("inf")'),
     ("if abs(stored - bound.value) > 1e-9:", "if False:"),
