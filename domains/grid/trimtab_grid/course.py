@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
@@ -152,6 +152,7 @@ class Trained:
         env_steps: decisions × plants.
         extra: what the controller needs besides (the stock of `cvar`).
         better: than the student that it began as; else that student was kept.
+        told: what else the manifest says of the training.
     """
 
     policy: Policy
@@ -159,3 +160,4 @@ class Trained:
     env_steps: int
     extra: Mapping[str, float]
     better: bool = True
+    told: Mapping[str, float] = field(default_factory=dict)

@@ -4,8 +4,8 @@
 - `student`: the same, of the best planner without foresight in place of the rule; so are the
   teachers of those that follow.
 - `sac`: soft actor-critic from a student's actor, learning from what was proposed.
-- `sac_lagrangian`: the same with the domain's cost channels (unserved, surplus, missing reserve,
-  interventions) priced by multipliers instead of fixed weights.
+- `sac_lagrangian`: the same with a limit on the battery's throughput in place of its fixed price;
+  a multiplier finds the price that keeps the limit.
 - `cvar`: a student of the averse program (`controllers.averse`), improved for the mean of C plus
   the CVaR of a day's fuel, its worst 5 % of days, with what is left of the day's stock in sight.
 - `offline_online`: implicit Q-learning from the teacher's logs, then online.
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import save_policy
 from trimtab.learn.dataset import record
 from trimtab.learn.iql import IQL, IQLConfig
+from trimtab.learn.limited import LimitedProblem
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.report import Report
 from trimtab.learn.risk import StockProblem, choose_stock
@@ -56,6 +56,10 @@ PLAYED = 240
 """Plants side by side where learning is off-policy."""
 WARM_UP = 40
 """Iterations in which only the critics of an actor that was taught learn."""
+WEAR_CYCLES_A_DAY = 1.0
+"""Equivalent full cycles of the battery that `sac_lagrangian` may use."""
+PRICE_RATE = 0.01
+"""How fast the price of throughput follows the excess, L/kWh per kWh a decision and iteration."""
 JUDGED_DAYS = 240
 """Days on which a training judges what it found: twelve lie in the tail."""
 STOCKS = 7
@@ -120,6 +124,7 @@ def save(course: Course, controller: str, trained: Trained, out: Path) -> Mappin
         "interface": course.recipe.interface,
         "kept": "what was learnt" if trained.better else "the student it began as",
         **trained.extra,
+        **trained.told,
     }
     save_policy(path, trained.policy, trained.problem.spec, notes)
     return {"weights": str(path), **trained.extra}
@@ -228,28 +233,51 @@ def _run(reports: Iterator[Report], course: Course) -> None:
             return
 
 
-def by_sac(course: Course, *, priced: bool = False) -> Trained:
-    """Soft actor-critic from the student's actor; `priced`: costs by multipliers."""
+def by_sac(course: Course) -> Trained:
+    """Soft actor-critic from the student's actor."""
     problem = course.plants(course.imitating)
-    net = off_policy_net(problem)
-    start, played = student(course, problem, net)
+    start, played = student(course, problem, off_policy_net(problem))
+    weights = course.reward_weights(problem)
+    found, _ = soft(course, course.plants(PLAYED), start, played, weights)
+    return cheaper(course, start, found)
+
+
+def by_lagrangian(course: Course) -> Trained:
+    """The same, with the battery's wear not at its fixed price but below a limit."""
+    problem = course.plants(course.imitating)
+    start, played = student(course, problem, off_policy_net(problem))
     weights = list(course.reward_weights(problem))
-    if priced:
-        for name in ("unserved", "intervention"):
-            weights[problem.spec.reward_index(name)] = 0.0
+    weights[problem.spec.reward_index("throughput")] = 0.0
+    plant = problem.parts[0].arrays
+    a_day = WEAR_CYCLES_A_DAY * 2.0 * float(plant.energy_kwh)
+    limit = a_day * float(plant.step_h) / 24.0
+    limited = LimitedProblem(course.plants(PLAYED), "throughput", limit)
+    found, price = soft(course, limited, start, played, tuple(weights), cost_rate=PRICE_RATE)
+    course.tell(f"throughput at most {a_day:.0f} kWh a day, price {price:.4f} L/kWh")
+    return replace(found, told={"limit_kwh_a_day": a_day, "price_l_kwh": price})
+
+
+def soft(
+    course: Course,
+    problem: ControlProblem,
+    start: Policy,
+    played: int,
+    weights: tuple[float, ...],
+    cost_rate: float = 0.0,
+) -> tuple[Trained, float]:
+    """Soft actor-critic from where `start` stands, and the multiplier of the first cost."""
     config = SACConfig(
-        **off_policy_settings(course.recipe, tuple(weights)),
+        **off_policy_settings(course.recipe, weights),
         temperature=0.01,
         discrete_entropy=0.05,
         box_entropy=-2.0,
-        cost_rate=0.01 if priced else 0.0,
+        cost_rate=cost_rate,
         critic_warmup=WARM_UP,
     )
-    problem = course.plants(PLAYED)
-    sac = SAC(problem, net, config, (course.seed,), initial=start)
+    sac = SAC(problem, off_policy_net(problem), config, (course.seed,), initial=start)
     _run(sac.train(), course)
     found = Trained(sac.policy().seed(0), problem, played + int(sac.env_steps[0]), {})
-    return cheaper(course, start, found)
+    return found, float(sac.lagrange.value[0, 0])
 
 
 def off_policy_net(problem: ControlProblem) -> NetSpec:
@@ -336,7 +364,7 @@ LEARNERS: Mapping[str, Callable[[Course], Trained]] = {
     "ppo": by_ppo,
     "student": by_ppo,
     "sac": by_sac,
-    "sac_lagrangian": partial(by_sac, priced=True),
+    "sac_lagrangian": by_lagrangian,
     "cvar": by_cvar,
     "offline_online": offline_online,
 }

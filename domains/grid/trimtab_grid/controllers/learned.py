@@ -21,9 +21,9 @@ HELP = {
     "ppo": "student of a dispatch rule, improved on-policy on a leash",
     "student": "student of the best planner without foresight, improved on-policy on a leash",
     "sac": "soft actor-critic from that student",
-    "sac_lagrangian": "soft actor-critic whose costs are priced by multipliers",
-    "cvar": "student improved for the worst 5 % of days, by its stock",
-    "offline_online": "implicit Q-learning from logs of a dispatch rule, then online",
+    "sac_lagrangian": "the same with a limit on battery throughput, priced by a multiplier",
+    "cvar": "student of the averse program, for the worst 5 % of days, by its stock",
+    "offline_online": "implicit Q-learning from logs of that planner, then online",
 }
 
 
