@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import ContractError
-from trimtab.contracts.problem import ControlProblem, Need
+from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import (
     Action,
     ContextVariable,
@@ -42,12 +42,13 @@ from trimtab.contracts.spec import (
 )
 from trimtab.contracts.streams import Stream
 from trimtab.deploy.policy import Policy, PolicyController
+from trimtab.learn.wrapped import Wrapped
 
 STOCK, RETURN, BESIDE = "stock", "stock_return", "beside_return"
 _START = Stream("stock")
 
 
-class StockProblem(ControlProblem):
+class StockProblem(Wrapped):
     """A single-agent problem whose state holds the stock and whose reward is its utility.
 
     The last observation feature is the stock in units of `scale`. The stock of a new episode is
@@ -83,8 +84,8 @@ class StockProblem(ControlProblem):
         if not high > low:
             msg = f"StockProblem: high ({high}) must exceed low ({low})"
             raise ContractError(msg)
-        self.inner, self.low, self.high = problem, low, high
-        self.copies, self.autoreset = problem.copies, problem.autoreset
+        super().__init__(problem)
+        self.low, self.high = low, high
         self.scale = max(abs(low), abs(high))
         self._weights = problem.spec.reward_weights if weights is None else np.array(weights)
         self._beside = np.zeros(len(problem.spec.rewards)) if beside is None else np.array(beside)
@@ -165,22 +166,6 @@ class StockProblem(ControlProblem):
         self.inner.restore({k: x for k, x in snapshot.items() if k not in own}, rows)
         for key, name in own.items():
             getattr(self, name)[rows] = snapshot[key]
-
-    def resource(self, need: Need) -> Any:
-        """As the inner problem."""
-        return self.inner.resource(need)
-
-    def episode_log(self, row: int) -> Mapping[str, Any]:
-        """As the inner problem."""
-        return self.inner.episode_log(row)
-
-    def details(self, row: int) -> Mapping[str, Mapping[str, float]]:
-        """As the inner problem."""
-        return self.inner.details(row)
-
-    def close(self) -> None:
-        """Close the inner problem."""
-        self.inner.close()
 
 
 _STATE = ("_stock", "_return", "_paid", "_live", "_seed", "_episode")

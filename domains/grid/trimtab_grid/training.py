@@ -34,12 +34,12 @@ from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import save_policy
 from trimtab.learn.dataset import record
 from trimtab.learn.iql import IQL, IQLConfig
-from trimtab.learn.limited import LimitedProblem
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.report import Report
 from trimtab.learn.risk import StockProblem, choose_stock
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.learn.teach import DaggerConfig, dagger
+from trimtab.learn.wrapped import LimitedProblem
 
 from trimtab_grid.controllers.averse import TAIL
 from trimtab_grid.controllers.averse import WEIGHT as CVAR_WEIGHT
@@ -64,6 +64,8 @@ JUDGED_DAYS = 240
 """Days on which a training judges what it found: twelve lie in the tail."""
 STOCKS = 7
 """How many of them."""
+UNTRUSTED = 0.02 / 15.0
+"""1 - λ of a day per minute of the step: what is done is credited for hours at any step."""
 STEPS_PER_CPU_S = 25_000
 """Decisions of one whole PPO iteration per CPU second, for planning the learning rate's fall."""
 
@@ -212,7 +214,7 @@ def ppo_config(course: Course, weights: tuple[float, ...] | None, discount: floa
         rollout=recipe.rollout,
         minibatches=24,
         discount=discount,
-        trace=0.98 if recipe.ends else 0.95,
+        trace=max(0.95, 1.0 - UNTRUSTED * course.scenario.step_min) if recipe.ends else 0.95,
         learning_rate=5e-4,
         normalise_reward=True,
         reward_weights=weights,

@@ -1,4 +1,4 @@
-"""A reward channel as a cost with a limit."""
+"""Problems around others: a channel with a limit, a reward that a team shares."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.spec import Action
-from trimtab.learn.limited import LimitedProblem
+from trimtab.learn.wrapped import LimitedProblem, TeamProblem
 from trimtab.testing.classics.spread import SimpleSpread
 
 
@@ -32,3 +32,17 @@ def test_the_channel_is_the_only_cost_summed_over_agents_and_all_else_is_as_it_w
 def test_an_unknown_channel_is_named() -> None:
     with pytest.raises(UnknownNameError, match="warmth"):
         LimitedProblem(SimpleSpread(copies=1), "warmth", 1.0)
+
+
+def test_a_team_is_paid_alike_and_its_cut_episodes_end() -> None:
+    plain = SimpleSpread(copies=2)
+    steps = plain.spec.horizon
+    pairs = zip(
+        played(plain, steps), played(TeamProblem(SimpleSpread(copies=2)), steps), strict=True
+    )
+    for one, team in pairs:
+        assert np.ptp(team.reward, axis=1).max() == 0.0
+        assert team.reward.mean() == pytest.approx(one.reward.mean(), abs=1e-5)
+        assert np.array_equal(team.terminated, one.done)
+        assert not team.truncated.any()
+    assert team.terminated.all()
