@@ -318,13 +318,12 @@ def by_cvar(course: Course, weight: float = CVAR_WEIGHT) -> Trained:
     course.tell(f"a day's fuel at stake: {low:.0f} to {high:.0f} L")
     start, found = improved(course, lambda n: stocked(course.plants(n), low, high, weight), None, 1)
     tried, stocks = stocked(days, low, high, weight), np.linspace(low, high, STOCKS)
-    choices = [choose_stock(tried, p.seed(0), TAIL, seeds, stocks) for p in (start, found.policy)]
-    goals = [choice.beside + weight * choice.cvar for choice in choices]
-    for name, choice in zip(("student", "improved on-policy"), choices, strict=True):
-        told = f"mean C {-choice.beside:.1f} L, CVaR of fuel {-choice.cvar:.1f} L"
+    choice = choose_stock(tried, start.seed(0), TAIL, seeds, stocks)
+    same = choose_stock(tried, found.policy, TAIL, seeds, np.array([choice.stock]))
+    for name, of in (("student", choice), ("improved on-policy", same)):
+        told = f"mean C {-of.beside:.1f} L, CVaR of fuel {-of.cvar:.1f} L"
         course.tell(f"{name}: stock {choice.stock:.0f} L, {told}")
-    better = goals[1] > goals[0]
-    choice = choices[int(better)]
+    better = same.beside + weight * same.cvar > choice.beside + weight * choice.cvar
     extra = {"stock_l": choice.stock, "stock_low_l": low, "stock_high_l": high}
     if not better:
         found = replace(found, policy=start.seed(0), better=False)
