@@ -7,6 +7,7 @@ import numpy as np
 from trimtab_grid.bounds import Year
 from trimtab_grid.problem import GridControl
 from trimtab_grid.scenario import GridScenario
+from trimtab_grid.unit_graph import State
 
 
 def boundable(scenario: GridScenario) -> bool:
@@ -28,4 +29,11 @@ def episode_of(control: GridControl, seed: int) -> Year:
     future = np.asarray(control.resource("future"))[0]
     first = float(control.resource("state").states["soc_first"][0])
     load, wind, pv = (np.ascontiguousarray(future[:, k]) for k in range(3))
-    return Year(control.plant, control.scenario.step_min, load, wind, pv, first)
+    return Year(control.plant, control.scenario.step_min, load, wind, pv, first, units_of(control))
+
+
+def units_of(control: GridControl) -> State:
+    """Observed (mode, timer) of each unit of the first copy."""
+    state, units = control.resource("state").states[0], int(control.arrays.n)
+    pairs = zip(state["mode"][:units], state["timer"][:units], strict=True)
+    return tuple((int(mode), int(timer)) for mode, timer in pairs)

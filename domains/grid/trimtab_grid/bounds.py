@@ -25,7 +25,7 @@ from trimtab_grid.dp import CostToGo, Planner, Schedule, value_at
 from trimtab_grid.objective import best_specific_fuel_l_per_kwh, stored_energy_price_l_per_kwh
 from trimtab_grid.plant import Plant
 from trimtab_grid.stage import stages, store, stored_kwh
-from trimtab_grid.unit_graph import all_off, unit_graph
+from trimtab_grid.unit_graph import State, all_off, unit_graph
 
 MANY_STATES = 40
 """Beyond this many joint unit states, minimum run and down times are relaxed."""
@@ -45,6 +45,7 @@ class Year:
         wind_kw: available wind, [T].
         pv_kw: available PV, [T].
         soc_first: charge state at the start.
+        units_first: observed (mode, timer) of each unit at the start; empty: all free to start.
     """
 
     plant: Plant
@@ -53,6 +54,7 @@ class Year:
     wind_kw: FloatArray
     pv_kw: FloatArray
     soc_first: float
+    units_first: State = ()
 
     @property
     def record(self) -> PlantArrays:
@@ -71,9 +73,10 @@ class Year:
             record = record.copy()
             record.reserve_load_share = 0.0
             record.reserve_wind_share = record.reserve_pv_share = 0.0
-        graph = unit_graph(record, (all_off(record),), relaxed=bool(relaxed))
+        first = self.units_first or all_off(record)
+        graph = unit_graph(record, (first,), relaxed=bool(relaxed))
         if relaxed is None and len(graph.states) > MANY_STATES:
-            graph = unit_graph(record, (all_off(record),), relaxed=True)
+            graph = unit_graph(record, (first,), relaxed=True)
         price = stored_energy_price_l_per_kwh(self.plant)
         stage = stages(record, self.load_kw, self.wind_kw, self.pv_kw)
         return Planner(graph, store(record, price, self.soc_first), stage)
@@ -88,6 +91,7 @@ class Year:
         """Of plant, step and series: what a certificate belongs to."""
         found = hashlib.sha256(self.plant.model_dump_json().encode())
         found.update(np.array([self.step_min, self.soc_first], np.float64).tobytes())
+        found.update(np.array(self.units_first, np.int64).tobytes())
         for values in (self.load_kw, self.wind_kw, self.pv_kw):
             found.update(np.ascontiguousarray(values, np.float64).tobytes())
         return found.hexdigest()
@@ -124,7 +128,7 @@ def default_tolerance_l(steps: int) -> float:
 
 
 def solve(year: Year, tolerance_l: float, reserve: bool = True) -> Solved:
-    """Lower bound and schedule of an episode that begins with all units off.
+    """Lower bound and schedule of an episode.
 
     Both with or both without the reserve rule.
     """

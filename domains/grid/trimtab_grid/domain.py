@@ -46,10 +46,13 @@ class GridDomain(Domain):
     ) -> GridControl:
         """See `Domain.build`; interfaces of `specification.INTERFACES`."""
         from trimtab_grid.problem import GridControl
+        from trimtab_grid.scu_problem import ScuControl
         from trimtab_grid.series_files import read_series
+        from trimtab_grid.specification import SCU
 
         reading = problem.data.reading()
-        return GridControl(
+        kind = ScuControl if interface.startswith(SCU) else GridControl
+        return kind(
             problem,
             copies,
             interface,
@@ -101,7 +104,7 @@ class GridDomain(Domain):
         plant = problem.resolved_plant()
         published = plant.battery is not None and plant.battery.model == "compat"
         tolerance = {"tolerance_kw": PUBLISHED_BALANCE_KW} if published else {}
-        return GridMonitor(plant, problem.step_min, **tolerance)
+        return GridMonitor(plant, problem.step_min, first=problem.first_units, **tolerance)
 
     def flags(self, record: EpisodeRecord) -> tuple[str, ...]:
         """`unserved`, `surplus`, `degraded`: load not served, power left over, alarm raised."""

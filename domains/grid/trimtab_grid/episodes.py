@@ -6,7 +6,7 @@ Nothing here depends on actions. Column k + 1 of a bank realises in step k; colu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -138,11 +138,14 @@ def lead_steps(step_min: float) -> tuple[int, ...]:
     return tuple(max(1, round(lead / step_min)) for lead in LEADS_FINE_MIN)
 
 
-def forecast_columns(scenario: GridScenario, known: int) -> NDArray[np.int64]:
+def forecast_columns(
+    scenario: GridScenario, known: int, leads: Sequence[int] | None = None
+) -> NDArray[np.int64]:
     """[steps + 1, leads] column of the source that each forecast in the observation reads.
 
-    Persistence reads what is measured last, a seasonal forecast what was a season before, others
-    what is foretold. A stuck forecast stays as it was issued last; -1 where it is missing.
+    `leads` are steps ahead, those of `lead_steps` if not given. Persistence reads what is measured
+    last, a seasonal forecast what was a season before, others what is foretold. A stuck forecast
+    stays as it was issued last; -1 where it is missing.
     """
     last = scenario.horizon
     now = np.arange(last + 1)
@@ -154,7 +157,8 @@ def forecast_columns(scenario: GridScenario, known: int) -> NDArray[np.int64]:
         if fault.kind == "forecast_missing":
             missing |= (now >= begin) & (now < end)
     seen = np.minimum(issued + known, last)
-    target = np.minimum(issued[:, None] + np.array(lead_steps(scenario.step_min))[None, :], last)
+    ahead = np.array(lead_steps(scenario.step_min) if leads is None else leads)
+    target = np.minimum(issued[:, None] + ahead[None, :], last)
     kind = scenario.forecast.kind
     if kind == "persistence":
         target = np.broadcast_to(seen[:, None], target.shape).copy()
@@ -183,10 +187,12 @@ def foretold(
     return found
 
 
-def lead_weights(made: Forecaster, step_min: float, known: int) -> FloatArray:
+def lead_weights(
+    made: Forecaster, step_min: float, known: int, leads: Sequence[int] | None = None
+) -> FloatArray:
     """Share of the settled forecast per lead of the observation; none where steps are known."""
-    leads = np.array(lead_steps(step_min))
-    return np.where(leads <= known, 0.0, made.weight(leads * step_min / 60.0))
+    ahead = np.array(lead_steps(step_min) if leads is None else leads)
+    return np.where(ahead <= known, 0.0, made.weight(ahead * step_min / 60.0))
 
 
 def fault_steps(fault: Fault, step_min: float) -> tuple[int, int]:

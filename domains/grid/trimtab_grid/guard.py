@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from trimtab.contracts.errors import ContractError, InputFileError
@@ -12,7 +11,8 @@ from trimtab.contracts.shield import Placement, Projection, Shield
 from trimtab.contracts.spec import Action
 
 from trimtab_grid.arrays import PlantArrays
-from trimtab_grid.shield_kernel import REASONS, is_safe
+from trimtab_grid.first_units import FirstUnits
+from trimtab_grid.shield_kernel import REASONS
 from trimtab_grid.shield_rules import SHIELD, ShieldTables
 
 
@@ -69,39 +69,42 @@ def blank_tables() -> ShieldTables:
     return ShieldTables(key, np.zeros((1, 1)), np.zeros((1, 1)))
 
 
-def guard_of(plant: PlantArrays, shield: bool) -> Guard:
+def guard_of(plant: PlantArrays, shield: bool, first: FirstUnits | None = None) -> Guard:
     """Tables and window of a plant.
 
+    Args:
+        plant: its record.
+        shield: whether there is one.
+        first: units at the begin of an episode; all off, long since, if None.
+
     Raises:
-        InputFileError: the shield cannot promise anything on this plant.
+        InputFileError: the shield cannot promise anything on this plant, or not from that begin.
     """
     low, high = float(plant.reserve_soc_min), float(plant.reserve_soc_max)
     normal = max(low, float(plant.soc_min)), min(high, float(plant.soc_max))
     if not shield:
         return Guard(blank_tables(), on=False, soc_window=normal)
+    from trimtab_grid.safe_start import Start, require_reachable, told_missing
     from trimtab_grid.safety import safe_tables
 
-    tables = safe_tables(plant).tables
-    safe = [soc for soc in np.linspace(*normal, 81) if _safe_start(plant, tables, float(soc))]
+    built = safe_tables(plant)
+    if first is not None:
+        require_reachable(built, plant, first)
+    start = Start.of(plant, built, first)
+    safe = [soc for soc in np.linspace(*normal, 81) if start.holds(float(soc))]
     if not safe:
         msg = (
-            "the shield finds no charge from which all units off is safe at every load: bring "
-            "more battery energy or power, shorter warm-up, or shield: false"
+            f"the shield finds no charge from which {start.told} is safe at every load: "
+            f"{told_missing(start)}: bring more battery energy or power, shorter warm-up, or "
+            "shield: false"
         )
         raise InputFileError(msg)
-    first = float(plant.soc_initial)
-    if not _safe_start(plant, tables, first):
+    given = float(plant.soc_initial)
+    if not start.holds(given):
         msg = (
-            f"battery.soc_initial {first:g} lies outside the charge states {safe[0]:.3g} to "
-            f"{safe[-1]:.3g} from which all units off is safe at every load: choose one inside, "
-            "or shield: false"
+            f"battery.soc_initial {given:g} lies outside the charge states {safe[0]:.3g} to "
+            f"{safe[-1]:.3g} from which {start.told} is safe at every load, "
+            f"{told_missing(start, given)}: choose one inside, or shield: false"
         )
         raise InputFileError(msg)
-    return Guard(tables, on=True, soc_window=(float(safe[0]), float(safe[-1])))
-
-
-def _safe_start(plant: PlantArrays, tables: Any, soc: float) -> bool:
-    """Whether all units off at this charge lies in the safe set at any load."""
-    units = np.zeros(len(plant.prime_kw), np.int64)
-    loads = np.linspace(plant.load_min_kw, plant.load_max_kw, 41)
-    return all(is_safe(plant, tables, units, units, soc, soc, float(load)) for load in loads)
+    return Guard(built.tables, on=True, soc_window=(float(safe[0]), float(safe[-1])))

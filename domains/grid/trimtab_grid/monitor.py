@@ -9,7 +9,7 @@ that follows are booked under `outside_declared`, not under the constraint.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trimtab.contracts.errors import EvidenceError
 from trimtab.contracts.shield import Monitor, Violations
 
+from trimtab_grid.first_units import FirstUnit
 from trimtab_grid.plant import Genset, Plant
 
 CONSTRAINTS = (
@@ -43,6 +44,7 @@ CONSTRAINTS = (
 OUTSIDE = "outside_declared"
 
 _OFF, _WARM, _RUN, _COOL, _TRIPPED = range(5)
+_CODES = {"off": _OFF, "warming": _WARM, "running": _RUN, "cooling": _COOL, "tripped": _TRIPPED}
 _BATTERY_FAILED, _READING_FAILED = 4, 5
 _KW = 1e-6
 _SOC = 1e-7
@@ -63,10 +65,19 @@ class GridMonitor(Monitor):
         plant: as the user described it.
         step_min: length of a step, minutes.
         tolerance_kw: allowed residual of powers; 0.05 in the published plant's mode.
+        first: units at the begin, as the scenario states them; others are off, long since.
     """
 
-    def __init__(self, plant: Plant, step_min: float, tolerance_kw: float = _KW) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        step_min: float,
+        tolerance_kw: float = _KW,
+        first: Sequence[FirstUnit] = (),
+    ) -> None:
         self._plant, self._step_min, self._kw = plant, step_min, tolerance_kw
+        self._first = {unit.unit: unit for unit in first}
+        self._published = plant.battery is not None and plant.battery.model == "compat"
 
     def check(self, log: Mapping[str, Any]) -> dict[str, Violations]:
         """Violations per constraint of one episode.
@@ -95,6 +106,26 @@ class GridMonitor(Monitor):
 
     def _steps(self, minutes: float) -> int:
         return math.ceil(minutes / self._step_min - 1e-9)
+
+    def _before(self, genset: Genset) -> tuple[int, int]:
+        """Mode of a unit before the log, and how many steps of that mode lie behind it."""
+        unit = self._first.get(genset.name)
+        lasts = {
+            _OFF: genset.min_down_min,
+            _WARM: genset.warm_up_min,
+            _RUN: genset.min_run_min,
+            _COOL: genset.cool_down_min,
+            _TRIPPED: genset.repair_min,
+        }
+        mode = _OFF if unit is None else _CODES[unit.mode]
+        whole = self._steps(lasts[mode])
+        if unit is None:
+            return mode, whole
+        left = self._steps(lasts[mode] - unit.minutes)
+        return mode, min(whole, whole - left)
+
+    def _modes_before(self) -> list[int]:
+        return [self._before(genset)[0] for genset in self._plant.gensets]
 
     def _checks(self, log: Mapping[str, Any]) -> Iterator[tuple[str, Steps, int]]:
         steps = len(log["load_kw"])
@@ -139,15 +170,18 @@ class GridMonitor(Monitor):
         """Shed load beyond what is declared, or without a unit tripped for long enough."""
         waited = np.zeros(len(log["load_kw"]), bool)
         delay = self._steps(self._plant.shed_delay_min)
-        for i in range(len(self._plant.gensets)):
-            for first, last in _runs(log["mode"][:, i] == _TRIPPED):
-                waited[first + delay : last] = True
+        for i, genset in enumerate(self._plant.gensets):
+            code, steps = self._before(genset)
+            behind = steps if code == _TRIPPED else 0
+            out = np.concatenate([np.ones(behind, bool), log["mode"][:, i] == _TRIPPED])
+            for first, last in _runs(out):
+                waited[max(0, first + delay - behind) : last - behind] = True
         allowed = np.where(waited, self._plant.shed_kw, 0.0)
         return np.asarray(log["shed_kw"] > allowed + self._kw)
 
     def _order(self, log: Mapping[str, Any]) -> Steps:
         """One start or stop a step; none started while one cools, none stopped while one warms."""
-        mode = np.vstack([np.full((1, log["mode"].shape[1]), _OFF), log["mode"]])
+        mode = np.vstack([self._modes_before(), log["mode"]])
         before, now = mode[:-1], mode[1:]
         struck = (log["tripped"] != 0) | (log["start_failed"] != 0)
         on_before, on_now = np.isin(before, (_WARM, _RUN)), np.isin(now, (_WARM, _RUN))
@@ -186,20 +220,22 @@ class GridMonitor(Monitor):
         self, genset: Genset, mode: NDArray[Any], struck: Steps
     ) -> Iterator[tuple[str, Steps, int]]:
         """Lengths of warm-ups, cool-downs, runs and pauses; faults and the log's ends excepted."""
+        run_steps = self._steps(genset.min_run_min) - int(self._published)
         needs = (
             ("warm_up", _WARM, self._steps(genset.warm_up_min), True),
             ("cool_down", _COOL, self._steps(genset.cool_down_min), True),
-            ("min_run", _RUN, self._steps(genset.min_run_min), False),
+            ("min_run", _RUN, run_steps, False),
             ("min_down", _OFF, self._steps(genset.min_down_min), False),
         )
-        steps = len(mode)
+        steps, (code, past) = len(mode), self._before(genset)
         for name, wanted, need, exactly in needs:
-            broken, stretches = np.zeros(steps, bool), _runs(mode == wanted)
+            broken, behind = np.zeros(steps, bool), past if code == wanted else 0
+            stretches = _runs(np.concatenate([np.ones(behind, bool), mode == wanted]))
             for first, last in stretches:
-                if last < steps and not struck[last] and mode[last] != _TRIPPED:
-                    begun = first > 0 and mode[first - 1] != _TRIPPED
-                    short = last - first < need and (begun or wanted != _OFF)
-                    broken[last] |= short or (exactly and last - first != need)
+                end, earlier = last - behind, mode[first - behind - 1] if first > behind else code
+                if 0 <= end < steps and not struck[end] and mode[end] != _TRIPPED:
+                    short = last - first < need and (earlier != _TRIPPED or wanted != _OFF)
+                    broken[end] |= short or (exactly and last - first != need)
             yield name, broken, len(stretches)
 
     def _transition(self, genset: Genset, mode: NDArray[Any], struck: Steps) -> Steps:
@@ -215,17 +251,21 @@ class GridMonitor(Monitor):
             (_TRIPPED, _OFF),
             (_TRIPPED, begun),
         }
-        before = np.concatenate([[_OFF], mode[:-1]])
+        before = np.concatenate([[self._before(genset)[0]], mode[:-1]])
         legal = [(int(a), int(b)) in changes for a, b in zip(before, mode, strict=True)]
         return np.asarray(~np.array(legal, bool) & ~(struck & (mode == _TRIPPED)))
 
     def _ramp(self, genset: Genset, mode: NDArray[Any], power: NDArray[np.float64]) -> Steps:
-        broken = np.zeros(len(mode), bool)
-        if genset.ramp_kw_per_min is not None:
-            both = (mode[1:] == _RUN) & (mode[:-1] == _RUN)
-            most = genset.ramp_kw_per_min * self._step_min + self._kw
-            broken[1:] = both & (np.abs(np.diff(power)) > most)
-        return broken
+        if genset.ramp_kw_per_min is None:
+            return np.zeros(len(mode), bool)
+        code, first_kw = self._before(genset)[0], 0.0
+        unit = self._first.get(genset.name)
+        if unit is not None:
+            first_kw = genset.min_kw if unit.power_kw is None else unit.power_kw
+        before = np.concatenate([[code], mode[:-1]])
+        most = genset.ramp_kw_per_min * self._step_min + self._kw
+        steep = np.abs(np.diff(np.concatenate([[first_kw], power]))) > most
+        return np.asarray((mode == _RUN) & (before == _RUN) & steep)
 
     def _overload(self, genset: Genset, power: NDArray[np.float64]) -> Steps:
         over = (power > genset.prime_kw + self._kw).astype(np.int64)
@@ -242,7 +282,9 @@ class GridMonitor(Monitor):
             return broken
         limit = genset.mean_power_share * genset.prime_kw + self._kw
         weight = self._step_min / genset.mean_power_window_min
-        mean = 0.3 * genset.prime_kw
+        mean, unit = 0.3 * genset.prime_kw, self._first.get(genset.name)
+        if unit is not None and unit.mean_kw is not None:
+            mean = unit.mean_kw
         for k in range(len(power)):
             if mode[k] not in (_OFF, _TRIPPED):
                 counted = max(float(power[k]), 0.3 * genset.prime_kw)

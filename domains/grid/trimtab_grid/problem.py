@@ -2,9 +2,10 @@
 
 Interfaces: "default", one command per unit {0 stop, 1 hold, 2 start} and the battery's setpoint;
 "order", one choice {0 stop last, 1 none, 2 start next} and the setpoint, with its limits per
-choice; both also without the shield ("default-unshielded", "order-unshielded"). The shield stands
-inside the step: `executed` and `intervened` tell what it did. A grid-forming battery follows the
-balance of power; that is no intervention.
+choice; "scu", the same with the published agents' observation and reward (`scu_problem`); each also
+without the shield ("default-unshielded"). The shield stands inside the step: `executed` and
+`intervened` tell what it did. A grid-forming battery follows the balance of power; that is no
+intervention.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from trimtab_grid.episodes import (
     foretold,
     lead_weights,
 )
+from trimtab_grid.first_units import FirstUnits, first_units
 from trimtab_grid.forecasts import forecaster
 from trimtab_grid.guard import REASON_TEXTS, guard_of
 from trimtab_grid.metrics import METRICS
@@ -70,6 +72,7 @@ class GridControl(ControlProblem):
         outside_kw: most power that neighbours may send in a step; 0 but in a cluster.
         site: what the compiled step reads of the plant and its shield.
         rows: memory of the copies, which the compiled step writes to.
+        columns: names of the observation's columns.
     """
 
     outside_kw = 0.0
@@ -89,10 +92,14 @@ class GridControl(ControlProblem):
         self.plant = scenario.resolved_plant()
         self.arrays = plant_arrays(self.plant, scenario.step_min)
         shield = scenario.shield and not interface.endswith(UNSHIELDED)
-        self.guard = guard_of(self.arrays, shield)
+        self._first: FirstUnits | None = None
+        if scenario.first_units:
+            self._first = first_units(scenario.first_units, self.plant, self.arrays)
+        self.guard = guard_of(self.arrays, shield, self._first)
         self._by_order = INTERFACES[interface]
         self.site = Site(self.arrays, self.guard.tables, self.guard.on, self._by_order)
         self._extra = () if scenario.outer_grid is None else EXTRA_COLUMNS
+        self.columns = (*observed_columns(self.arrays), *self._extra)
         self.spec = grid_spec(
             self.arrays,
             self.plant.name,
@@ -185,6 +192,10 @@ class GridControl(ControlProblem):
                 float(charge),
                 self._bank[row, 0],
             )
+        if self._first is not None:
+            states, moments = self._states[rows], self._moments[rows]
+            self._first.put(self.arrays, states, moments)
+            self._states[rows], self._moments[rows] = states, moments
         self._live[rows] = True
 
     def step(self, action: Action | None) -> Step:
@@ -383,7 +394,7 @@ class GridControl(ControlProblem):
                 self.plant,
                 self.arrays,
                 self._by_order,
-                (*observed_columns(self.arrays), *self._extra),
+                self.columns,
                 self._scale,
                 self.guard.tables,
                 self.guard.on,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from trimtab.contracts.scenario import DataFile, StrictModel
 
+from trimtab_grid.first_units import FirstUnit, fault_of
 from trimtab_grid.forecasts import ForecastSettings
 from trimtab_grid.generators import CommunityLoad, WindClimate
 from trimtab_grid.network_settings import NetworkSettings
@@ -98,6 +99,10 @@ class GridScenario(StrictModel):
         default=None,
         description="AC network whose voltages and loadings are computed in every step",
     )
+    first_units: tuple[FirstUnit, ...] = Field(
+        default=(),
+        description="units that are not off, long since, at the begin; for every seed alike",
+    )
     shield: bool = Field(default=True, description="the proven shield stands before the plant")
     faults: tuple[Fault, ...] = Field(
         default=(), description="faults to inject, for every seed alike"
@@ -111,7 +116,11 @@ class GridScenario(StrictModel):
         if abs(steps - round(steps)) > 1e-6 or round(steps) < 1:  # noqa: PLR2004
             msg = f"horizon_h {self.horizon_h} is not a whole number of {self.step_min:g} min steps"
             raise ValueError(msg)
-        known = {genset.name for genset in self.resolved_plant().gensets}
+        plant = self.resolved_plant()
+        known = {genset.name for genset in plant.gensets}
+        wrong = fault_of(self.first_units, plant)
+        if wrong:
+            raise ValueError(wrong)
         for fault in self.faults:
             if fault.kind in {"trip", "failed_start"} and fault.unit not in known:
                 msg = f"fault {fault.kind}: unit {fault.unit!r}; name one of {sorted(known)}"

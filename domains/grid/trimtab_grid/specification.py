@@ -19,11 +19,15 @@ from trimtab_grid.episodes import lead_steps
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH
 from trimtab_grid.scenario import UNSHIELDED
 
+SCU = "scu"
+"""The published agents' interface (`scu_problem`)."""
 INTERFACES: Mapping[str, bool] = {
     "default": False,
     "order": True,
+    SCU: True,
     f"default{UNSHIELDED}": False,
     f"order{UNSHIELDED}": True,
+    f"{SCU}{UNSHIELDED}": True,
 }
 """Action interfaces, and whether the choice goes by the fixed order of units; without the shield
 between choice and plant where the name says so."""

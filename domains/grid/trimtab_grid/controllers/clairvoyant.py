@@ -16,7 +16,7 @@ from trimtab_grid.bounds import Year, default_tolerance_l
 from trimtab_grid.controllers.view import GridController, Seen
 from trimtab_grid.dp import CostToGo, Planner, best_step
 from trimtab_grid.stage import stored_kwh
-from trimtab_grid.unit_graph import UnitGraph, settled
+from trimtab_grid.unit_graph import State, UnitGraph, settled
 
 _COARSE = {WARM: (RUN, 0), COOL: (OFF, 0)}
 
@@ -106,11 +106,11 @@ class PerfectForesight(GridController):
         for row in which:
             self._plans.pop(int(row), None)
 
-    def _plan(self, row: int, soc: float) -> tuple[Planner, CostToGo, Steering]:
+    def _plan(self, row: int, soc: float, units: State) -> tuple[Planner, CostToGo, Steering]:
         future = self.problem.resource("future")[row]
         step_min = float(self.plant.step_min)
         load, wind, pv = (future[:, k].copy() for k in range(3))
-        year = Year(self.model.plant, step_min, load, wind, pv, soc)
+        year = Year(self.model.plant, step_min, load, wind, pv, soc, units)
         planner = year.planner().inside()
         tolerance = self._tolerance_l or default_tolerance_l(len(future))
         return planner, planner.cost_to_go(tolerance), Steering(self, planner.graph)
@@ -122,7 +122,9 @@ class PerfectForesight(GridController):
         command, battery = np.zeros((count, self.units), np.int64), np.zeros(count)
         for row in np.flatnonzero(obs.alive[:, 0]):
             if int(row) not in self._plans:
-                self._plans[int(row)] = self._plan(int(row), float(seen.soc[row]))
+                pairs = zip(seen.mode[row], seen.timer[row], strict=True)
+                units = tuple((int(m), int(t)) for m, t in pairs)
+                self._plans[int(row)] = self._plan(int(row), float(seen.soc[row]), units)
             planner, costs, steering = self._plans[int(row)]
             t = int(self._t[row])
             stored = stored_kwh(self.plant, float(seen.soc[row]))

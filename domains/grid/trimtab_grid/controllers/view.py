@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from trimtab.contracts.controller import Controller
+from trimtab.contracts.errors import ContractError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, FloatArray, IntArray, Obs
 
@@ -48,6 +49,12 @@ class Decoder:
         plant, units = model.arrays, int(model.arrays.n)
         self._units = units
         names = model.columns
+        if names[: len(UNIT_COLUMNS)] != tuple(f"{name}[0]" for name in UNIT_COLUMNS):
+            msg = (
+                'this controller reads the observation of the interfaces "default" and "order", '
+                f"not one that begins with {names[0]}: build the problem for its own interface"
+            )
+            raise ContractError(msg)
         self._at = {name: k for k, name in enumerate(names)}
         self._longest = np.array(
             [

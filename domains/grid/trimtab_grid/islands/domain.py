@@ -40,7 +40,7 @@ class IslandsDomain(Domain):
         interface: str = "default",
         autoreset: bool = False,
     ) -> IslandsControl:
-        """See `Domain.build`; interfaces of `specification.INTERFACES`, for every island."""
+        """See `Domain.build`; interfaces of `islands.problem.INTERFACES`."""
         from trimtab_grid.islands.problem import IslandsControl
 
         return IslandsControl(

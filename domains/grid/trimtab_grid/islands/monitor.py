@@ -33,8 +33,11 @@ class IslandsMonitor(Monitor):
     def __init__(self, scenario: IslandsScenario) -> None:
         self._scenario = scenario
         count = range(len(scenario.islands))
-        plants = [scenario.island_scenario(k).resolved_plant() for k in count]
-        self._monitors = [GridMonitor(plant, scenario.step_min) for plant in plants]
+        islands = [scenario.island_scenario(k) for k in count]
+        self._monitors = [
+            GridMonitor(one.resolved_plant(), one.step_min, first=one.first_units)
+            for one in islands
+        ]
 
     def check(self, log: Mapping[str, Any]) -> dict[str, Violations]:
         """Violations per constraint, those of all islands summed.

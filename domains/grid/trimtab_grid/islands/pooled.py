@@ -20,7 +20,7 @@ from trimtab.contracts.errors import BoundError
 from trimtab.contracts.problem import Bound
 
 from trimtab_grid.arrays import MAX_UNITS
-from trimtab_grid.bound_episode import boundable
+from trimtab_grid.bound_episode import boundable, units_of
 from trimtab_grid.bounds import Year, lower_bound, verify_bound
 from trimtab_grid.islands.problem import IslandsControl
 from trimtab_grid.islands.scenario import IslandsScenario
@@ -104,7 +104,8 @@ def pooled_episode(control: IslandsControl, seed: int) -> Year:
     stored = sum(e * float(s["soc_first"][0]) for e, s in zip(energy, states, strict=True))
     load, wind, pv = (np.ascontiguousarray(future[:, k]) for k in range(3))
     plant = pooled_plant(plants)
-    return Year(plant, control.scenario.step_min, load, wind, pv, stored / sum(energy))
+    begun = tuple(unit for sub in control.islands for unit in units_of(sub))
+    return Year(plant, control.scenario.step_min, load, wind, pv, stored / sum(energy), begun)
 
 
 def pooled_bound(control: IslandsControl, seed: int) -> Bound:

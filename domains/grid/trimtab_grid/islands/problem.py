@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from trimtab.contracts.errors import ActionError
+from trimtab.contracts.errors import ActionError, UnknownNameError
 from trimtab.contracts.problem import ControlProblem, Need
 from trimtab.contracts.spec import (
     Action,
@@ -42,6 +42,8 @@ from trimtab_grid.problem import LOG_ENTRIES, GridControl
 from trimtab_grid.resources import GridState
 from trimtab_grid.scenario import GridScenario
 
+INTERFACES = ("default", "order")
+"""Of every island's commands."""
 SITES = 64
 """Seeds of the islands of a cluster are SITES times its own, plus the island's index."""
 _TIE_SUMS = ("sent_kwh", "tie_loss_kwh", "cut_kwh", "tie_out_min")
@@ -69,6 +71,8 @@ class IslandsControl(ControlProblem):
         autoreset: bool,
         build: Build,
     ) -> None:
+        if interface not in INTERFACES:
+            raise UnknownNameError(interface, "interface", INTERFACES)
         self.scenario, self.copies, self.autoreset = scenario, copies, autoreset
         self._by_order = interface == "order"
         count = len(scenario.islands)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from trimtab.contracts.scenario import DataFile, StrictModel
 
+from trimtab_grid.first_units import FirstUnit
 from trimtab_grid.forecasts import ForecastSettings
 from trimtab_grid.plant import Plant
 from trimtab_grid.scenario import DataSource, Fault, GridScenario
@@ -22,6 +23,9 @@ class Island(StrictModel):
         default=None, description="plant file (YAML or JSON) instead"
     )
     data: DataSource = Field(default=DataSource(), description="its load, wind and PV")
+    first_units: tuple[FirstUnit, ...] = Field(
+        default=(), description="units that are not off, long since, at the begin"
+    )
     faults: tuple[Fault, ...] = Field(default=(), description="faults to inject into its plant")
     at_km: tuple[float, float] = Field(
         default=(0.0, 0.0), description="place on the map, km east, north"
@@ -96,6 +100,7 @@ class IslandsScenario(StrictModel):
             plant=island.plant,
             plant_file=island.plant_file,
             data=island.data,
+            first_units=island.first_units,
             faults=island.faults,
             step_min=self.step_min,
             horizon_h=self.horizon_h,
