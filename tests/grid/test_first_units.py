@@ -189,8 +189,8 @@ def _hourly(plant="plant-b", **units):
 def test_bound_and_plan_start_from_the_stated_units():
     """A unit that runs already saves its start; one that must rest costs more."""
     plant = load_plant("plant-b")
-    slow = {"min_run_min": 180.0, "min_down_min": 180.0}
-    gensets = tuple(genset.model_copy(update=slow) for genset in plant.gensets)
+    slow = {"min_run_min": 120.0, "min_down_min": 120.0}
+    gensets = tuple(genset.model_copy(update=slow) for genset in plant.gensets[:2])
     plant = plant.model_copy(update={"gensets": gensets})
     running, resting = {"mode": "running", "minutes": 300}, {"mode": "off", "minutes": 60}
     values = []
@@ -203,7 +203,7 @@ def test_bound_and_plan_start_from_the_stated_units():
         with DOMAIN.build(scenario, 1, entry.interface) as control:
             cost = evaluate(control, make_controller(control, entry), [1])[0].metrics["cost_l"]
         assert bound.value <= cost <= 1.02 * bound.value
-    assert values[0] < values[1] < values[2]
+    assert values[0] < values[1] <= values[2]
 
 
 def test_a_bound_belongs_to_its_first_units():

@@ -49,7 +49,9 @@ PLANT = np.dtype(
             # battery model code; may it hold the frequency alone?
             "battery_model grid_forming "
             # steps until shed load is off; published rounding and stop rule (compat battery)
-            "shed_delay_steps published",
+            "shed_delay_steps published "
+            # under-frequency relays: their stages, and the steps they keep load off
+            "ufls_stages ufls_hold_steps",
         ),
         *_units(
             np.int64,
@@ -71,6 +73,8 @@ PLANT = np.dtype(
             # faults: probability per running step, per start; overhaul, h; inertia and droop
             "trip_probability start_failure overhaul_h inertia_s droop_hz",
         ),
+        # per stage of under-frequency relays: threshold, delay, share of the load
+        *_units(np.float64, "ufls_hz ufls_delay_s ufls_share"),
         ("curve_kw", np.float64, (MAX_UNITS, MAX_POINTS)),
         ("curve_l_h", np.float64, (MAX_UNITS, MAX_POINTS)),
         # lower convex hull of the fuel curve: upper ends, kW, and slopes, L/kWh
@@ -149,6 +153,11 @@ def _pack(record: PlantArrays, plant: Plant, step_min: float) -> None:
     record.pv_kw = 0.0 if pv is None else (pv.inverter_kw or pv.rated_kw)
     record.dump_kw, record.shed_kw = plant.dump_kw, plant.shed_kw
     record.shed_delay_steps = steps_of(plant.shed_delay_min, step_min)
+    record.ufls_stages = len(plant.ufls.stages)
+    record.ufls_hold_steps = steps_of(plant.ufls.hold_min, step_min)
+    for k, stage in enumerate(plant.ufls.stages):
+        record.ufls_hz[k], record.ufls_delay_s[k] = stage.threshold_hz, stage.delay_s
+        record.ufls_share[k] = stage.load_share
     record.reserve_load_share = plant.reserve.load_share
     record.reserve_wind_share = plant.reserve.wind_share
     record.reserve_pv_share = plant.reserve.pv_share

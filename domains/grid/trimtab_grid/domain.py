@@ -124,10 +124,12 @@ class GridDomain(Domain):
         return problem_from_files(files, folder, name)
 
     def data_files(self, problem: GridScenario) -> tuple[Path, ...]:
-        """Plant, weather, series and forecast files that the scenario names."""
+        """Plant, weather, series, forecast, tariff and network files that the scenario names."""
         data = problem.data
         network = None if problem.network is None else problem.network.file
-        named = (problem.plant_file, data.file, data.weather_file, problem.forecast.file, network)
+        outer = None if problem.outer_grid is None else problem.outer_grid.file
+        series = (data.file, data.weather_file, problem.forecast.file, outer)
+        named = (problem.plant_file, *series, network)
         return tuple(path for path in named if path is not None)
 
     def balances(self, problem: GridScenario, log: Mapping[str, Any]) -> Mapping[str, float]:

@@ -81,7 +81,7 @@ def episode_metrics(
 _PLAIN = (
     *("fuel_l", "start_l", "genset_h", "genset_kwh", "starts", "unserved_kwh", "surplus_kwh"),
     *("dumped_kwh", "throughput_kwh", "interventions", "reserve_short_min", "lowest_hz"),
-    *("steepest_hz_s", "degraded_min", "alarms", "trips"),
+    *("steepest_hz_s", "degraded_min", "alarms", "trips", "ufls_kwh", "ufls_events"),
 )
 
 

@@ -84,10 +84,16 @@ def guard_of(plant: PlantArrays, shield: bool, first: FirstUnits | None = None) 
     normal = max(low, float(plant.soc_min)), min(high, float(plant.soc_max))
     if not shield:
         return Guard(blank_tables(), on=False, soc_window=normal)
-    from trimtab_grid.safe_start import Start, require_reachable, told_missing
+    from trimtab_grid.safe_start import (
+        Start,
+        require_last_resort,
+        require_reachable,
+        told_missing,
+    )
     from trimtab_grid.safety import safe_tables
 
     built = safe_tables(plant)
+    require_last_resort(plant)
     if first is not None:
         require_reachable(built, plant, first)
     start = Start.of(plant, built, first)

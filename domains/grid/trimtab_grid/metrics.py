@@ -18,6 +18,8 @@ METRICS = (
     Metric("starts", "1", "min"),
     Metric("curtailed_pct", "%", "min", "of available wind and PV"),
     Metric("unserved_kwh", "kWh", "min"),
+    Metric("ufls_kwh", "kWh", "min", "of unserved: shed by under-frequency relays"),
+    Metric("ufls_events", "1", "min", "stages of under-frequency relays that acted"),
     Metric("surplus_kwh", "kWh", "min", "generation that nothing could take"),
     Metric("dumped_kwh", "kWh", "min"),
     Metric("throughput_kwh", "kWh", "min", "of the battery, both ways, grid side"),

@@ -25,6 +25,7 @@ CONSTRAINTS = (
     "deficit",
     "surplus",
     "shedding",
+    "ufls",
     "charge_window",
     "battery_power",
     "unit_load",
@@ -151,6 +152,7 @@ class GridMonitor(Monitor):
         yield "deficit", log["deficit_kw"] > self._kw
         yield "surplus", log["surplus_kw"] > self._kw
         yield "shedding", self._undeclared_shedding(log)
+        yield "ufls", self._relays(log)
         used = (log["wind_used_kw"], log["pv_used_kw"])
         ranges = ((used[0], log["wind_kw"]), (used[1], log["pv_kw"]))
         wrong = [(u < -self._kw) | (u > most + self._kw) for u, most in ranges]
@@ -177,7 +179,21 @@ class GridMonitor(Monitor):
             for first, last in _runs(out):
                 waited[max(0, first + delay - behind) : last - behind] = True
         allowed = np.where(waited, self._plant.shed_kw, 0.0)
-        return np.asarray(log["shed_kw"] > allowed + self._kw)
+        return np.asarray(log["shed_kw"] - self._relayed(log) > allowed + self._kw)
+
+    @staticmethod
+    def _relayed(log: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Load that under-frequency relays keep off, kW; logs without relays lack the column."""
+        return np.asarray(log.get("ufls_kw", np.zeros(len(log["load_kw"]))), np.float64)
+
+    def _relays(self, log: Mapping[str, Any]) -> Steps:
+        """Relays that shed anew (none may within D), more than their stages or than declared."""
+        shed, load = self._relayed(log), np.asarray(log["load_kw"], np.float64)
+        share = np.divide(shed, load, out=np.zeros(len(load)), where=load > 0.0)
+        anew = np.diff(share, prepend=0.0) * load > self._kw
+        most = sum(stage.load_share for stage in self._plant.ufls.stages)
+        beyond = (shed > most * load + self._kw) | (log["shed_kw"] > self._plant.shed_kw + self._kw)
+        return np.asarray(anew | beyond)
 
     def _order(self, log: Mapping[str, Any]) -> Steps:
         """One start or stop a step; none started while one cools, none stopped while one warms."""

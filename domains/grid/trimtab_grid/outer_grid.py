@@ -1,17 +1,22 @@
 """A connection to a public grid: limits, tariffs, and random outages that no one foresees.
 
-The plant buys what is cheaper than its cheapest running unit's marginal fuel, and uses the grid as
+Tariffs are two prices by the hour of the day, or a table of prices and outages (`tariffs`). The
+plant buys what is cheaper than its cheapest running unit's marginal fuel, and uses the grid as
 slack inside its limits otherwise. The shield counts on none of it: import may vanish in any step
 like wind, export is only ever what is left over.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 from pydantic import Field
-from trimtab.contracts.scenario import StrictModel
+from trimtab.contracts.scenario import DataFile, StrictModel
 from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.contracts.streams import Stream
+
+from trimtab_grid.tariffs import read_tariff
 
 OUTAGES = Stream("grid.outages")
 PEAK_HOURS = (7.0, 22.0)
@@ -27,6 +32,9 @@ class OuterGrid(StrictModel):
     import_price: float = Field(0.30, ge=0, description="of an imported kWh, as the fuel's price")
     import_price_peak: float | None = Field(None, ge=0, description="from 7 to 22 h, if another")
     export_price: float = Field(0.05, ge=0, description="paid for an exported kWh")
+    file: DataFile | None = Field(
+        None, description="table of import_price, export_price, grid_there instead of these prices"
+    )
     outages_per_year: float = Field(0.0, ge=0, description="mean number of random outages")
     outage_h: float = Field(2.0, gt=0, description="mean length of an outage, h")
 
@@ -40,6 +48,10 @@ class OuterPlan:
         hour: [steps + 1] time of day of every column of a bank.
         step_h: length of a step, h.
         copies: N.
+        start: begin of the first column.
+
+    Raises:
+        InputFileError: the table of prices is wrong or too short.
 
     Attributes:
         there: [N, steps + 1] whether the grid is up; no rows for an island.
@@ -52,23 +64,29 @@ class OuterPlan:
         hour: FloatArray,
         step_h: float,
         copies: int,
+        start: datetime,
     ) -> None:
         self._grid, self._step_h = grid, step_h
         self._steps = len(hour)
         self.there = np.ones((copies if grid is not None else 0, self._steps), bool)
-        self._price = np.zeros(self._steps)
-        self._sold = 0.0
-        if grid is not None:
+        self._price, self._sold = np.zeros(self._steps), np.zeros(self._steps)
+        self._known_there = np.ones(self._steps, bool)
+        if grid is not None and grid.file is not None:
+            told = read_tariff(grid.file).at(start, 60.0 * step_h, self._steps)
+            self._price = told.import_price / fuel_price
+            self._sold = told.export_price / fuel_price
+            self._known_there = told.there
+        elif grid is not None:
             peak = grid.import_price if grid.import_price_peak is None else grid.import_price_peak
             busy = (hour >= PEAK_HOURS[0]) & (hour < PEAK_HOURS[1])
             self._price = np.where(busy, peak, grid.import_price) / fuel_price
-            self._sold = grid.export_price / fuel_price
+            self._sold[:] = grid.export_price / fuel_price
 
     def draw(self, rows: IntArray, seed: IntArray, episode: IntArray) -> None:
         """Draw the outages of new episodes: Poisson begins, exponential lengths."""
         if self._grid is None:
             return
-        self.there[rows] = True
+        self.there[rows] = self._known_there
         chance = self._grid.outages_per_year * self._step_h / 8760.0
         if chance == 0.0:
             return
@@ -91,7 +109,7 @@ class OuterPlan:
         found = np.zeros((len(step), 4))
         found[:, 0] = self._grid.import_kw * there
         found[:, 1] = -self._grid.export_kw * there
-        found[:, 2], found[:, 3] = self._price[at], self._sold
+        found[:, 2], found[:, 3] = self._price[at], self._sold[at]
         return found
 
     def seen(self, step: IntArray) -> FloatArray:

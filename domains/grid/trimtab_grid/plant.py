@@ -209,6 +209,31 @@ class Reserve(StrictModel):
     largest_unit: bool = Field(default=False, description="also cover the trip of the largest unit")
 
 
+class UflsStage(StrictModel):
+    """One stage of under-frequency relays."""
+
+    threshold_hz: float = Field(gt=0, description="frequency below which it acts, Hz")
+    load_share: float = Field(gt=0, le=1, description="share of the load that it sheds")
+    delay_s: float = Field(
+        0.2, ge=0, le=1, description="time from threshold to breaker, at most the shortest step, s"
+    )
+
+
+class Ufls(StrictModel):
+    """Under-frequency load shedding, the last resort; sheds declared load only (`shed_kw`)."""
+
+    stages: tuple[UflsStage, ...] = Field((), max_length=8, description="first to last; none: off")
+    hold_min: float = Field(10.0, gt=0, le=1440, description="time until load returns, min")
+
+    @model_validator(mode="after")
+    def _falling(self) -> Ufls:
+        thresholds = [stage.threshold_hz for stage in self.stages]
+        if thresholds != sorted(set(thresholds), reverse=True):
+            msg = f"ufls: thresholds must fall from stage to stage, got {thresholds}"
+            raise ValueError(msg)
+        return self
+
+
 class Disturbances(StrictModel):
     """What the shield's promise is made against (the set D)."""
 
@@ -253,6 +278,7 @@ class Plant(StrictModel):
         description="how running units share load: equal share of prime, or cheapest",
     )
     reserve: Reserve = Reserve()
+    ufls: Ufls = Ufls()
     disturbances: Disturbances
     frequency_hz: float = Field(default=60.0, gt=0)
 
@@ -261,6 +287,13 @@ class Plant(StrictModel):
         names = [g.name for g in self.gensets]
         if len(set(names)) != len(names):
             msg = f"genset names must differ, got {', '.join(names)}"
+            raise ValueError(msg)
+        if self.ufls.stages and self.ufls.stages[0].threshold_hz >= self.frequency_hz:
+            first = self.ufls.stages[0].threshold_hz
+            msg = f"ufls: first threshold {first:g} Hz is not below frequency_hz"
+            raise ValueError(msg)
+        if self.ufls.stages and self.shed_kw == 0.0:
+            msg = "ufls: stages shed declared load only, and shed_kw is 0: declare some"
             raise ValueError(msg)
         return self
 

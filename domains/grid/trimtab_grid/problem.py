@@ -132,6 +132,7 @@ class GridControl(ControlProblem):
             self._episodes.hours(),
             float(self.arrays.step_h),
             copies,
+            self._episodes.start,
         )
         self._allocate(copies)
 

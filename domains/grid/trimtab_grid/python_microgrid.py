@@ -2,7 +2,10 @@
 
 Their classes become tags of plain mappings here. The file says less than a plant needs, so what is
 put in its place is told in notes: their gensets have a cost per kWh and no fuel curve, their data
-have no time zone, their batteries no reserve.
+have no time zone, their batteries no reserve. A grid connection becomes `outer_grid`: limits,
+prices and status of every step. Their controllers choose import freely; here the plant buys what is
+cheaper than its units, and the shield counts on none of it. Prices of CO2 are left out, of units
+and grid alike, and a connection that only exports.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from trimtab_grid.plant import Plant
 from trimtab_grid.series import Series, load_series
 from trimtab_grid.tables import csv_table, is_number_text
 from trimtab_grid.tagged_yaml import Tagged, parse_tagged
+from trimtab_grid.tariffs import Tariff
+from trimtab_grid.timestamps import Steps
 from trimtab_grid.user_files import MAX_BYTES, decoded, read_bytes, read_text
 
 ROOT_TAG = "!Microgrid"
@@ -37,12 +42,28 @@ _NAME_LIMIT = 40
 
 
 @dataclass(frozen=True, slots=True)
+class PublicGrid:
+    """The connection of such a file to a public grid.
+
+    Attributes:
+        import_kw: most import.
+        export_kw: most export.
+        tariff: prices and outages of its steps.
+    """
+
+    import_kw: float
+    export_kw: float
+    tariff: Tariff
+
+
+@dataclass(frozen=True, slots=True)
 class Microgrid:
     """What such a file says, in our terms."""
 
     plant: Plant
     series: Series
     notes: tuple[str, ...]
+    grid: PublicGrid | None = None
 
 
 def is_microgrid(text: str) -> bool:
@@ -99,7 +120,61 @@ class _Importer:
             "2001-01-01 UTC on"
         )
         plant = self._plant(float(load.max()), 0.0 if pv is None else float(pv.max()))
-        return Microgrid(plant, series, tuple(self._notes))
+        grid = self._public_grid(start, len(load))
+        return Microgrid(plant, series, tuple(self._notes), grid)
+
+    def _public_grid(self, start: datetime, steps: int) -> PublicGrid | None:
+        found = self._modules.get("!GridModule", [])
+        if len(found) > 1:
+            msg = f"{self._path.name}: has {len(found)} grid connections; join them into one"
+            raise InputFileError(msg)
+        if not found:
+            return None
+        own = found[0][1]
+        limits = [self._number("grid", own, key) for key in ("max_import", "max_export")]
+        if limits[0] <= 0.0:
+            self._notes.append(
+                f"{self._path.name}: grid connection left out: it imports nothing (max_import "
+                f"{limits[0]:g}), and outer_grid needs import"
+            )
+            return None
+        told = self._grid_rows(own)
+        if len(told) != steps:
+            msg = (
+                f"{self._path.name}: grid has {len(told)} steps, load has {steps}; cut them to be "
+                "equal"
+            )
+            raise InputFileError(msg)
+        there = told[:, 3] != 0.0 if told.shape[1] > 3 else np.ones(steps, bool)  # noqa: PLR2004
+        tariff = Tariff(Steps(start, 60.0), told[:, 0], told[:, 1], there, self._path.name)
+        self._notes.append(
+            f"{self._path.name}: grid connection of {limits[0]:g} kW import, {limits[1]:g} kW "
+            f"export, {int((~there).sum())} steps without it; prices in units of cost, fuel_price 1"
+        )
+        if self._number("grid", own, "cost_per_unit_co2", 0.0) > 0.0:
+            self._notes.append(f"{self._path.name}: price of CO2 left out, of units and grid alike")
+        return PublicGrid(limits[0], limits[1], tariff)
+
+    def _grid_rows(self, own: Mapping[str, Any]) -> FloatArray:
+        """[T, 3 or 4] import price, export price, kg CO2 per kWh, and whether the grid is up."""
+        given = own.get("time_series")
+        if isinstance(given, Tagged) and isinstance(given.value, str):
+            rows = self._cells(given.value)
+        else:
+            rows = given if isinstance(given, list) else []
+            numbers = all(isinstance(row, list) and all(map(is_number, row)) for row in rows)
+            rows = rows if numbers else []
+        if not rows or {len(row) for row in rows} not in ({3}, {4}):
+            msg = (
+                f"{self._path.name}: grid: time_series needs three or four columns (import price, "
+                "export price, CO2, status); save it again"
+            )
+            raise InputFileError(msg)
+        found = np.array(rows, dtype=np.float64)
+        if (found < 0.0).any() or not np.isin(found[:, 3:], (0.0, 1.0)).all():
+            msg = f"{self._path.name}: grid: prices must be 0 or more and status 0 or 1; mend them"
+            raise InputFileError(msg)
+        return found
 
     def _plant(self, peak_kw: float, pv_kw: float) -> Plant:
         gensets = [*self._modules.get("!Genset", ()), *self._modules.get("!GensetModule", ())]
@@ -109,8 +184,6 @@ class _Importer:
                 "add a genset module"
             )
             raise InputFileError(msg)
-        if "!GridModule" in self._modules:
-            self._notes.append(f"{self._path.name}: grid connection left out: an islanded plant")
         if "!UnbalancedEnergyModule" in self._modules:
             self._notes.append(f"{self._path.name}: its prices of unserved and excess energy: ours")
         document = {
@@ -208,6 +281,10 @@ class _Importer:
 
     def _table(self, place: str) -> FloatArray:
         """First value column of a CSV, gzipped or not, below the folder of the YAML file."""
+        return np.array([row[0] for row in self._cells(place)], dtype=np.float64)
+
+    def _cells(self, place: str) -> list[list[float]]:
+        """Value columns of a CSV, the index before them left out."""
         folder = self._path.resolve().parent
         path = (folder / place).resolve()
         if not path.is_relative_to(folder):
@@ -217,12 +294,13 @@ class _Importer:
         if content.startswith(b"\x1f\x8b"):
             content = _unzipped(content, path.name)
         table = csv_table(decoded(content, path.name), path.name)
-        cells = [str(row[1 if len(row) > 1 else 0]) for row in table.rows]
-        for number, cell in zip(table.numbers, cells, strict=True):
-            if not is_number_text(cell):
-                msg = f"{path.name}:{number}: {cell!r} is no finite number; mend it"
-                raise InputFileError(msg)
-        return np.array(cells, dtype=np.float64)
+        rows = [[str(cell) for cell in (row[1:] or row)] for row in table.rows]
+        for number, cells in zip(table.numbers, rows, strict=True):
+            for cell in cells:
+                if not is_number_text(cell):
+                    msg = f"{path.name}:{number}: {cell!r} is no finite number; mend it"
+                    raise InputFileError(msg)
+        return [[float(cell) for cell in cells] for cells in rows]
 
 
 def _unzipped(content: bytes, name: str) -> bytes:

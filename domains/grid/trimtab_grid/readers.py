@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,12 +42,13 @@ from trimtab_grid.series_files import (
 )
 from trimtab_grid.simbench_files import read_simbench
 from trimtab_grid.tables import parse_table
+from trimtab_grid.tariffs import EXPORT, IMPORT, THERE, Tariff, read_tariff
 from trimtab_grid.turbines import hub_speed, turbine_power
 from trimtab_grid.user_files import decoded, read_bytes, read_text
 from trimtab_grid.weather_files import read_weather
 from trimtab_grid.weather_year import WeatherYear
 from trimtab_grid.wind_curves import LIBRARY, is_curve, read_curve, with_curve
-from trimtab_grid.writers import write_series, write_text
+from trimtab_grid.writers import write_series, write_table, write_text
 
 Kind = Literal["plant", "microgrid", "series", "weather", "network", "columns", "simbench", "curve"]
 DEFAULT_PLANT = "plant-a"
@@ -190,6 +192,8 @@ def check_files(problem: GridScenario) -> tuple[str, ...]:
         read_weather(data.weather_file)
     if problem.forecast.file is not None:
         read_series(problem.forecast.file)
+    if problem.outer_grid is not None and problem.outer_grid.file is not None:
+        read_tariff(problem.outer_grid.file)
     if problem.network is not None:
         from trimtab_grid.plant_network import PlantNetwork
 
@@ -262,7 +266,24 @@ class _Maker:
         self._notes.extend(found.notes)
         self._write_plant(found.plant)
         self._data(self._made(write_series(self._scratch / "series.csv", found.series)))
+        if found.grid is not None:
+            self._problem["outer_grid"] = {
+                "import_kw": found.grid.import_kw,
+                "export_kw": found.grid.export_kw,
+                "file": self._write_tariff(found.grid.tariff),
+            }
+            self._problem["fuel_price"] = 1.0
         return found.plant, found.series
+
+    def _write_tariff(self, tariff: Tariff) -> str:
+        step = timedelta(minutes=tariff.steps.step_min)
+        parts = (tariff.import_price, tariff.export_price, tariff.there.astype(int))
+        rows = (
+            [(tariff.steps.start + k * step).isoformat(), *cells]
+            for k, cells in enumerate(zip(*(part.tolist() for part in parts), strict=True))
+        )
+        header = ["time_utc", IMPORT, EXPORT, THERE]
+        return self._made(write_table(self._scratch / "tariff.csv", header, rows))
 
     def _from_simbench(self) -> Series:
         document = parse(read_text(self._files["simbench"]), self._files["simbench"].name).data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +13,7 @@ from trimtab.contracts.spec import FloatArray, IntArray
 
 from trimtab_grid.arrays import MAX_UNITS, RUN, PlantArrays
 from trimtab_grid.conditions import window
+from trimtab_grid.engine.step import SUDDEN_MIN
 from trimtab_grid.first_units import FirstUnits
 from trimtab_grid.shield_kernel import is_safe
 from trimtab_grid.shield_rules import (
@@ -110,6 +112,51 @@ def _missing_kw(start: Start, *, deficit: bool) -> str:
     if not both.holds:
         return str(both)
     return f"no {way} power is enough for every load that the next step may bring"
+
+
+def lowest_within_hz(plant: PlantArrays) -> float:
+    """Lowest frequency, by droop, that the declared disturbances can bring.
+
+    In one step the worst unit of those that run trips at prime power, and where steps are short the
+    load rises as it may and all renewables vanish; the others that run and a grid-forming battery
+    hold against it.
+    """
+    n, sudden = int(plant.n), 0.0
+    if plant.step_min <= SUDDEN_MIN:
+        span = float(plant.load_max_kw - plant.load_min_kw)
+        sudden = min(float(plant.load_rise_kw), span) + float(plant.wind_kw + plant.pv_kw)
+    battery = 0.0
+    if plant.grid_forming and plant.battery_droop_hz > 0.0:
+        battery = float(plant.power_kw / plant.battery_droop_hz)
+    lowest = float(plant.frequency_hz)
+    for running in itertools.product((False, True), repeat=n):
+        for lost in [-1, *(i for i in range(n) if running[i] and plant.unit_trips)]:
+            stiff = battery + sum(
+                float(plant.prime_kw[i] / plant.droop_hz[i])
+                for i in range(n)
+                if running[i] and i != lost and plant.droop_hz[i] > 0.0
+            )
+            fall = sudden + (float(plant.prime_kw[lost]) if lost >= 0 else 0.0)
+            if stiff > 0.0:
+                lowest = min(lowest, float(plant.frequency_hz) - fall / stiff)
+    return lowest
+
+
+def require_last_resort(plant: PlantArrays) -> None:
+    """Refuse under-frequency relays that would act within the declared disturbances.
+
+    Raises:
+        InputFileError: the first threshold lies above the lowest frequency of the set D.
+    """
+    lowest = lowest_within_hz(plant)
+    if plant.ufls_stages > 0 and plant.ufls_hz[0] > lowest:
+        msg = (
+            f"ufls: the first threshold, {float(plant.ufls_hz[0]):g} Hz, lies above {lowest:.2f} "
+            "Hz, which the declared disturbances can bring: shedding would not be the last resort; "
+            "lower it, stiffen the plant (droop_hz, a larger grid-forming battery), or shield: "
+            "false"
+        )
+        raise InputFileError(msg)
 
 
 def require_reachable(built: BuiltTables, plant: PlantArrays, first: FirstUnits) -> None:

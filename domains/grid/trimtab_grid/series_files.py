@@ -105,7 +105,7 @@ def columns_of(table: Table, reading: Reading) -> Columns:
             msg = f"{table.name}: two columns are {known.quantity}; leave one out or map them"
             raise InputFileError(msg)
         scale = known.factor / (steps.step_min / 60.0 if known.energy else 1.0)
-        values[known.quantity] = _numbers(table, position) * scale
+        values[known.quantity] = numbers_of(table, position) * scale
     if not values:
         msg = (
             f"{table.name}: no column has a known meaning ({', '.join(table.header[:10])}); known "
@@ -196,7 +196,12 @@ def _whole_year(table: Table, zone: str | None) -> Steps:
     return Steps(start, 60.0 / per_hour)
 
 
-def _numbers(table: Table, position: int) -> FloatArray:
+def numbers_of(table: Table, position: int) -> FloatArray:
+    """A column of finite numbers.
+
+    Raises:
+        InputFileError: names the first cell that is none.
+    """
     cells = table.column(position)
     try:
         values = np.array([_number(cell) for cell in cells], dtype=np.float64)

@@ -96,6 +96,8 @@ def watch_frequency(plant: PlantArrays, s: State, m: Moment, sudden_kw: float) -
     m.frequency_hz = plant.frequency_hz
     if sudden_kw > 0.0:
         _fall(plant, s, m, sudden_kw)
+    if plant.ufls_stages > 0:
+        m.frequency_hz = min(m.frequency_hz, m.ufls_hz)
     s.lowest_hz = min(s.lowest_hz, m.frequency_hz)
 
 

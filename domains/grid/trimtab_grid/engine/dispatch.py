@@ -13,6 +13,7 @@ from typing import Any
 
 from trimtab_grid.arrays import COOL, RUN, WARM, PlantArrays
 from trimtab_grid.compiled import inner
+from trimtab_grid.engine import ufls
 from trimtab_grid.engine.memory import (
     MEAN_POWER,
     MIN_LOAD,
@@ -122,8 +123,9 @@ def overload_room_kw(plant: PlantArrays, s: State, m: Moment) -> float:
 
 @inner
 def _net_kw(m: Moment) -> float:
-    """What units must give: load less battery, renewables used and exchange."""
-    return m.load_kw - m.battery_kw - m.wind_used_kw - m.pv_used_kw - m.exchange_kw
+    """What units must give: load that relays leave, less battery, renewables and exchange."""
+    load = m.load_kw - m.ufls_kw
+    return load - m.battery_kw - m.wind_used_kw - m.pv_used_kw - m.exchange_kw
 
 
 @inner
@@ -214,9 +216,11 @@ def _supply(plant: PlantArrays, s: State, m: Moment, import_kw: float, relax: bo
 def _shed(plant: PlantArrays, s: State, m: Moment, lack: float) -> None:
     """Shed what may be shed once the delay is over; the rest is a deficit."""
     if s.shed_wait >= plant.shed_delay_steps:
-        m.shed_kw = min(lack, plant.shed_kw)
+        m.shed_kw = min(lack, plant.shed_kw - m.ufls_kw)
     m.relaxed[SHED] = m.shed_kw > 0.0
     m.deficit_kw = lack - m.shed_kw
+    if plant.ufls_stages > 0:
+        ufls.shed_by_shortage(plant, s, m)
 
 
 @inner
@@ -257,7 +261,7 @@ def balance(
 @inner
 def black_out(plant: PlantArrays, m: Moment) -> None:
     """No source forms the grid: nothing is served, fixed powers are lost."""
-    m.battery_kw = m.wind_used_kw = m.pv_used_kw = m.exchange_kw = 0.0
+    m.battery_kw = m.wind_used_kw = m.pv_used_kw = m.exchange_kw = m.ufls_kw = 0.0
     m.deficit_kw = m.load_kw
     m.surplus_kw = 0.0
     for i in range(plant.n):
@@ -278,6 +282,6 @@ def forms_grid(plant: PlantArrays, m: Moment, battery: bool, grid: bool) -> bool
 @inner
 def clear(m: Moment) -> None:
     """Forget the last step's releases and relaxations."""
-    m.dump_kw = m.shed_kw = m.deficit_kw = m.surplus_kw = 0.0
+    m.dump_kw = m.shed_kw = m.deficit_kw = m.surplus_kw = m.ufls_kw = 0.0
     for k in range(len(m.relaxed)):
         m.relaxed[k] = 0

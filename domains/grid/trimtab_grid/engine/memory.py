@@ -42,19 +42,23 @@ STATE = np.dtype(
     [
         # steps done; steps since shedding was called for (-1: not); alarm code
         *_all(np.int64, "step shed_wait alarm"),
+        # under-frequency relays: stages that are out, steps until they may return
+        *_all(np.int64, "ufls_stages ufls_left"),
         *_units(np.int64, "mode timer"),
         # last power, kW; running mean, kW; overload minutes in the window
         *_units(np.float64, "power_kw mean_kw overload_used_min"),
         ("overload_bin_min", np.float64, (MAX_UNITS, BINS)),
         # true charge state, and the belief about it
         *_all(np.float64, "soc soc_first soc_lo soc_hi"),
+        # share of the load that relays keep off
+        ("ufls_share", np.float64),
         # sums over the episode
         *_all(
             np.float64,
             "fuel_l start_l starts genset_h genset_kwh throughput_kwh load_kwh unserved_kwh "
             "renewable_kwh curtailed_kwh dumped_kwh surplus_kwh imported_kwh exported_kwh "
             "exchange_cost_l interventions intervention_kw reserve_short_min degraded_min "
-            "alarms soc_hours lowest_hz steepest_hz_s trips failed_starts",
+            "alarms soc_hours lowest_hz steepest_hz_s trips failed_starts ufls_kwh ufls_events",
         ),
         ("relaxed_min", np.float64, LEVELS),
         ("unit_h", np.float64, MAX_UNITS),
@@ -80,6 +84,8 @@ MOMENT = np.dtype(
             # what realised and what came of it, kW
             "load_kw wind_kw pv_kw wind_used_kw pv_used_kw exchange_kw dump_kw shed_kw deficit_kw "
             "surplus_kw reserve_missing_kw frequency_hz "
+            # shed by under-frequency relays (part of shed_kw), and the frequency as they acted
+            "ufls_kw ufls_hz "
             # of this step: litres, kWh
             "fuel_l start_l throughput_kwh unserved_kwh curtailed_kwh exchange_cost_l",
         ),

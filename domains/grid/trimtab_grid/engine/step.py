@@ -19,7 +19,7 @@ from trimtab_grid.automaton import (
     unit_legal,
 )
 from trimtab_grid.compiled import compiled, inner
-from trimtab_grid.engine import accounts, dispatch
+from trimtab_grid.engine import accounts, dispatch, ufls
 from trimtab_grid.engine.ahead import fetch
 from trimtab_grid.engine.memory import (
     BATTERY_OUT,
@@ -307,17 +307,23 @@ def prepare(site: Site, turn: Turn, battery: bool, import_kw: float, export_kw: 
 def conclude(site: Site, turn: Turn, struck: Struck, outer: Outer) -> None:
     """Balance power from the battery and exchange in the moment; then charge, accounts, timers."""
     plant, s, m = site.plant, turn.s, turn.m
+    sudden_kw = struck.sudden_kw
+    if plant.ufls_stages > 0:
+        ufls.keep_out(plant, s, m)
+        sudden_kw = ufls.shed_by_frequency(plant, s, m, struck.battery, sudden_kw)
     if dispatch.forms_grid(plant, m, struck.battery, outer.import_kw > outer.export_kw):
         dispatch.balance(plant, s, m, outer.export_kw, outer.import_kw, m.alarm != CALM)
     else:
         dispatch.black_out(plant, m)
+    if plant.ufls_stages > 0:
+        ufls.book(plant, s, m)
     price = outer.import_l if m.exchange_kw > 0.0 else outer.export_l
     m.exchange_cost_l = m.exchange_kw * plant.step_h * price
     move_charge(site, turn)
     accounts.run_units(plant, s, m)
     accounts.book_energy(plant, s, m)
     accounts.watch_reserve(plant, s, m, struck.battery)
-    accounts.watch_frequency(plant, s, m, struck.sudden_kw)
+    accounts.watch_frequency(plant, s, m, sudden_kw)
     accounts.book_relaxations(plant, s, m)
     compare(plant, s, m, struck.legal)
     tick(plant, s, m, site.shielded)

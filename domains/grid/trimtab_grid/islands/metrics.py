@@ -16,7 +16,7 @@ from trimtab_grid.metrics import METRICS as OF_ONE
 _SUMS = (
     *("fuel_l", "start_l", "terminal_l", "genset_h", "genset_kwh", "starts", "unserved_kwh"),
     *("surplus_kwh", "dumped_kwh", "throughput_kwh", "co2_kg", "interventions", "alarms"),
-    *("degraded_min", "reserve_short_min", "trips"),
+    *("degraded_min", "reserve_short_min", "trips", "ufls_kwh", "ufls_events"),
 )
 _MOST = ("capacity_loss_pct", "steepest_hz_s", "overhaul_share_pct")
 _LEAST = ("lowest_hz",)
@@ -31,6 +31,8 @@ METRICS = (
     _ONE["genset_kwh"],
     _ONE["starts"],
     _ONE["unserved_kwh"],
+    _ONE["ufls_kwh"],
+    _ONE["ufls_events"],
     _ONE["surplus_kwh"],
     _ONE["dumped_kwh"],
     Metric("throughput_kwh", "kWh", "min", "of all batteries, both ways, grid side"),

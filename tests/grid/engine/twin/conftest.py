@@ -146,6 +146,8 @@ class TwinPlant:
         self.load, self.used = first[0], first[1] + first[2]
         self.fuel = self.start = self.starts = self.lowest = 0.0
         self.lowest = plant.frequency_hz
+        self.relays_out, self.relays_left, self.relays_share = 0, 0, 0.0
+        self.relays_kwh = self.relays_events = self.relayed = 0.0
 
     def total(self, name):
         amount = 0.0
@@ -240,7 +242,7 @@ class TwinPlant:
         return min(b.discharge_kw or b.power_kw, max(0.0, room * b.discharge_efficiency))
 
     def net(self):
-        return self.load - self.bat - self.wind_used - self.pv_used - 0.0
+        return (self.load - self.relayed) - self.bat - self.wind_used - self.pv_used - 0.0
 
     def absorb(self, relax):
         excess = self.total("floor") - self.net()
@@ -288,8 +290,55 @@ class TwinPlant:
             self.bat += part
             lack -= part
         if self.shed_wait >= math.ceil(self.p.shed_delay_min / self.step_min - 1e-9):
-            self.shed = min(lack, self.p.shed_kw)
+            self.shed = min(lack, self.p.shed_kw - self.relayed)
         self.deficit = lack - self.shed
+        while self.relays_out < len(self.p.ufls.stages) and self.deficit > 0.0:
+            self.relays_hz = min(self.relays_hz, self.p.ufls.stages[self.relays_out].threshold_hz)
+            self.deficit -= self.relay(self.deficit)
+
+    def relay(self, most):
+        """The next stage of under-frequency relays sheds its share of the load."""
+        stage = self.p.ufls.stages[self.relays_out]
+        room = min(most, self.p.shed_kw - self.shed - self.relayed)
+        kw = max(0.0, min(stage.load_share * self.load, room))
+        self.relays_out += 1
+        self.relays_left = math.ceil(self.p.ufls.hold_min / self.step_min - 1e-9)
+        self.relays_events += 1.0
+        self.relayed += kw
+        self.relays_share = self.relayed / self.load if self.load > 0.0 else 0.0
+        return kw
+
+    def relays(self, sudden, alarm, battery):
+        """What relays keep off, and those that a sudden loss makes act; the loss left."""
+        stages, f0 = self.p.ufls.stages, self.p.frequency_hz
+        self.relays_hz, self.relayed = f0, 0.0
+        if not stages:
+            return sudden
+        if self.relays_out:
+            if self.relays_left <= 0 and not alarm:
+                self.relays_out, self.relays_share = 0, 0.0
+            self.relays_left -= 1
+        self.relayed = min(self.relays_share * self.load, self.p.shed_kw)
+        stiff = stored = 0.0
+        for unit in self.units:
+            if unit.mode == RUN:
+                stored += unit.g.inertia_s * unit.g.prime_kw
+                if unit.g.droop_hz > 0.0:
+                    stiff += unit.g.prime_kw / unit.g.droop_hz
+        b = self.p.battery
+        if battery and b.grid_forming and b.droop_hz > 0.0:
+            stiff += b.power_kw / b.droop_hz
+        if stiff <= 0.0:
+            return sudden
+        reached = f0 - sudden / stiff
+        while self.relays_out < len(stages) and reached < stages[self.relays_out].threshold_hz:
+            stage, late = stages[self.relays_out], reached
+            if stored > 0.0:
+                late = stage.threshold_hz - sudden * f0 / (2.0 * stored) * stage.delay_s
+            self.relays_hz = min(self.relays_hz, max(reached, late))
+            sudden = max(0.0, sudden - self.relay(math.inf))
+            reached = f0 - sudden / stiff
+        return sudden
 
     def share(self, need):
         running = [u for u in self.units if u.mode == RUN]
@@ -402,10 +451,13 @@ class TwinPlant:
         most = self.load - 0.0 - self.total("floor") + self.p.dump_kw
         clipped = min(max(wish, residual), most)
         self.bat = min(max(clipped, self.low), self.high)
-        self.balance(alarm != 0)
         sudden = lost
         if self.step_min <= 1.0:
             sudden += max(0.0, self.load - last_load) + max(0.0, last_used - self.wind - self.pv)
+        sudden = self.relays(sudden, alarm, self.p.battery is not None)
+        self.balance(alarm != 0)
+        self.shed += self.relayed
+        self.relays_kwh += self.relayed * self.h
         self.charge(noise)
         burned = 0.0
         for unit in self.units:
@@ -413,7 +465,7 @@ class TwinPlant:
         self.fuel += burned
         self.start += self.start_now
         self.used = self.wind_used + self.pv_used
-        hertz = self.frequency(sudden)
+        hertz = min(self.frequency(sudden), self.relays_hz)
         self.lowest = min(self.lowest, hertz)
         modes = [u.mode for u in self.units]
         for unit in self.units:
@@ -426,7 +478,7 @@ class TwinPlant:
         forming = b is not None and b.grid_forming
         if not forming and not any(u.mode == RUN for u in self.units):
             self.bat = self.wind_used = self.pv_used = 0.0
-            self.deficit, self.surplus = self.load, self.total("new")
+            self.deficit, self.surplus, self.relayed = self.load, self.total("new"), 0.0
             return
         for unit in self.units:
             if unit.mode == RUN and unit.g.mean_power_share:

@@ -23,9 +23,20 @@ def random_plant(rng):
             "soc_error": float(rng.choice([0.0, 0.01])),
         },
     }
+    if plant["shed_kw"] and rng.random() < 0.7:
+        plant["ufls"] = _random_relays(rng)
     if rng.random() < 0.85:
         plant["battery"] = _random_battery(rng)
     return Plant.model_validate(plant)
+
+
+def _random_relays(rng):
+    thresholds = np.sort(rng.uniform(57.0, 59.95, 3))[::-1]
+    stages = [
+        {"threshold_hz": float(f), "load_share": float(rng.uniform(0.05, 0.3)), "delay_s": 0.3}
+        for f in thresholds
+    ]
+    return {"stages": stages, "hold_min": float(rng.integers(5, 30))}
 
 
 def _random_genset(rng, i):
@@ -121,8 +132,8 @@ def _facts(s, m, other, facts, n):
     theirs += [other.soc, other.lo, other.hi, other.fuel, other.start, other.starts, other.lowest]
     ours += [m.battery_kw, m.wind_used_kw, m.pv_used_kw, m.dump_kw, m.shed_kw, m.deficit_kw]
     theirs += [other.bat, other.wind_used, other.pv_used, other.dump, other.shed, other.deficit]
-    ours += [m.surplus_kw, int(m.alarm)]
-    theirs += [other.surplus, other.alarm]
+    ours += [m.surplus_kw, int(m.alarm), m.ufls_kw, s.ufls_kwh, s.ufls_events]
+    theirs += [other.surplus, other.alarm, other.relayed, other.relays_kwh, other.relays_events]
     for i, unit in enumerate(other.units):
         ours += [m.power_kw[i], s.mean_kw[i], s.overload_used_min[i], s.unit_h[i], s.timer[i]]
         theirs += [unit.new, unit.mean, unit.used, unit.hours, unit.timer]
