@@ -121,6 +121,20 @@ def test_forecasts_are_the_scenarios_minute_by_minute(kind):
     assert rows[1] == pytest.approx(2 * told[:, 1] / 400 - 1, abs=1e-6)
 
 
+def test_a_target_number_of_units_becomes_one_start_or_stop():
+    units = [
+        {"unit": "G1", "mode": "running", "minutes": 200},
+        {"unit": "G2", "mode": "running", "minutes": 200},
+    ]
+    with _control(shield=False, first_units=units) as control:
+        obs = control.reset(np.array([1])).obs[:, 0]
+        both = [int(scu.choices_of(np.array([a]), obs, 2)[0]) for a in (-1.0, -0.3, 0.3, 0.4, 1.0)]
+        cooling = _step(control, STOP, 0.0).obs.obs[:, 0]
+        one = [int(scu.choices_of(np.array([a]), cooling, 2)[0]) for a in (-1.0, -0.3, 0.3, 0.4)]
+    assert both == [STOP, STOP, STOP, NONE, NONE]
+    assert one == [STOP, NONE, NONE, START]
+
+
 def test_fuel_is_rewarded_as_a_share_of_240_litres_an_hour():
     units = [{"unit": "G1", "mode": "running", "minutes": 60}]
     with _control(shield=False, first_units=units) as control:

@@ -36,7 +36,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.errors import InputFileError
-from trimtab.contracts.spec import Float32Array, FloatArray, RewardChannel
+from trimtab.contracts.spec import Float32Array, FloatArray, IntArray, RewardChannel
 
 from trimtab_grid.arrays import COOL, MAX_UNITS, OFF, RUN, TRIPPED, WARM, PlantArrays
 from trimtab_grid.compiled import compiled, inner
@@ -103,6 +103,28 @@ def columns(units: int) -> tuple[str, ...]:
     own = [f"{name}[{i}]" for i in range(units) for name in UNIT_COLUMNS]
     ahead = [f"{name}+{lead}" for name in ("load", "wind") for lead in LEADS]
     return (*GROUP_COLUMNS, *own, *PLANT_COLUMNS, *ahead)
+
+
+def choices_of(target: FloatArray, obs: Float32Array, units: int) -> IntArray:
+    """The choice of agents that give a target number of units, as the published ones were trained.
+
+    A target a in -1..1 wants floor((a + 1)·(n + 1) / 2) of n units on; one starts or stops a step.
+
+    Args:
+        target: [N].
+        obs: [N, D] published observations.
+        units: n.
+
+    Returns:
+        [N] of 0 stop last, 1 none, 2 start next.
+    """
+    rows = obs[:, len(GROUP_COLUMNS) :][:, : units * len(UNIT_COLUMNS)]
+    unit = rows.reshape(len(obs), units, len(UNIT_COLUMNS))
+    turning = unit[:, :, UNIT_COLUMNS.index("turning")] > 0.0
+    cooling = unit[:, :, UNIT_COLUMNS.index("cooling")] > 0.0
+    wanted = np.minimum(np.floor((target + 1.0) * (units + 1) / 2.0), units)
+    on = (turning & ~cooling).sum(axis=1)
+    return np.asarray(np.sign(wanted - on) + 1.0, np.int64)
 
 
 @inner

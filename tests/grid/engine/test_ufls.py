@@ -56,7 +56,7 @@ def _played(fleet, plant, load_kw, steps=8, **trips):
 
 def test_a_loss_below_the_first_threshold_makes_one_stage_act(fleet):
     """155 of 310 kW are lost: 60 - 155 / 150 = 58.97 Hz; a tenth of the load leaves 59.17 Hz."""
-    ours = _played(fleet, _plant(), 310.0, G1=3)
+    ours = _played(fleet, _plant(), 310.0, steps=5, G1=3)
     assert ours.series("ufls_kw")[3, 0] == pytest.approx(31.0)
     assert ours.series("shed_kw")[3, 0] == pytest.approx(31.0)
     assert ours.series("power_kw")[3, 0, 1] == pytest.approx(310.0 - 31.0)
