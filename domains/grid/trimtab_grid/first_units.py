@@ -35,7 +35,9 @@ class FirstUnit(StrictModel):
         default=None, ge=0, description="power of a running unit, kW; its least load if empty"
     )
     mean_kw: float | None = Field(
-        default=None, ge=0, description="running mean for the mean-power rule, kW; 30 % of prime if empty"
+        default=None,
+        ge=0,
+        description="running mean for the mean-power rule, kW; 30 % of prime if empty",
     )
 
 

@@ -33,7 +33,8 @@ class OuterGrid(StrictModel):
     import_price_peak: float | None = Field(None, ge=0, description="from 7 to 22 h, if another")
     export_price: float = Field(0.05, ge=0, description="paid for an exported kWh")
     file: DataFile | None = Field(
-        None, description="table of import_price, export_price, grid_there instead of these prices"
+        default=None,
+        description="table of import_price, export_price, grid_there instead of these prices",
     )
     outages_per_year: float = Field(0.0, ge=0, description="mean number of random outages")
     outage_h: float = Field(2.0, gt=0, description="mean length of an outage, h")

@@ -215,15 +215,20 @@ class UflsStage(StrictModel):
     threshold_hz: float = Field(gt=0, description="frequency below which it acts, Hz")
     load_share: float = Field(gt=0, le=1, description="share of the load that it sheds")
     delay_s: float = Field(
-        0.2, ge=0, le=1, description="time from threshold to breaker, at most the shortest step, s"
+        default=0.2,
+        ge=0,
+        le=1,
+        description="time from threshold to breaker, at most the shortest step, s",
     )
 
 
 class Ufls(StrictModel):
     """Under-frequency load shedding, the last resort; sheds declared load only (`shed_kw`)."""
 
-    stages: tuple[UflsStage, ...] = Field((), max_length=8, description="first to last; none: off")
-    hold_min: float = Field(10.0, gt=0, le=1440, description="time until load returns, min")
+    stages: tuple[UflsStage, ...] = Field(
+        default=(), max_length=8, description="first to last; none: off"
+    )
+    hold_min: float = Field(default=10.0, gt=0, le=1440, description="time until load returns, min")
 
     @model_validator(mode="after")
     def _falling(self) -> Ufls:
