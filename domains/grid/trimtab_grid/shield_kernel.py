@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from trimtab_grid import automaton
 from trimtab_grid import shield_rules as rules
 from trimtab_grid.arrays import HOLD, START, STOP, TRIPPED
 from trimtab_grid.automaton import (
@@ -31,7 +32,7 @@ from trimtab_grid.automaton import (
     startable,
     stoppable,
 )
-from trimtab_grid.compiled import shared
+from trimtab_grid.compiled import parts, shared
 
 REASONS = (
     "unchanged",
@@ -45,6 +46,8 @@ REASONS = (
 """Text of `commit`'s reason codes."""
 UNCHANGED, ILLEGAL, DEFICIT, TRIP, SURPLUS, FORMING, DEGRADED = range(len(REASONS))
 
+parts(automaton)
+parts(rules)
 _UNKNOWN_NEED_KWH = 1e6
 _ROUNDING_KW = 1e-6
 

@@ -15,10 +15,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
-from numpy.typing import NDArray
 
 from trimtab_grid.compiled import inner
 from trimtab_grid.engine.memory import MOMENT, STATE
+from trimtab_grid.engine.rows import Rows
 
 LINE = 64
 """Bytes of a cache line."""
@@ -26,15 +26,16 @@ COPIES_AHEAD = 2
 """Enough for memory to arrive, few enough to stay in the first-level cache."""
 
 
-def _offset(name: str) -> int:
-    """Where a field of `STATE` begins, bytes."""
-    fields = cast("Mapping[str, Any] | None", STATE.fields)
+def _offset(record: np.dtype[Any], name: str) -> int:
+    """Where a field of a record begins, bytes."""
+    fields = cast("Mapping[str, Any] | None", record.fields)
     return 0 if fields is None else int(fields[name][1])
 
 
-_BINS_BEGIN, _BINS_END = _offset("overload_bin_min"), _offset("soc")
-_FLOW = _offset("flow") + LINE
-_MOMENT = MOMENT.itemsize
+_BINS_BEGIN, _BINS_END = _offset(STATE, "overload_bin_min"), _offset(STATE, "soc")
+_FLOW = _offset(STATE, "flow") + 2 * LINE
+"""With the first turning points; more than a dozen are rarely open."""
+_MOMENT = _offset(MOMENT, "scratch")
 
 
 def _line_at(typing_context: Any, memory: Any, offset: Any) -> Any:  # noqa: ARG001 - Numba's call
@@ -58,10 +59,13 @@ _fetch: Any = intrinsic(_line_at)
 
 
 @inner
-def fetch(states: NDArray[Any], moments: NDArray[Any], bank: NDArray[np.float64], row: int) -> None:
-    """Ask for what the copies after `row` will touch: all but overload bins and turning points."""
-    last = len(states) - 1
-    later = min(row + COPIES_AHEAD, last)
+def fetch(rows: Rows, row: int) -> None:
+    """Ask for what a later copy will touch: all but overload bins and old turning points.
+
+    It is most likely at the step at which this copy is.
+    """
+    states, moments, bank = rows.states, rows.moments, rows.bank
+    later = min(row + COPIES_AHEAD, len(states) - 1)
     state, moment = states[later], moments[later]
     for at in range(0, _BINS_BEGIN, LINE):
         _fetch(state, at)
@@ -69,6 +73,6 @@ def fetch(states: NDArray[Any], moments: NDArray[Any], bank: NDArray[np.float64]
         _fetch(state, at)
     for at in range(0, _MOMENT, LINE):
         _fetch(moment, at)
-    following = min(row + 1, last)
-    column = min(states[following].step + 1, bank.shape[1] - 1)
-    _fetch(bank[following, column], 0)
+    column = min(states[row].step + 1, bank.shape[1] - 1)
+    _fetch(bank[later, column], 0)
+    _fetch(bank[later, column], 16)

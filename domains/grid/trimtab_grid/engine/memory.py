@@ -75,7 +75,7 @@ MOMENT = np.dtype(
         # modes and timers during the step; what was proposed and executed; faults that struck
         *_units(np.int64, "mode timer proposed command tripped start_failed"),
         *_units(np.float64, "power_kw floor_kw cap_kw top_kw mean_kw overload_used_min"),
-        *_units(np.int64, "pinned scratch scratch_mode scratch_timer"),
+        *_units(np.int64, "pinned"),
         ("relaxed", np.int64, LEVELS),
         *_all(
             np.float64,
@@ -89,6 +89,8 @@ MOMENT = np.dtype(
             # of this step: litres, kWh
             "fuel_l start_l throughput_kwh unserved_kwh curtailed_kwh exchange_cost_l",
         ),
+        # of observations, not of steps
+        *_units(np.int64, "scratch scratch_mode scratch_timer"),
     ],
     align=True,
 )

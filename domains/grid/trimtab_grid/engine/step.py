@@ -344,7 +344,7 @@ def advance(site: Site, turn: Turn, outer: Outer) -> None:
 def advance_all(site: Site, rows: Rows, chances: Chances, outer: NDArray[np.float64]) -> None:
     """One step of every live copy; `outer` [N, 4] is `Outer` per copy, or one row for all."""
     for row in range(len(rows.states)):
-        fetch(rows.states, rows.moments, rows.bank, row)
+        fetch(rows, row)
         if not rows.live[row]:
             continue
         s, m = rows.states[row], rows.moments[row]
