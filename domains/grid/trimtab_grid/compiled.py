@@ -25,7 +25,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _ENVIRONMENT = "_ZN08NumbaEnv"
 
 
-class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _PartLibrary(JITCodeLibrary):
     """Code of a part as it was lowered, with all it calls: its entries optimise it, once."""
 
     def finalize(self) -> None:
@@ -53,7 +53,7 @@ class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
         return 0
 
 
-class _PartCompiler(Compiler):  # type: ignore[misc]
+class _PartCompiler(Compiler):
     """Numba's own, into a `_PartLibrary`."""
 
     def __init__(self, typing_context: Any, context: Any, library: Any, *rest: Any) -> None:
@@ -61,7 +61,7 @@ class _PartCompiler(Compiler):  # type: ignore[misc]
         super().__init__(typing_context, context, made, *rest)
 
 
-class _EntryCompiler(Compiler):  # type: ignore[misc]
+class _EntryCompiler(Compiler):
     """Numba's own, told that arrays and records handed to an entry do not overlap."""
 
     def __init__(self, *given: Any) -> None:
