@@ -6,6 +6,7 @@ from math import inf
 import numpy as np
 import pytest
 from trimtab_hardware.dram import COMMANDS, Configuration, Part, Trace
+from trimtab_hardware.dram.configuration import SCHEDULERS
 from trimtab_hardware.dram.simulation import Engine
 
 
@@ -17,6 +18,8 @@ class Bank:
     current: object = None
     keep: bool = False
     next: object = None
+    passed: int = 0
+    used: int = 0
 
 
 @dataclass
@@ -48,7 +51,7 @@ class Twin:
         self.bus = machinery.Bus(part)
         self.commands = []
         # controller
-        self.blocked, self.last_write = False, False
+        self.blocked, self.last_write, self.draining = False, False, False
         self.last_stored = 0
         self.stored = {False: 0, True: 0}
         self.register, self.visible = None, inf
@@ -194,8 +197,17 @@ class Twin:
             self.kernel.notify(self.slots["wake"], wake - self.kernel.now)
 
     def when(self, command, k):
-        group = None if k is None else self.banks[k].group
-        return self.bus.earliest(command, k, group, self.kernel.now)
+        if k is None:
+            return self.bus.earliest(command, None, None, self.kernel.now)
+        bank = self.banks[k]
+        earliest = self.bus.earliest(command, k, bank.group, self.kernel.now)
+        idle = not bank.requests
+        return max(earliest, bank.used + self.design.page_timeout_ck) if idle else earliest
+
+    def order(self, k):
+        """Request ids, then rows that are closed for want of requests, by bank."""
+        current = self.banks[k].current
+        return current.id if current else 1 << 31 | k
 
     def head(self):
         if self.design.response_queue == "Fifo":
@@ -234,11 +246,36 @@ class Twin:
         request, self.register, self.visible = self.register, None, inf
         self.banks[request.bank].requests.append(request)
         self.stored[bool(request.write)] += 1
+        self.turn()
         self.last_stored = request.bank
         self.evaluate(request.bank)
         self.front.post(("ACCEPTED", request), 0)
 
+    def turn(self):
+        """Watermarks decide which direction the channel serves."""
+        reads, writes = self.stored[False], self.stored[True]
+        if self.draining:
+            self.draining = not (writes <= self.design.low_watermark and reads)
+        else:
+            self.draining = writes > self.design.high_watermark or not reads
+
+    def directed(self, bank, write):
+        """Oldest hit of a direction, else the oldest request of it, else nothing."""
+        fitting = [r for r in bank.requests if bool(r.write) == write]
+        hits = [r for r in fitting if r.row == bank.row]
+        return next(iter(hits or fitting), None)
+
     def candidate(self, bank):
+        design, waits = self.design, self.kernel.now - bank.requests[0].stamp
+        if design.row_hit_cap and bank.passed >= design.row_hit_cap:
+            return bank.requests[0]
+        if design.starvation_cap_ck and waits >= design.starvation_cap_ck:
+            return bank.requests[0]
+        if self.design.scheduler == "GrpFrFcfsWm":
+            return self.directed(bank, self.draining)
+        if self.design.scheduler == "GrpFrFcfs":
+            last = bool(self.last_write)
+            return self.directed(bank, last) or self.directed(bank, not last)
         hits = [r for r in bank.requests if r.row == bank.row]
         if self.design.scheduler == "Fifo" or bank.row is None or not hits:
             return bank.requests[0]
@@ -249,19 +286,30 @@ class Twin:
                     return request
         return hits[0]
 
+    def further(self, bank):
+        """Requests that the page policy counts beside the current one."""
+        if self.design.scheduler.startswith("GrpFrFcfs"):
+            return [r for r in bank.requests if r.write == bank.current.write]
+        return bank.requests
+
     def further_hit(self, bank):
         if self.design.scheduler == "Fifo":
             return len(bank.requests) >= 2 and bank.requests[1].row == bank.row
-        return sum(r.row == bank.row for r in bank.requests) >= 2
+        return sum(r.row == bank.row for r in self.further(bank)) >= 2
 
     def evaluate(self, k):
         bank, policy = self.banks[k], self.design.page_policy
         bank.next = None
-        if self.blocked or not bank.requests:
+        if self.blocked:
+            return
+        if not bank.requests:
+            bank.next = "PRE" if self.design.page_timeout_ck and bank.row is not None else None
             return
         candidate = self.candidate(bank)
-        if not bank.keep or candidate.row == bank.row:
+        if not bank.keep or (candidate and candidate.row == bank.row):
             bank.current = candidate
+        if bank.current is None:
+            return
         column = "WR" if bank.current.write else "RD"
         if bank.row is None:
             bank.next = "ACT"
@@ -270,7 +318,7 @@ class Twin:
         elif bank.row != bank.current.row:
             bank.next = "PRE"
         else:
-            close = policy == "OpenAdaptive" and len(bank.requests) >= 2
+            close = policy == "OpenAdaptive" and len(self.further(bank)) >= 2
             close = (close or policy == "ClosedAdaptive") and not self.further_hit(bank)
             bank.next = column + "A" * close
 
@@ -301,9 +349,11 @@ class Twin:
         self.refresh = "REF" if all(bank.row is None for bank in self.banks) else "PREAB"
 
     def issue_one(self):
-        ready = [
-            (self.when(b.next, k), b.current.id, k) for k, b in enumerate(self.banks) if b.next
-        ]
+        if self.design.starvation_cap_ck:
+            for k in range(len(self.banks)):
+                self.evaluate(k)
+        banks = enumerate(self.banks)
+        ready = [(self.when(b.next, k), self.order(k), k) for k, b in banks if b.next]
         if self.refresh:
             ready.append((self.when(self.refresh, None), 0, None))
         if not ready or min(ready)[0] != self.kernel.now:
@@ -333,10 +383,11 @@ class Twin:
 
     def issue_bank(self, bank, k):
         now, command, request = self.kernel.now, bank.next, bank.current
+        bank.used = now
         self.bus.issue(command, k, bank.group, now)
-        self.commands.append((now, command, k, request.id))
+        self.commands.append((now, command, k, request.id if request else 0))
         if command == "ACT":
-            bank.row, bank.keep = request.row, True
+            bank.row, bank.keep, bank.passed = request.row, True, 0
         elif command == "PRE":
             bank.row, bank.keep = None, False
         else:
@@ -344,8 +395,10 @@ class Twin:
 
     def complete_column(self, bank, command, request):
         now, timing = self.kernel.now, self.part.timing
+        bank.passed += request is not bank.requests[0]
         bank.requests.remove(request)
         self.stored[bool(request.write)] -= 1
+        self.turn()
         self.last_write = request.write
         bank.current, bank.keep = None, False
         if command.endswith("A"):
@@ -370,6 +423,29 @@ def engine_commands(result):
     return [(int(t), COMMANDS[code], int(bank), int(r) + 1) for t, code, bank, r in rows]
 
 
+def draw_wider(rng, design):
+    """The design with rules of the wider controller: schedulers, caps and time-outs."""
+    high = int(rng.choice([2, 3, 12]))
+    return replace(
+        design,
+        scheduler=str(rng.choice([*SCHEDULERS, "GrpFrFcfs", "GrpFrFcfsWm", "GrpFrFcfsWm"])),
+        high_watermark=high,
+        low_watermark=int(rng.integers(1, high)),
+        row_hit_cap=int(rng.choice([0, 0, 1, 4])),
+        starvation_cap_ck=int(rng.choice([0, 0, 60, 400])),
+        page_timeout_ck=int(rng.choice([0, 0, 15, 100])),
+    )
+
+
+def assert_equal(machinery, trace, part, design, what):
+    result = Engine(trace, part).run(design, commands=True)
+    twin = Twin(machinery, trace, part, design).run()
+    assert engine_commands(result) == twin.commands, (what, design)
+    assert result.total_ck == twin.kernel.now
+    assert result.latency_ck.tolist() == [r.latency for r in twin.requests]
+    assert result.arrival_latency_ck.tolist() == [r.arrival_latency for r in twin.requests]
+
+
 @pytest.mark.parametrize("standard", ["DDR3", "DDR4"])
 @pytest.mark.parametrize("block", range(4))
 def test_engine_and_twin_agree_in_every_command_and_latency(
@@ -379,10 +455,15 @@ def test_engine_and_twin_agree_in_every_command_and_latency(
         rng = np.random.default_rng([seed, len(standard)])
         refi = int(rng.choice([400, 1000, parts[standard].timing.refi]))
         part = with_short_refresh(parts[standard], refi)
-        trace, design = random_trace(seed), draw_design(rng)
-        result = Engine(trace, part).run(design, commands=True)
-        twin = Twin(machinery, trace, part, design).run()
-        assert engine_commands(result) == twin.commands, (seed, design)
-        assert result.total_ck == twin.kernel.now
-        assert result.latency_ck.tolist() == [r.latency for r in twin.requests]
-        assert result.arrival_latency_ck.tolist() == [r.arrival_latency for r in twin.requests]
+        assert_equal(machinery, random_trace(seed), part, draw_design(rng), seed)
+
+
+@pytest.mark.parametrize("standard", ["DDR3", "DDR4"])
+def test_engine_and_twin_agree_on_the_wider_controllers_rules(
+    standard, parts, random_trace, machinery, draw_design
+):
+    for seed in range(60):
+        rng = np.random.default_rng([seed, len(standard), 1])
+        part = with_short_refresh(parts[standard], int(rng.choice([400, 1000])))
+        design = draw_wider(rng, draw_design(rng))
+        assert_equal(machinery, random_trace(seed), part, design, seed)

@@ -99,7 +99,7 @@ def act(s: Any, c: Any, q: Array, h: Array, responses: Array, log: Array) -> Non
     """Refresh, issue a command, and look ahead."""
     if may_refresh(s):
         decide_refresh(s, c)
-    if s.all_dirty or c.starvation_cap:
+    if c.starvation_cap:
         reevaluate_all(s, c, q)
     if c.power_down:
         evaluate_power(s, c)
@@ -399,6 +399,6 @@ def reevaluate_all(s: Any, c: Any, q: Array) -> None:
 def take_over(s: Any, c: Any, q: Array) -> None:
     """Page policy or scheduler have been changed: go on from the same banks and requests."""
     s.switched = 0
-    s.all_dirty = 1
     for b in range(c.banks):
         find_hits(s, c, q, index(b))
+        evaluate(s, c, q, index(b))
