@@ -172,8 +172,9 @@ def require_reachable(built: BuiltTables, plant: PlantArrays, first: FirstUnits)
         msg = (
             "first_units: no commands, single trip and repair lead to these modes and times "
             f"together in whole steps of {float(plant.step_min):g} min (a unit that has just "
-            "started without warm-up, or stopped without cool-down, has done so for one step), so "
-            "the shield promises nothing there: mend them, or shield: false"
+            "started without warm-up, or stopped without cool-down, has done so for one step; "
+            "commitment: order starts or stops one unit a step), so the shield promises nothing "
+            "there: mend them, or shield: false"
         )
         raise InputFileError(msg)
     for i in range(int(plant.n)):

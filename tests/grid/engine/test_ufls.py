@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from trimtab.contracts.errors import InputFileError
+from trimtab.contracts.spec import Action
 from trimtab.testing.subject import play
-from trimtab_grid.arrays import RUN, plant_arrays
+from trimtab_grid.arrays import RUN, TRIPPED, plant_arrays
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.engine.rows import BATTERY_AWAY, FAULT_COLUMNS, TRIPS
 from trimtab_grid.plant import Plant, load_plant
@@ -159,22 +160,32 @@ def test_within_the_declared_set_no_relay_acts(seed):
 
 
 def test_outside_it_relays_shed_at_once_and_are_counted_beside_the_alarm():
-    """Both units trip and the battery with them: nobody forms the grid; with one, relays act."""
-    at = {"at_min": 90}
+    """A second loss in the minute of a trip: the battery goes too, and 400 kW serve 500."""
+    at = {"at_min": 20}
     faults = [{"kind": "battery_trip", "for_min": 30, **at}, {"kind": "trip", "unit": "G2", **at}]
-    first = [{"unit": n, "mode": "running", "minutes": 60, "power_kw": 250} for n in ("G1", "G2")]
-    data = {"load": {"mean_kw": 500}}
+    running = {"mode": "running", "power_kw": 250}
+    first = [{"unit": "G1", "minutes": 6, **running}, {"unit": "G2", "minutes": 5, **running}]
+    plant = _village(58.5)
+    load = {"mean_kw": 500, "daily_share": 0, "half_daily_share": 0, "annual_share": 0}
     scenario = GridScenario(
-        plant=_village(58.5), horizon_h=2.0, faults=faults, first_units=first, data=data
+        plant=plant, horizon_h=1.0, faults=faults, first_units=first, data={"load": load}
     )
     with DOMAIN.build(scenario, 1, "order") as control:
-        metrics = play(control, (1,)).moments[-1].step.metrics
+        control.reset(np.array([1]), np.array([[1.0, 0.0, 0.5]], np.float32))
+        hold = Action(np.ones((1, 1, 1), np.int64), np.zeros((1, 1, 1), np.float32))
+        for _ in range(60):
+            step = control.step(hold)
         log = control.episode_log(0)
         counted = DOMAIN.monitor(scenario).check(log)
-    assert metrics["alarms"][0] >= 1.0
-    assert metrics["unserved_kwh"][0] >= metrics["ufls_kwh"][0]
-    assert (log["ufls_kw"] > 0.0).any() == (metrics["ufls_events"][0] > 0.0)
+    assert log["load_kw"][20] > 440.0
+    assert (log["mode"][20, 0], log["mode"][20, 1], log["alarm"][20]) == (RUN, TRIPPED, 4)
+    lack = log["load_kw"][20] - 440.0
+    assert not log["ufls_kw"][:20].any()
+    assert log["ufls_kw"][20] == pytest.approx(min(lack, 170.0, 0.45 * log["load_kw"][20]))
+    assert step.metrics["ufls_events"][0] >= 1.0
+    assert step.metrics["ufls_kwh"][0] == pytest.approx(log["ufls_kw"].sum() / 60.0)
     assert counted["ufls"].count == 0
+    assert counted["outside_declared"].count > 0
 
 
 def test_the_monitor_finds_relays_that_act_within_the_declared_set():
