@@ -1,5 +1,6 @@
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trimtab.contracts.errors import TrimtabError
@@ -27,7 +28,11 @@ def test_a_place_without_a_write_ahead_log_is_refused() -> None:
 def test_what_sqlite_says_while_opening_is_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str
 ) -> None:
-    def refuse(*_: object, **__: object) -> sqlite3.Connection:
+    usual = sqlite3.connect
+
+    def refuse(path: Path, **more: Any) -> sqlite3.Connection:
+        if path != tmp_path / "store.db":  # other users of SQLite in this process
+            return usual(path, **more)
         error = sqlite3.OperationalError("as SQLite says")
         error.sqlite_errorcode = code
         raise error

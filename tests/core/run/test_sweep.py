@@ -1,10 +1,12 @@
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trimtab.contracts.errors import ScenarioError
 from trimtab.contracts.scenario import Sweep
-from trimtab.run.sweep import points_of
+from trimtab.run.sweep import plan_sweep, points_of
 
 VALUES = st.lists(st.integers(), min_size=1, max_size=4, unique=True)
 OVER = st.dictionaries(st.sampled_from(["problem.a", "problem.b", "seeds"]), VALUES, min_size=1)
@@ -58,3 +60,37 @@ def test_a_list_takes_values_together() -> None:
 def test_what_is_no_sweep_is_refused(mode: str, over: dict[str, list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         points_of(Sweep(mode=mode, over=over))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "said"),
+    [
+        (
+            "sweep: {over: {name: [a, b]}}",
+            "s.yaml:4:16: sweep.over.name: cannot be swept: keys begin with problem, controllers, "
+            "seeds, budget",
+        ),
+        (
+            "sweep: {mode: list, over: {seeds: [[1], [2]], problem.tariff_peak: [2.0]}}",
+            "s.yaml:4:27: sweep.over: mode list takes as many values for each key, got seeds 2, "
+            "problem.tariff_peak 1",
+        ),
+        (
+            "sweep: {over: {}}",
+            "s.yaml:4:15: sweep.over: needs at least one key, and at least one value for each",
+        ),
+        (
+            "seeds: [1]",
+            "s.yaml:1:1: has no sweep: add `sweep: {over: {dotted.key: [values]}}`, or use "
+            "`trimtab run`",
+        ),
+    ],
+)
+def test_a_sweep_that_cannot_be_walked_is_answered_at_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sweep: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(f"name: s\ndomain: toy.tank\nproblem: {{}}\n{sweep}\n")
+    with pytest.raises(ScenarioError) as refused:
+        plan_sweep("s.yaml")
+    assert str(refused.value) == said
