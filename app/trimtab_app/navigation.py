@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import streamlit as st
@@ -31,9 +32,14 @@ def page(name: str) -> Any:
     return st.Page(_show(name), title=PAGES[name], url_path=path, default=name == DEFAULT)
 
 
+def module_of(name: str) -> ModuleType:
+    """The module that draws a page."""
+    return importlib.import_module(f"trimtab_app.rooms.{name}")
+
+
 def _show(name: str) -> Callable[[], None]:
     def run() -> None:
-        importlib.import_module(f"trimtab_app.rooms.{name}").show()
+        module_of(name).show()
 
     run.__name__ = name
     return run

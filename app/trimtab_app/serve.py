@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import ipaddress
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 from trimtab.contracts.errors import InputFileError, TrimtabError
 
-from trimtab_app import session, theme
+from trimtab_app import navigation, session, theme
 
 HEALTH = "/api/health"
 SIGN_IN_KEYS = (
@@ -153,7 +154,9 @@ def application(
     async def lifespan(_: object) -> AsyncIterator[None]:
         _start_workers(door)
         _announce(door, ready)
+        warmed = asyncio.create_task(asyncio.to_thread(_import_pages))
         yield
+        await warmed
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"schema": "trimtab/health/1", "status": "ok"})
@@ -164,6 +167,12 @@ def application(
         lifespan=lifespan,
         routes=[Route(HEALTH, health)],
     )
+
+
+def _import_pages() -> None:
+    """Read the pages' modules now, so that the first visitor need not wait for them."""
+    for name in navigation.PAGES:
+        navigation.module_of(name)
 
 
 def _start_workers(door: Door) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from trimtab.contracts.errors import TrimtabError
 from trimtab.evidence.words import metric_words, value_text
 from trimtab.run.rows import State
-from trimtab.run.workspace import Order, RunBrief, RunQuery
+from trimtab.run.workspace import Order, RunBrief, RunQuery, Workspace
 
 from trimtab_app import markup, navigation, results, run_list
 from trimtab_app.estimate import duration
@@ -37,6 +37,11 @@ def show() -> None:
         markup.empty("No run yet", "What you start on the Run page is listed here.")
         navigation.link("Start a run", "run")
         return
+    st.fragment(_found)(workspace)
+
+
+def _found(workspace: Workspace) -> None:
+    """Filters and what they leave; a filter draws nothing else of the page again."""
     owners = workspace.owners()
     query = _filters(workspace.domains(), owners)
     count = workspace.count(query)
