@@ -55,17 +55,19 @@ def _progress(path: str, run: str, stamp: tuple[int, ...]) -> RunProgress:
 
 def _headline(progress: RunProgress) -> None:
     state = "cancelling" if progress.cancelling else progress.state
-    markup.show(f"<p>{markup.badge(state)}</p>{markup.bar(progress.share, 'Progress')}")
+    states = progress.states
+    done, total = states.get("done", 0), max(sum(states.values()), 1)
+    share = progress.share if _is_open(progress) else done / total
+    markup.show(f"<p>{markup.badge(state)}</p>{markup.bar(share, 'Progress')}")
     left = "done" if not _is_open(progress) else "not known yet"
     if progress.eta_s is not None:
         left = f"about {duration(progress.eta_s)}"
-    states = progress.states
-    jobs = f"{states.get('done', 0)} of {sum(states.values())} jobs"
+    jobs = f"{done} of {sum(states.values())} jobs"
     markup.tiles(
         [
             (
                 "Progress",
-                f"{100 * progress.share:.0f} %",
+                f"{100 * share:.0f} %",
                 jobs,
             ),
             ("Time left", left, "at the speed so far" if _is_open(progress) else "nothing is open"),

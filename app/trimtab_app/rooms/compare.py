@@ -368,23 +368,28 @@ def _series(chosen: Chosen) -> None:
             if figure.kind == "series":
                 shown = results.titled(figure, run if len(chosen.results) > 1 else "")
                 by_axis.setdefault(figure.x_axis.label, []).append(shown)
-    stored = _stored(chosen)
-    if stored:
-        by_axis.setdefault(stored[0].x_axis.label, []).extend(stored)
-    if not by_axis:
+    for axis, figures in by_axis.items():
+        _linked(figures, f"series-{axis}")
+    if not _stored(chosen) and not by_axis:
         markup.lead("Nothing was stored over time for these runs.")
         return
-    for axis, figures in by_axis.items():
-        alt = " ".join(f"{figure.title}: {figure.alt}" for figure in figures)
-        charts.draw(charts.lines(figures), alt, f"series-{axis}")
-    markup.lead("Drag over a stretch of time to zoom; all charts follow. Double-click to go back.")
+    markup.lead(
+        "Drag over a stretch of time to zoom; charts below each other follow. Double-click "
+        "to go back."
+    )
 
 
-def _stored(chosen: Chosen) -> list[Figure]:
-    """One stored series of one seed, a chart per run, a line per controller."""
+def _linked(figures: Sequence[Figure], key: str) -> None:
+    alt = " ".join(f"{figure.title}: {figure.alt}" for figure in figures)
+    charts.draw(charts.lines(figures), alt, key)
+
+
+def _stored(chosen: Chosen) -> bool:
+    """One stored series of one seed, a chart per run; whether there is any."""
     names = steps.names(list(chosen.results))
     if not names:
-        return []
+        return False
+    st.subheader("Step by step", anchor=False)
     left, right = st.columns(2)
     with left:
         first = next((name for name in names if not name.startswith("cost/")), names[0])
@@ -393,7 +398,10 @@ def _stored(chosen: Chosen) -> list[Figure]:
         seeds = [str(seed) for seed in chosen.first.seeds]
         seed = int(choices.pick("Seed", "seed", seeds, seeds[0]))
     figures = [steps.figure(run, name, seed, MAX_LINES) for run in chosen.results]
-    return [figure for figure in figures if figure.series]
+    drawn = [figure for figure in figures if figure.series]
+    if drawn:
+        _linked(drawn, "series-stored")
+    return True
 
 
 VIEWS: dict[str, Callable[[Chosen], None]] = {
