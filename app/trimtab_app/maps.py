@@ -14,6 +14,7 @@ from trimtab_app import session, theme
 
 WIDTHS = (1.2, 2.2, 3.2, 4.4, 5.8)
 HEIGHT = 560
+LABEL_PX = 70
 
 
 def map_chart(figure: Figure) -> dict[str, Any]:
@@ -26,7 +27,10 @@ def map_chart(figure: Figure) -> dict[str, Any]:
             traces.append(_ways(group, style, name, figure.value_axis))
     if any(one.label is not None for one in figure.lines):
         traces.append(_labels(figure))
-    return {"data": traces, "layout": _layout(axis_text(figure.value_axis))}
+    layout = _layout(axis_text(figure.value_axis))
+    if any(one.label is not None for one in figure.lines):  # room for words beside what they name
+        layout["margin"] |= {"l": LABEL_PX, "r": LABEL_PX}
+    return {"data": traces, "layout": layout}
 
 
 def _labels(figure: Figure) -> dict[str, Any]:
@@ -41,11 +45,12 @@ def _labels(figure: Figure) -> dict[str, Any]:
         "y": [at[1] for _, at in named],
         "text": [value_of(one, unit) for one, _ in named],
         "hoverinfo": "skip",
+        "cliponaxis": False,
     }
 
 
 def _layout(words: str) -> dict[str, Any]:
-    legend = {"title": {"text": words}, "orientation": "h", "y": -0.02, "yanchor": "top"}
+    legend = {"title": {"text": words, "side": "top"}, "orientation": "h", "y": -0.02, "yanchor": "top"}
     return {
         "height": HEIGHT,
         "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
