@@ -50,7 +50,12 @@ def _labels(figure: Figure) -> dict[str, Any]:
 
 
 def _layout(words: str) -> dict[str, Any]:
-    legend = {"title": {"text": words, "side": "top"}, "orientation": "h", "y": -0.02, "yanchor": "top"}
+    legend = {
+        "title": {"text": words, "side": "top"},
+        "orientation": "h",
+        "y": -0.02,
+        "yanchor": "top",
+    }
     return {
         "height": HEIGHT,
         "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
