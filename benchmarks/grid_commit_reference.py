@@ -5,11 +5,13 @@ nearest safe command, the reason of a change, the least bad command where none i
 of repaired units, and the battery's power in and beyond the safe set.
 """
 
+import itertools
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 from grid_reference import MARGIN, RENEWABLES_KW, Reference
@@ -17,7 +19,9 @@ from grid_units import Sim
 from trimtab_grid.arrays import OFF, RUN, TRIPPED
 from trimtab_grid.shield_tables import BuiltTables
 
-CHOICES, INTERVALS, RETURNS = 700, 400, 60
+CHOICES, INTERVALS, RETURNS, GAPS = 700, 400, 60, 150
+PARTS = slice(0, 40), slice(40, None)
+"""Samples of all plants that are tried first, and the others."""
 NEVER_KWH = 1_000_000
 """What degraded mode reckons for an energy that no battery has."""
 UNCHANGED, ILLEGAL, DEFICIT, TRIP, SURPLUS, FORMING, DEGRADED = range(7)
@@ -82,12 +86,14 @@ class KernelReference:
 
     def __init__(self, reference: Reference, seed: int = 11) -> None:
         self.r, self.p = reference, reference.p
+        self.plain = SimpleNamespace(**{k: _plain(v) for k, v in vars(reference.p).items()})
         rng = random.Random(seed)  # noqa: S311
         drawn = (self._choice(rng) for _ in range(CHOICES))
         self.choices = [c for c in drawn if c is not None]
         tried = (self._interval(rng) for _ in range(INTERVALS))
         self.intervals = [i for i in tried if i is not None]
         self.returns = list(self._returns(rng))
+        self.gaps = [self._gap(rng) for _ in range(GAPS)]
 
     def _situation(self, rng: random.Random, states: Sequence[Any] | None = None) -> Situation:
         share = [Fraction(rng.randrange(-20, 1001), 1000) for _ in range(2)]
@@ -149,6 +155,7 @@ class KernelReference:
         deficit, surplus = self.r.deficit(sim, high, free), self.r.surplus(sim, low)
         after = Sim(self.p, sim.units)
         after.tick()
+        low, high = (min(load, self.p.load_max_kw) for load in (low, high))  # tables end there
         needs = self.r.needs(after.units, high)[0], self.r.needs(after.units, low)[1]
         return sim, deficit, surplus, *needs
 
@@ -225,26 +232,81 @@ class KernelReference:
             if abs(slack) > MARGIN:
                 yield at, back if slack > 0 else at.units
 
-    def differs(self, kernel: Any, built: BuiltTables) -> bool:
-        """Whether the kernel decides otherwise anywhere."""
+    def _gap(self, rng: random.Random) -> tuple[Situation, Command, Any]:
+        """A situation, also with a load far outside its limits, a command, and what it misses."""
+        at = self._situation(rng)
+        load = rng.choice((0, at.load, 2 * self.p.load_max_kw))
+        at = replace(at, told=(load, rng.choice((0, RENEWABLES_KW))))
+        command = rng.choice(self.r.legal[at.units])
+        return at, command, self._missing(at, command)
+
+    def differs(self, kernel: Any, built: BuiltTables, part: slice) -> bool:
+        """Whether the kernel decides otherwise in any of these samples."""
         return (
-            any(self._commit_differs(kernel, built, c) for c in self.choices)
-            or any(self._interval_differs(kernel, built, i) for i in self.intervals)
-            or any(self._return_differs(kernel, built, *r) for r in self.returns)
+            any(self._commit_differs(kernel, built, c) for c in self.choices[part])
+            or any(self._interval_differs(kernel, built, i) for i in self.intervals[part])
+            or any(self._return_differs(kernel, built, *r) for r in self.returns[part])
+            or any(self._gap_differs(kernel, built, *g) for g in self.gaps[part])
+            or self._counting_differs(kernel)
         )
 
-    def _soc(self, at: Situation) -> tuple[Any, Any]:
+    def _gap_differs(
+        self, kernel: Any, built: BuiltTables, at: Situation, command: Command, missing: Any
+    ) -> bool:
+        told = [float(v) for v in at.told or ()]
+        units = [m for m, _ in at.units], [t for _, t in at.units]
+        o = kernel.look_ahead(self.plain, built.tables, units, self._soc(at), float(at.load), *told)
+        got = kernel.shortfall_kwh(self.plain, built.tables, o, list(command))
+        return abs(got - missing) > MARGIN
+
+    def _counting_differs(self, kernel: Any) -> bool:
+        """Whether indices mean other commands, or commands are otherwise far from each other."""
+        p, n = self.plain, self.p.n
+        if kernel.candidates(p) != (3 if p.order else 2**n):
+            return True
+        vectors = list(itertools.product((-1, 0, 1), repeat=n))
+        for one, other in itertools.product(vectors, vectors):
+            apart = sum(abs(a - b) for a, b in zip(one, other, strict=True))
+            if p.order:
+                apart = abs(_sign(sum(one)) - _sign(sum(other)))
+            if kernel.distance(p, list(one), list(other)) != apart:
+                return True
+        return any(self._indices_differ(kernel, units) for units in self.r.states)
+
+    def _indices_differ(self, kernel: Any, units: Any) -> bool:
+        """Whether another command than `candidate` says has an index, in one state."""
+        p, sim = self.plain, Sim(self.p, units)
+        mode, timer = [m for m, _ in units], [t for _, t in units]
+        o = kernel.Outlook(mode, timer, 0.5, 0.5, 0.0, 0.0, 0.0)
+        stops, starts = sim.may_stop(), sim.may_start()
+        changes = [0, -1, 1] if p.order else range(2**p.n)
+        for index, change in enumerate(changes):
+            out = [9] * p.n
+            legal = kernel.candidate(p, index, o, out)
+            if p.order:
+                chosen = {0: [], -1: stops[-1:], 1: starts[:1]}[change]
+                expected = [change if i in chosen else 0 for i in range(p.n)]
+                known = bool(chosen) or not change
+            else:
+                moved = [i for i in range(p.n) if index >> i & 1]
+                expected = [(i in starts) - (i in stops) if i in moved else 0 for i in range(p.n)]
+                known = all(i in starts or i in stops for i in moved)
+            if bool(legal) != known or (known and out != expected):
+                return True
+        return False
+
+    def _soc(self, at: Situation) -> tuple[float, float]:
         p = self.p
         lower = p.reserve_soc_min + at.above / p.energy_kwh
-        return lower, p.reserve_soc_max - at.below / p.energy_kwh
+        return float(lower), float(p.reserve_soc_max - at.below / p.energy_kwh)
 
     def _commit_differs(self, kernel: Any, built: BuiltTables, c: Choice) -> bool:
-        p, at, tables = self.p, c.at, built.tables
-        told = at.told or (math.nan, math.nan)
+        p, at, tables, load = self.plain, c.at, built.tables, float(c.at.load)
+        told = [float(v) for v in at.told or (math.nan, math.nan)]
         units = [m for m, _ in at.units], [t for _, t in at.units]
-        o = kernel.look_ahead(p, tables, units, self._soc(at), at.load, *told)
+        o = kernel.look_ahead(p, tables, units, self._soc(at), load, *told)
         out: list[int] = [9] * p.n
-        reason = kernel.commit(p, tables, o, list(c.proposed), c.wish_kw, out)
+        reason = kernel.commit(p, tables, o, list(c.proposed), float(c.wish_kw), out)
         stands = bool(kernel.is_admissible(p, tables, o, list(c.proposed)))
         if stands != (c.reason == UNCHANGED):
             return True
@@ -252,14 +314,14 @@ class KernelReference:
             return True
         needs = self.r.needs(at.units, at.load)
         slack = min(at.above - needs[0], at.below - needs[1])
-        safe = kernel.is_safe(p, tables, *units, *self._soc(at), at.load)
+        safe = kernel.is_safe(p, tables, *units, *self._soc(at), load)
         return abs(slack) > MARGIN and bool(safe) != (slack > 0)
 
     def _interval_differs(self, kernel: Any, built: BuiltTables, i: Interval) -> bool:
-        at, free = i.at, i.at.told[1] if i.at.told else 0
+        at, load, free = i.at, float(i.at.load), float(i.at.told[1] if i.at.told else 0)
         units = [m for m, _ in i.held], [t for _, t in i.held]
-        o = kernel.Outlook(*units, *self._soc(at), at.load, at.load, free)
-        got = kernel.battery_interval(self.p, built.tables, o, i.overload_kw)
+        o = kernel.Outlook(*units, *self._soc(at), load, load, free)
+        got = kernel.battery_interval(self.plain, built.tables, o, i.overload_kw)
         pairs = zip(got, (i.low, i.high), strict=True)
         return any(abs(is_kw - should_kw) > 10 * MARGIN for is_kw, should_kw in pairs)
 
@@ -267,9 +329,18 @@ class KernelReference:
         self, kernel: Any, built: BuiltTables, at: Situation, expected: Any
     ) -> bool:
         mode, timer = [m for m, _ in at.units], [t for _, t in at.units]
-        count = kernel.return_repaired(self.p, built.tables, mode, timer, *self._soc(at), at.load)
+        count = kernel.return_repaired(
+            self.plain, built.tables, mode, timer, *self._soc(at), float(at.load)
+        )
         returned = sum(a != b for a, b in zip(at.units, expected, strict=True))
         return tuple(zip(mode, timer, strict=True)) != tuple(expected) or count != returned
+
+
+def _plain(value: Any) -> Any:
+    """The number, or numbers, as the run-time shield has them."""
+    if isinstance(value, Fraction):
+        return float(value)
+    return [_plain(v) for v in value] if isinstance(value, Sequence) else value
 
 
 def _sign(value: int) -> int:

@@ -28,7 +28,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
-from grid_commit_reference import KernelReference
+from grid_commit_reference import PARTS, KernelReference
 from grid_reference import CELLS, Reference
 from trimtab.contracts.errors import InputFileError
 from trimtab_grid.arrays import plant_arrays
@@ -96,8 +96,9 @@ def quick(mutant: Mutant | None, references: Sequence[KernelReference]) -> str:
                 return found
         else:
             built = [reference.r.built for reference in references]
-        pairs = zip(references, built, strict=True)
-        if any(reference.differs(modules[KERNEL], tables) for reference, tables in pairs):
+        pairs = list(zip(references, built, strict=True))
+        kernel = modules[KERNEL]
+        if any(plant.differs(kernel, tables, part) for part in PARTS for plant, tables in pairs):
             return "choices"
     except (TimeoutError, RecursionError, MemoryError):
         return "endless"

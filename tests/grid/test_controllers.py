@@ -145,3 +145,51 @@ def test_a_rule_s_setpoint_changes_what_it_does() -> None:
             assert step.metrics is not None
             costs.append(float(step.metrics["throughput_kwh"][0]))
     assert costs[0] < costs[1]
+
+
+def resumed(scene: GridScenario, name: str, at: int) -> None:
+    """Play an episode; from step `at` on a second controller goes on from the first one's state."""
+    entry = entries(scene)[name]
+    with DOMAIN.build(scene, len(SEEDS), entry.interface) as problem:
+        one, two = entry.factory(problem), entry.factory(problem)
+        obs = problem.reset(SEEDS)
+        one.reset(SEEDS)
+        for step in range(scene.horizon):
+            if step == at:
+                two.reset(SEEDS)
+                two.load_state_dict({k: v.copy() for k, v in one.state_dict().items()})
+            action = one.act(obs)
+            if step >= at:
+                other = two.act(obs)
+                assert np.array_equal(action.discrete, other.discrete)
+                assert np.array_equal(action.box, other.box)
+            obs = problem.step(action).obs
+
+
+@pytest.mark.parametrize("name", ["milp_persistence", "milp_noisy", "milp_perfect", "dp_perfect"])
+@pytest.mark.parametrize("at", [0, 6])
+def test_a_planner_goes_on_from_its_state_to_the_same_bits(name: str, at: int) -> None:
+    """Six quarter-hours in, a plan of the hour before last is half followed."""
+    data = {"load": {"mean_kw": 350}, "climate": {"drop_per_min": None}}
+    scene = GridScenario.model_validate(
+        {"plant": "plant-b", "data": data, "step_min": 15, "horizon_h": 3, "shield": False}
+    )
+    resumed(scene, name, at)
+
+
+def test_a_rolling_plan_does_not_hoard_charge_that_the_episode_will_not_pay_for() -> None:
+    """The end owes what is missing to the first charge, and pays nothing for more."""
+    data = {"load": {"mean_kw": 350}, "climate": {"weibull_scale_m_s": 1.0}}
+    scene = GridScenario.model_validate(
+        {"plant": "plant-b", "data": data, "step_min": 60, "horizon_h": 6, "shield": False}
+    )
+    entry = entries(scene)["milp_perfect"]
+    with DOMAIN.build(scene, len(SEEDS), entry.interface) as problem:
+        controller = entry.factory(problem)
+        obs = problem.reset(SEEDS)
+        controller.reset(SEEDS)
+        for _ in range(scene.horizon):
+            step = problem.step(controller.act(obs))
+            obs = step.obs
+        state = problem.resource("state").states
+        assert np.all(np.abs(state["soc"] - state["soc_first"]) < 0.05)

@@ -12,7 +12,7 @@ from trimtab_grid.arrays import RUN, START, PlantArrays, plant_arrays
 from trimtab_grid.automaton import commanded, commands_legal, ticked
 from trimtab_grid.dp import Planner, value_at
 from trimtab_grid.objective import stored_energy_price_l_per_kwh
-from trimtab_grid.plant import Plant, load_plant
+from trimtab_grid.plant import Plant, Reserve, load_plant
 from trimtab_grid.stage import stages, store, stored_kwh
 from trimtab_grid.unit_graph import State, all_off, first_running, unit_graph
 
@@ -65,11 +65,16 @@ def paths(plant: PlantArrays, state: State, steps: int) -> Iterator[tuple[list[S
 
 
 def dispatch_l(
-    plant: PlantArrays, held: list[State], load: Vector, wind: Vector, price: float
+    plant: PlantArrays,
+    held: list[State],
+    load: Vector,
+    wind: Vector,
+    price: float,
+    outer: NDArray[np.float64] | None = None,
 ) -> float:
-    """Least cost of a path of held states: one LP over units, battery, wind and shedding."""
+    """Least cost of a path of held states: one LP over units, battery, wind, shedding, exchange."""
     steps, n, h = load.size, int(plant.n), float(plant.step_h)
-    width = n + 4  # unit powers, charge, discharge, wind, unserved
+    width = n + 6  # unit powers, charge, discharge, wind, unserved, import, export
     size = steps * width + 1
     cost, low, high = np.zeros(size), np.zeros(size), np.zeros(size)
     balance, right, fixed = np.zeros((steps, size)), load.astype(float).copy(), 0.0
@@ -90,9 +95,10 @@ def dispatch_l(
                 high[k + i] = plant.prime_kw[i]
                 headroom += plant.prime_kw[i]
                 reserve[k + i] = 1.0
-        high[k + n : k + width] = plant.power_kw, plant.power_kw, wind[t], load[t]
-        cost[k + n : k + width] = 0.01 * h, 0.01 * h, 0.0, 3.0 * h
-        balance[t, k : k + width] = [1.0] * n + [-1.0, 1.0, 1.0, 1.0]
+        bought, dear, sold, paid = np.zeros(4) if outer is None else outer[t]
+        high[k + n : k + width] = plant.power_kw, plant.power_kw, wind[t], load[t], bought, sold
+        cost[k + n : k + width] = 0.01 * h, 0.01 * h, 0.0, 3.0 * h, dear * h, -paid * h
+        balance[t, k : k + width] = [1.0] * n + [-1.0, 1.0, 1.0, 1.0, 1.0, -1.0]
         reserve[k + n : k + n + 3] = -1.0, 1.0, plant.reserve_wind_share
         upper.append(reserve)
         limit.append(headroom - plant.reserve_load_share * load[t])
@@ -137,6 +143,30 @@ def test_the_plan_costs_what_brute_force_costs_with_timers_at_both_ends(kind: st
         first = stored_kwh(record, record.soc_initial)
         assert value_at(costs, 0, 0, first) == pytest.approx(brute, abs=1e-6)
         assert planner.schedule(costs, 0, first).total_l == pytest.approx(brute, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_with_an_outer_grid_the_plan_costs_what_brute_force_costs(seed: int) -> None:
+    plant = small_plant("free").model_copy(update={"reserve": Reserve()})
+    record = plant_arrays(plant, 60)
+    rng = np.random.default_rng(seed)
+    load, wind = rng.uniform(60, 420, 4), rng.uniform(0, 300, 4)
+    outer = rng.uniform([0, 0.2, 0, 0.0], [150, 0.5, 120, 0.4], (4, 4))
+    outer[1, [0, 2]] = 0.0  # an outage
+    price = stored_energy_price_l_per_kwh(plant)
+    brute = min(
+        fuel + dispatch_l(record, held, load, wind, price, outer)
+        for held, fuel in paths(record, all_off(record), load.size)
+    )
+    stage = stages(record, load, wind, np.zeros(4), outer)
+    graph = unit_graph(record, (all_off(record),))
+    planner = Planner(graph, store(record, price, record.soc_initial), stage)
+    costs, first = planner.cost_to_go(0.0), stored_kwh(record, record.soc_initial)
+    assert value_at(costs, 0, 0, first) == pytest.approx(brute, abs=1e-6)
+    assert planner.schedule(costs, 0, first).total_l == pytest.approx(brute, abs=1e-6)
+    alone = planner.stage._replace(outer=np.zeros((0, 4)))
+    island = Planner(graph, planner.store, alone).cost_to_go(0.0)
+    assert value_at(island, 0, 0, first) > brute
 
 
 def year_part(hours: int) -> Planner:

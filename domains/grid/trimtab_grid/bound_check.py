@@ -83,19 +83,20 @@ def _class_cost(
 ) -> tuple[FloatArray, FloatArray]:
     """Bends [T, J] (kWh, rising) and costs there (L) of holding `modes`."""
     floor, rate, carried, lengths, slopes = _merit_order(plant, modes)
-    used = 1.0 - stage.used_share
-    need = stage.load_kw + stage.reserve_kw - carried - stage.battery_kw
-    shed = np.clip(need - used * stage.renewable_kw, 0.0, stage.load_kw)
-    load = stage.load_kw - shed
+    used, hours = 1.0 - stage.used_share, stage.step_h
+    demand, base, firm, lengths, slopes = _with_outer(stage, rate, lengths, slopes)
+    need = demand + stage.reserve_kw - carried - firm - stage.battery_kw
+    shed = np.clip(need - used * stage.renewable_kw, 0.0, demand)
+    load = demand - shed
     least_free = np.minimum(np.maximum(need, need / max(used, 1e-12)), stage.renewable_kw)
     lowest = floor + np.maximum(least_free, -stage.dump_kw)
-    steps = stage.load_kw.size
-    levels = np.concatenate([[0.0], np.cumsum(lengths)])
+    steps = load.size
+    levels = np.concatenate([np.zeros((steps, 1)), np.cumsum(lengths, axis=1)], axis=1)
     grid = np.concatenate(
         [
             np.broadcast_to(store.grid_kw, (steps, store.grid_kw.size)),
             (lowest - load)[:, None],
-            (floor + stage.renewable_kw - load)[:, None] + levels[None, :],
+            (floor + stage.renewable_kw - load)[:, None] + levels,
         ],
         axis=1,
     )
@@ -103,15 +104,38 @@ def _class_cost(
     change = np.interp(grid, store.grid_kw, store.change_kwh)
     net = np.maximum(load[:, None] + grid, lowest[:, None])
     above = net - floor - stage.renewable_kw[:, None]
-    fuel = np.full(above.shape, rate)
-    for level, length, slope in zip(levels, lengths, slopes, strict=False):
-        fuel += slope * np.clip(above - level, 0.0, length)
-    unserved = np.maximum(above - levels[-1], 0.0) + shed[:, None]
+    fuel = np.broadcast_to(base[:, None], above.shape).copy()
+    for k in range(lengths.shape[1]):
+        part = np.clip(above - levels[:, k, None], 0.0, lengths[:, k, None])
+        fuel += slopes[:, k, None] * part
+    unserved = np.maximum(above - levels[:, -1:], 0.0) + shed[:, None]
     hourly = fuel + UNSERVED_L_PER_KWH * unserved + THROUGHPUT_L_PER_KWH * np.abs(grid)
     legal = np.interp(lowest - load, store.grid_kw, store.change_kwh)
-    beyond = np.maximum(0.0, lowest - load - store.grid_kw[-1]) * stage.step_h
+    beyond = np.maximum(0.0, lowest - load - store.grid_kw[-1]) * hours
     missing = np.maximum(0.0, (legal + beyond)[:, None] - change)
-    return change, stage.step_h * hourly + UNSERVED_L_PER_KWH * missing
+    return change, hours * hourly + UNSERVED_L_PER_KWH * missing
+
+
+def _with_outer(
+    stage: Stage, rate: float, lengths: FloatArray, slopes: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Demand [T], cost rate at the floor [T], firm import [T], lengths and slopes [T, S].
+
+    All that may be exported is sold as demand; keeping some back costs what it would have earned.
+    """
+    steps = stage.load_kw.size
+    wide = [np.broadcast_to(row, (steps, row.size)) for row in (lengths, slopes)]
+    if len(stage.outer) == 0:
+        return stage.load_kw, np.full(steps, rate), np.zeros(steps), wide[0], wide[1]
+    bought, price, sold, paid = stage.outer.T
+    most = UNSERVED_L_PER_KWH
+    length = np.concatenate([wide[0], bought[:, None], sold[:, None]], axis=1)
+    slope = np.concatenate(
+        [wide[1], np.minimum(price, most)[:, None], np.minimum(paid, most)[:, None]], axis=1
+    )
+    order = np.argsort(slope, axis=1, kind="stable")
+    length, slope = (np.take_along_axis(a, order, axis=1) for a in (length, slope))
+    return stage.load_kw + sold, rate - sold * paid, bought + sold, length, slope
 
 
 def _merit_order(

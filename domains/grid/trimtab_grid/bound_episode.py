@@ -1,26 +1,54 @@
-"""Which episodes have a proven bound, and the episode of a scenario and seed."""
+"""The episode of a scenario and seed as its bound sees it."""
 
 from __future__ import annotations
 
 import numpy as np
+from trimtab.contracts.spec import FloatArray
 
 from trimtab_grid.bounds import Year
+from trimtab_grid.episodes import Episodes
+from trimtab_grid.outer_grid import OuterPlan
 from trimtab_grid.problem import GridControl
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.unit_graph import State
 
+_HARMLESS = frozenset({"forecast_stuck", "forecast_missing"})
+"""Faults that touch neither plant nor shield."""
 
-def boundable(scenario: GridScenario) -> bool:
-    """Whether the bound's plant is a relaxation of the simulated one.
 
-    Not with faults, whose alarms let limits be crossed; not with an outer grid, which the bound
-    does not know; not for the published plant's battery, whose losses depend on the step.
-    """
+def plain(scenario: GridScenario) -> bool:
+    """Whether an episode has neither faults nor an outer grid nor the published battery."""
     plant = scenario.resolved_plant()
-    faulty = any(g.trips_per_year > 0 or g.start_failure_probability > 0 for g in plant.gensets)
     compat = plant.battery is not None and plant.battery.model == "compat"
-    outer = getattr(scenario, "outer_grid", None)
-    return not (scenario.faults or outer or faulty or compat)
+    return not (fault_margin(scenario) is not None or scenario.outer_grid or compat)
+
+
+def fault_margin(scenario: GridScenario) -> float | None:
+    """How far faults may let the charge leave 0..1; None where no fault touches the plant.
+
+    Charge leaves its window by no more than the shield's belief is wrong: the bias of a reading.
+    """
+    faults = [fault for fault in scenario.faults if fault.kind not in _HARMLESS]
+    units = scenario.resolved_plant().gensets
+    random = any(g.trips_per_year > 0 or g.start_failure_probability > 0 for g in units)
+    if not faults and not random:
+        return None
+    return max((abs(f.size) for f in faults if f.kind == "soc_bias"), default=0.0)
+
+
+def outer_series(scenario: GridScenario, seed: int) -> FloatArray | None:
+    """Limits and prices of the outer grid in every step of a seed, outages included, [T, 4]."""
+    if scenario.outer_grid is None:
+        return None
+    episodes, step_h = Episodes(scenario, scenario.resolved_plant()), scenario.step_min / 60.0
+    plan = OuterPlan(
+        scenario.outer_grid, scenario.fuel_price, episodes.hours(), step_h, 1, episodes.start
+    )
+    plan.draw(np.zeros(1, np.int64), np.array([seed], np.int64), np.zeros(1, np.int64))
+    rows = [plan.now(np.array([t], np.int64))[0] for t in range(scenario.horizon)]
+    found = np.array(rows)[:, [0, 2, 1, 3]]
+    found[:, 2] *= -1.0
+    return found
 
 
 def episode_of(control: GridControl, seed: int) -> Year:
@@ -29,7 +57,18 @@ def episode_of(control: GridControl, seed: int) -> Year:
     future = np.asarray(control.resource("future"))[0]
     first = float(control.resource("state").states["soc_first"][0])
     load, wind, pv = (np.ascontiguousarray(future[:, k]) for k in range(3))
-    return Year(control.plant, control.scenario.step_min, load, wind, pv, first, units_of(control))
+    scenario = control.scenario
+    return Year(
+        control.plant,
+        scenario.step_min,
+        load,
+        wind,
+        pv,
+        first,
+        units_of(control),
+        outer_series(scenario, seed),
+        fault_margin(scenario),
+    )
 
 
 def units_of(control: GridControl) -> State:

@@ -19,7 +19,7 @@ from trimtab.contracts.errors import BoundError
 from trimtab.contracts.problem import Bound
 from trimtab.contracts.spec import FloatArray
 
-from trimtab_grid.arrays import NO_BATTERY, PlantArrays, plant_arrays
+from trimtab_grid.arrays import COOL, NO_BATTERY, OFF, RUN, WARM, PlantArrays, plant_arrays
 from trimtab_grid.bound_check import battery_excess_kw, end_excess_l, proven_l
 from trimtab_grid.dp import CostToGo, Planner, Schedule, value_at
 from trimtab_grid.objective import best_specific_fuel_l_per_kwh, stored_energy_price_l_per_kwh
@@ -29,6 +29,8 @@ from trimtab_grid.unit_graph import State, all_off, unit_graph
 
 MANY_STATES = 40
 """Beyond this many joint unit states, minimum run and down times are relaxed."""
+ROUNDED_KW = 0.005
+"""Most that rounding a power of the published plant changes it."""
 _ROUNDING = 1e-7
 """Share of the value given away for rounding of sums."""
 _EXACT = 1e-6
@@ -46,6 +48,9 @@ class Year:
         pv_kw: available PV, [T].
         soc_first: charge state at the start.
         units_first: observed (mode, timer) of each unit at the start; empty: all free to start.
+        outer: limits, kW, and prices, L/kWh, of an outer grid, [T, 4] as in `Stage`; None: none.
+        beyond: faults may let limits be crossed; charge may then leave 0..1 by this much (the bias
+            of a charge reading); None: no faults.
     """
 
     plant: Plant
@@ -55,11 +60,28 @@ class Year:
     pv_kw: FloatArray
     soc_first: float
     units_first: State = ()
+    outer: FloatArray | None = None
+    beyond: float | None = None
 
     @property
     def record(self) -> PlantArrays:
         """The plant at this step length."""
         return plant_arrays(self.plant, self.step_min)
+
+    @property
+    def relaxed_record(self) -> PlantArrays:
+        """The plant that the bound is of: at least what the true one can do, faults included."""
+        record = self.record.copy()
+        record.reserve_load_share = 0.0
+        record.reserve_wind_share = record.reserve_pv_share = 0.0
+        record.prime_kw = np.maximum(record.prime_kw, record.overload_kw)
+        if self.beyond is not None:
+            record.min_kw[:] = 0.0
+            record.warm_steps[:] = record.cool_steps[:] = 0
+            record.min_run_steps[:] = record.min_down_steps[:] = 0
+            record.order = 0
+            record.reserve_soc_min, record.reserve_soc_max = -self.beyond, 1.0 + self.beyond
+        return record
 
     def planner(self, relaxed: bool | None = None, reserve: bool = True) -> Planner:
         """The DP of this episode; by itself it relaxes timers where there are many states.
@@ -68,17 +90,18 @@ class Year:
             relaxed: leave out minimum run and down times; None: where there are many states.
             reserve: keep the spinning reserve rule.
         """
-        record = self.record
-        if not reserve:
-            record = record.copy()
-            record.reserve_load_share = 0.0
-            record.reserve_wind_share = record.reserve_pv_share = 0.0
+        record = self.record if reserve else self.relaxed_record
         first = self.units_first or all_off(record)
+        if self.beyond is not None and not reserve:
+            first = tuple((RUN, 0) if m in (WARM, RUN, COOL) else (OFF, 0) for m, _ in first)
         graph = unit_graph(record, (first,), relaxed=bool(relaxed))
         if relaxed is None and len(graph.states) > MANY_STATES:
             graph = unit_graph(record, (first,), relaxed=True)
         price = stored_energy_price_l_per_kwh(self.plant)
-        stage = stages(record, self.load_kw, self.wind_kw, self.pv_kw)
+        load = self.load_kw
+        if record.published and not reserve:
+            load = np.maximum(0.0, load - ROUNDED_KW * (int(record.n) + 1))
+        stage = stages(record, load, self.wind_kw, self.pv_kw, self.outer)
         return Planner(graph, store(record, price, self.soc_first), stage)
 
     @property
@@ -92,7 +115,9 @@ class Year:
         found = hashlib.sha256(self.plant.model_dump_json().encode())
         found.update(np.array([self.step_min, self.soc_first], np.float64).tobytes())
         found.update(np.array(self.units_first, np.int64).tobytes())
-        for values in (self.load_kw, self.wind_kw, self.pv_kw):
+        outer = np.zeros(0) if self.outer is None else self.outer
+        beyond = np.array([-1.0 if self.beyond is None else self.beyond])
+        for values in (self.load_kw, self.wind_kw, self.pv_kw, outer, beyond):
             found.update(np.ascontiguousarray(values, np.float64).tobytes())
         return found.hexdigest()
 
@@ -153,7 +178,8 @@ def lower_bound(year: Year, tolerance_l: float | None = None) -> Bound:
         "proven",
         f"dynamic programming over {len(solved.planner.graph.states)} joint unit states and "
         f"stored energy, costs-to-go rounded down by at most {tolerance:g} L a step"
-        + (", minimum run and down times left out" if relaxed else ""),
+        + (", minimum run and down times left out" if relaxed else "")
+        + (", limits that faults may lift left out" if year.beyond is not None else ""),
         {
             "fingerprint": year.fingerprint,
             "tolerance_l": tolerance,
@@ -182,7 +208,7 @@ def verify_bound(year: Year, bound: Bound) -> None:
         raise BoundError(msg)
     planner = year.planner(bool(certificate["relaxed"]), reserve=False)
     costs = planner.cost_to_go(float(certificate["tolerance_l"]))
-    record, price = year.record, stored_energy_price_l_per_kwh(year.plant)
+    record, price = year.relaxed_record, stored_energy_price_l_per_kwh(year.plant)
     for what, excess in (
         ("battery", battery_excess_kw(record, planner.store)),
         ("terminal term", end_excess_l(record, costs, price, year.soc_first)),

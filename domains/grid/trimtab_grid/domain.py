@@ -74,12 +74,10 @@ class GridDomain(Domain):
         return (REFERENCE,)
 
     def bound(self, problem: GridScenario, seed: int) -> Bound | None:
-        """Proven lower bound of C; None where faults or an outer grid are in play."""
-        from trimtab_grid.bound_episode import boundable, episode_of
+        """Proven lower bound of C."""
+        from trimtab_grid.bound_episode import episode_of
         from trimtab_grid.bounds import lower_bound
 
-        if not boundable(problem):
-            return None
         with self.build(problem) as control:
             return lower_bound(episode_of(control, seed))
 

@@ -7,7 +7,11 @@ lossless-inside form of the true battery, caps include overload, sharing is econ
 no δ is legal the cost is finite. So minima over it are lower bounds.
 
 For the linear battery stored energy is `E·s`. The quadratic one (V = A·s + B behind R) is linear
-in `∫ Q·V ds` but for R·I², which is least at the largest V; tangents bound it from below.
+in `∫ Q·V ds` but for R·I², which is least at the largest V; tangents bound it from below. So is
+the published one, whose two resistances differ by a term of the step.
+
+An outer grid is two more units: one that gives its import at its price, and one that gives back the
+export, which is always sold first, at the price that is paid for it.
 """
 
 # mypy: disable-error-code="no-any-return"
@@ -18,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from trimtab.contracts.spec import FloatArray, IntArray
 
-from trimtab_grid.arrays import COOL, LINEAR, NO_BATTERY, RUN, WARM, PlantArrays
+from trimtab_grid.arrays import COMPAT, COOL, LINEAR, NO_BATTERY, RUN, WARM, PlantArrays
 from trimtab_grid.model import fuel_l_h
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH
 from trimtab_grid.pwl import jitted
@@ -26,6 +30,8 @@ from trimtab_grid.pwl import jitted
 MAX_SEGMENTS = 64
 """Most segments of a step cost."""
 _TANGENTS = 4
+IMPORT_KW, IMPORT_L, EXPORT_KW, EXPORT_L = range(4)
+"""Columns of an outer grid per step: limits, kW, and prices, L/kWh."""
 
 
 class Outputs(NamedTuple):
@@ -79,6 +85,7 @@ class Stage(NamedTuple):
         battery_kw: discharge power of the battery, which carries reserve.
         dump_kw: dump load.
         step_h: length of a step, h.
+        outer: limits and prices of an outer grid, [T, 4], or no rows.
     """
 
     load_kw: FloatArray
@@ -88,10 +95,15 @@ class Stage(NamedTuple):
     battery_kw: float
     dump_kw: float
     step_h: float
+    outer: FloatArray
 
 
 def stages(
-    plant: PlantArrays, load_kw: FloatArray, wind_kw: FloatArray, pv_kw: FloatArray
+    plant: PlantArrays,
+    load_kw: FloatArray,
+    wind_kw: FloatArray,
+    pv_kw: FloatArray,
+    outer: FloatArray | None = None,
 ) -> Stage:
     """The steps of a series as the step cost reads them."""
     shares = [plant.reserve_wind_share] if plant.wind_kw > 0.0 else []
@@ -104,6 +116,7 @@ def stages(
         float(plant.discharge_kw),
         float(plant.dump_kw),
         float(plant.step_h),
+        np.zeros((0, 4)) if outer is None else np.asarray(outer, np.float64),
     )
 
 
@@ -194,9 +207,17 @@ def _linear_map(plant: PlantArrays) -> tuple[FloatArray, FloatArray]:
 
 
 def _quadratic_map(plant: PlantArrays) -> tuple[FloatArray, FloatArray]:
-    """Tangents of the convex map from energy change to grid power at the largest voltage."""
+    """Tangents of the convex map from energy change to grid power at the largest voltage.
+
+    The current I of a DC power P is that of `P = (V - R'·I)·I`, the energy change that of
+    `(V - k·I)·I`. The exact battery has R' = R, k = 0. The published one takes the voltage at the
+    begin of the step and R' = R + A·Δ/Q; over the change of charge I·Δ/Q the mean voltage of the
+    energy is lower by k·I, k = A·Δ/2Q. Either way I, and so the loss, is least at the largest V.
+    """
     v = plant.voltage_slope_v * plant.reserve_soc_max + plant.voltage_base_v
-    r, h = plant.resistance_ohm, plant.step_h
+    h = plant.step_h
+    droop = plant.voltage_slope_v * h / plant.capacity_ah if plant.battery_model == COMPAT else 0.0
+    r, k = plant.resistance_ohm + droop, 0.5 * droop
     shares = np.arange(_TANGENTS + 1) / _TANGENTS
     out_w = 1000.0 * plant.power_kw / plant.discharge_efficiency * shares[::-1]
     in_w = -1000.0 * plant.power_kw * plant.charge_efficiency * shares
@@ -206,9 +227,10 @@ def _quadratic_map(plant: PlantArrays) -> tuple[FloatArray, FloatArray]:
         np.full(shares.size, 1.0 / plant.charge_efficiency),
     ]
     root = np.sqrt(v * v - 4.0 * r * dc_w)
-    change = -h * v * 2.0 * dc_w / (v + root) / 1000.0
+    current = 2.0 * dc_w / (v + root)
+    change = -h * (v - k * current) * current / 1000.0
     grid = -ratio * dc_w / 1000.0
-    return _tangent_envelope(change, grid, ratio * root / (h * v))
+    return _tangent_envelope(change, grid, ratio * root / (h * (v - 2.0 * k * current)))
 
 
 def _terminal(
@@ -337,10 +359,49 @@ def step_cost(
     used and load shed must cover (1 + r_L)·L. Where units at their floor leave no legal balance,
     the cost is finite but steep (the price of unserved energy), which only lowers it.
     """
+    demand = stage.load_kw[t]
+    if stage.outer.shape[0] == 0:
+        return _plain_cost(outputs, c, store, stage, t, demand, x, y)
+    joined = _with_outer(outputs, c, stage.outer[t])
+    return _plain_cost(joined, 0, store, stage, t, demand + stage.outer[t, EXPORT_KW], x, y)
+
+
+@jitted
+def _with_outer(outputs: Outputs, c: int, outer: FloatArray) -> Outputs:
+    """Class c alone, with import and the withholding of exports among its segments."""
+    n = outputs.segments[c] + 2
+    length, slope = np.empty((1, n)), np.empty((1, n))
+    length[0, : n - 2] = outputs.length_kw[c, : n - 2]
+    slope[0, : n - 2] = outputs.slope_l_kwh[c, : n - 2]
+    length[0, n - 2], slope[0, n - 2] = outer[IMPORT_KW], min(outer[IMPORT_L], UNSERVED_L_PER_KWH)
+    length[0, n - 1], slope[0, n - 1] = outer[EXPORT_KW], min(outer[EXPORT_L], UNSERVED_L_PER_KWH)
+    order = np.argsort(slope[0])
+    length[0], slope[0] = length[0][order], slope[0][order]
+    floor, rate, carried = np.empty(1), np.empty(1), np.empty(1)
+    floor[0] = outputs.floor_kw[c]
+    rate[0] = outputs.floor_l_h[c] - outer[EXPORT_KW] * outer[EXPORT_L]
+    carried[0] = outputs.carried_kw[c] + outer[IMPORT_KW] + outer[EXPORT_KW]
+    segments = np.empty(1, np.int64)
+    segments[0] = n
+    return Outputs(floor, rate, carried, length, slope, segments)
+
+
+@jitted
+def _plain_cost(
+    outputs: Outputs,
+    c: int,
+    store: Store,
+    stage: Stage,
+    t: int,
+    demand_kw: float,
+    x: FloatArray,
+    y: FloatArray,
+) -> int:
+    """See `step_cost`; `demand_kw` is the load, and all that could be exported."""
     free, h, used = stage.renewable_kw[t], stage.step_h, 1.0 - stage.used_share
-    short = stage.reserve_kw[t] + stage.load_kw[t] - outputs.carried_kw[c] - stage.battery_kw
-    shed = min(max(0.0, short - used * free), stage.load_kw[t])
-    load = stage.load_kw[t] - shed
+    short = stage.reserve_kw[t] + demand_kw - outputs.carried_kw[c] - stage.battery_kw
+    shed = min(max(0.0, short - used * free), demand_kw)
+    load = demand_kw - shed
     needed = free if short >= used * free else max(short, short / used)
     lowest = outputs.floor_kw[c] + max(needed, -stage.dump_kw)
     legal = _change_kwh(store, lowest - load, h)

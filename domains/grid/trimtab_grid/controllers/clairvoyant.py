@@ -7,7 +7,11 @@ shield or a fault shift the path, not its optimality from there on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, BoolArray, Float32Array, IntArray, Obs
 
@@ -16,7 +20,7 @@ from trimtab_grid.bounds import Year, default_tolerance_l
 from trimtab_grid.controllers.view import GridController, Seen
 from trimtab_grid.dp import CostToGo, Planner, best_step
 from trimtab_grid.stage import stored_kwh
-from trimtab_grid.unit_graph import State, UnitGraph, settled
+from trimtab_grid.unit_graph import UnitGraph, settled
 
 _COARSE = {WARM: (RUN, 0), COOL: (OFF, 0)}
 
@@ -94,7 +98,8 @@ class PerfectForesight(GridController):
     def __init__(self, problem: ControlProblem, tolerance_l: float | None = None) -> None:
         super().__init__(problem)
         self._tolerance_l = tolerance_l
-        self._t = np.zeros(problem.copies, np.int64)
+        self._t, self._soc_first = np.zeros(problem.copies, np.int64), np.zeros(problem.copies)
+        self._units_first = np.zeros((problem.copies, self.units, 2), np.int64)
         self._plans: dict[int, tuple[Planner, CostToGo, Steering]] = {}
 
     def reset(
@@ -106,11 +111,23 @@ class PerfectForesight(GridController):
         for row in which:
             self._plans.pop(int(row), None)
 
-    def _plan(self, row: int, soc: float, units: State) -> tuple[Planner, CostToGo, Steering]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
+        """Where each episode stands and began; the costs-to-go follow from it and the future."""
+        return {"t": self._t, "soc_first": self._soc_first, "units_first": self._units_first}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See `Controller.load_state_dict`."""
+        self._t, self._soc_first = state["t"].copy(), state["soc_first"].copy()
+        self._units_first = state["units_first"].copy()
+        self._plans.clear()
+
+    def _plan(self, row: int) -> tuple[Planner, CostToGo, Steering]:
         future = self.problem.resource("future")[row]
         step_min = float(self.plant.step_min)
         load, wind, pv = (future[:, k].copy() for k in range(3))
-        year = Year(self.model.plant, step_min, load, wind, pv, soc, units)
+        first = float(self._soc_first[row])
+        units = tuple((int(m), int(t)) for m, t in self._units_first[row])
+        year = Year(self.model.plant, step_min, load, wind, pv, first, units)
         planner = year.planner().inside()
         tolerance = self._tolerance_l or default_tolerance_l(len(future))
         return planner, planner.cost_to_go(tolerance), Steering(self, planner.graph)
@@ -121,12 +138,14 @@ class PerfectForesight(GridController):
         count = len(seen.soc)
         command, battery = np.zeros((count, self.units), np.int64), np.zeros(count)
         for row in np.flatnonzero(obs.alive[:, 0]):
-            if int(row) not in self._plans:
-                pairs = zip(seen.mode[row], seen.timer[row], strict=True)
-                units = tuple((int(m), int(t)) for m, t in pairs)
-                self._plans[int(row)] = self._plan(int(row), float(seen.soc[row]), units)
-            planner, costs, steering = self._plans[int(row)]
             t = int(self._t[row])
+            if t == 0:
+                self._soc_first[row] = seen.soc[row]
+                self._units_first[row, :, 0] = seen.mode[row]
+                self._units_first[row, :, 1] = seen.timer[row]
+            if int(row) not in self._plans:
+                self._plans[int(row)] = self._plan(int(row))
+            planner, costs, steering = self._plans[int(row)]
             stored = stored_kwh(self.plant, float(seen.soc[row]))
             stored = min(max(stored, planner.store.low_kwh), planner.store.high_kwh)
             command[row], battery[row] = steering.decide(

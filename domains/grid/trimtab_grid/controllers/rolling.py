@@ -1,15 +1,19 @@
 """Rolling MILP: plan some hours ahead, keep the plan's commitment until the next plan.
 
 Planning steps are those of `stochastic` (at least 15 min, warm-up and cool-down as fuel of the
-start). Stored energy at the horizon's end counts at its price. Between plans units follow the
+start). A plan never reaches beyond the episode: where it ends with it, stored energy counts by the
+episode's own terminal term, else at its price up to the full window. Between plans units follow the
 committed set and the battery gives what the plan gives, moved by what the load does otherwise.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs
 
@@ -24,6 +28,7 @@ from trimtab_grid.series import load_series
 
 _AHEAD_H, _AGAIN_MIN = 6.0, 60.0
 _GAP, _LIMIT_S = 2e-3, 5.0
+_REMEMBERED = ("t", "seed", "soc_first", "begun", "running", "battery_kw", "net_kw")
 
 
 class RollingProgram(GridController):
@@ -38,20 +43,29 @@ class RollingProgram(GridController):
         self._ratio = max(1, round(step_min / float(self.plant.step_min)))
         self._again = max(1, round(_AGAIN_MIN / float(self.plant.step_min)))
         self._ahead = max(4, round(_AHEAD_H * 60.0 / step_min))
-        self._program = UnitCommitment(self._record, self._ahead)
         self._price = stored_energy_price_l_per_kwh(self.model.plant)
-        self._t = np.zeros(problem.copies, np.int64)
-        self._seed = np.zeros(problem.copies, np.int64)
-        self._plans: dict[int, tuple[int, Plan, FloatArray]] = {}
+        copies, steps = problem.copies, self._ahead
+        self._t, self._seed = np.zeros(copies, np.int64), np.zeros(copies, np.int64)
+        self._soc_first = np.zeros(copies)
+        self._begun = np.full(copies, -1, np.int64)
+        self._running = np.zeros((copies, int(self._record.n), steps), np.int64)
+        self._battery_kw, self._net_kw = np.zeros((copies, steps)), np.zeros((copies, steps))
 
     def reset(
         self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
     ) -> None:
         """See `Controller.reset`."""
         which = np.arange(self.problem.copies) if rows is None else rows
-        self._t[which], self._seed[which] = 0, seed
-        for row in which:
-            self._plans.pop(int(row), None)
+        self._t[which], self._seed[which], self._begun[which] = 0, seed, -1
+
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
+        """Where each episode stands, and the plan that is being followed."""
+        return {name: getattr(self, f"_{name}") for name in _REMEMBERED}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See `Controller.load_state_dict`."""
+        for name in _REMEMBERED:
+            setattr(self, f"_{name}", state[name].copy())
 
     def act(self, obs: Obs) -> Action:
         """See `Controller.act`."""
@@ -64,18 +78,31 @@ class RollingProgram(GridController):
 
     def _decide(self, seen: Seen, row: int) -> tuple[IntArray, float]:
         t = int(self._t[row])
-        if t % self._again == 0 or row not in self._plans:
+        if t == 0:
+            self._soc_first[row] = seen.soc[row]
+        if t % self._again == 0 or self._begun[row] < 0:
             load, free = self._foretell(seen, row, t)
-            plan = self._plan(seen, row, load, free)
-            self._plans[row] = (t, plan, load - free)
-        begun, plan, net = self._plans[row]
-        k = min((t - begun) // self._ratio, self._ahead - 1)
-        on = np.isin(seen.mode[row], (RUN, WARM))
-        command = np.where(plan.running[:, k] > on, 1, np.where(plan.running[:, k] < on, -1, 0))
+            self._keep(row, t, self._plan(seen, row, load, free), load - free)
+        k = min(
+            (t - int(self._begun[row])) // self._ratio, self._steps_ahead(int(self._begun[row])) - 1
+        )
+        running, on = self._running[row, :, k], np.isin(seen.mode[row], (RUN, WARM))
+        command = np.where(running > on, 1, np.where(running < on, -1, 0))
         if self.model.by_order:
             command = _first_change(command)
-        moved = float(seen.load_kw[row] - seen.free_kw[row]) - float(net[k])
-        return command.astype(np.int64), float(plan.battery_kw[k]) + moved
+        moved = float(seen.load_kw[row] - seen.free_kw[row]) - float(self._net_kw[row, k])
+        return command.astype(np.int64), float(self._battery_kw[row, k]) + moved
+
+    def _keep(self, row: int, t: int, plan: Plan, net_kw: FloatArray) -> None:
+        """Follow a plan from now on."""
+        steps = net_kw.size
+        self._begun[row], self._running[row, :, :steps] = t, plan.running
+        self._battery_kw[row, :steps], self._net_kw[row, :steps] = plan.battery_kw, net_kw
+
+    def _steps_ahead(self, t: int) -> int:
+        """Planning steps of a plan made at step t."""
+        left = -(-(self.problem.spec.horizon - t) // self._ratio)
+        return max(1, min(self._ahead, left))
 
     def _plan(self, seen: Seen, row: int, load: FloatArray, free: FloatArray) -> Plan:
         """Solve from the observed state: timers of a coarser plan count as over."""
@@ -88,20 +115,23 @@ class RollingProgram(GridController):
         )
         low, high = float(self._record.reserve_soc_min), float(self._record.reserve_soc_max)
         soc = min(max(float(seen.soc[row]), low), high)
-        horizon = Horizon(load, free, np.zeros_like(free), state, soc, high, self._price)
-        return self._program.solve(horizon, _GAP, _LIMIT_S)
+        last = int(self._t[row]) + load.size * self._ratio >= self.problem.spec.horizon
+        owed = float(self._soc_first[row]) if last else high
+        horizon = Horizon(load, free, np.zeros_like(free), state, soc, owed, self._price)
+        return UnitCommitment(self._record, load.size).solve(horizon, _GAP, _LIMIT_S)
 
     def _foretell(self, seen: Seen, row: int, t: int) -> tuple[FloatArray, FloatArray]:
         """Load and renewables of the planning steps ahead, [T] each."""
+        count = self._steps_ahead(t)
         if self._kind == "persistence":
-            load = np.full(self._ahead, float(seen.load_kw[row]))
-            return load, np.full(self._ahead, float(seen.free_kw[row]))
-        steps = self._ahead * self._ratio
+            load = np.full(count, float(seen.load_kw[row]))
+            return load, np.full(count, float(seen.free_kw[row]))
+        steps = count * self._ratio
         future = np.asarray(self.problem.resource("future"))[row]
         ahead = future[np.minimum(np.arange(t, t + steps), len(future) - 1)]
         if self._kind == "noisy":
             ahead = self._noised(ahead, int(self._seed[row]) * 1_000_003 + t)
-        mean = ahead.reshape(self._ahead, self._ratio, 3).mean(axis=1)
+        mean = ahead.reshape(count, self._ratio, 3).mean(axis=1)
         return mean[:, 0].copy(), mean[:, 1] + mean[:, 2]
 
     def _noised(self, ahead: FloatArray, seed: int) -> FloatArray:

@@ -20,7 +20,7 @@ from trimtab.contracts.errors import BoundError
 from trimtab.contracts.problem import Bound
 
 from trimtab_grid.arrays import MAX_UNITS
-from trimtab_grid.bound_episode import boundable, units_of
+from trimtab_grid.bound_episode import plain, units_of
 from trimtab_grid.bounds import Year, lower_bound, verify_bound
 from trimtab_grid.islands.problem import IslandsControl
 from trimtab_grid.islands.scenario import IslandsScenario
@@ -36,7 +36,7 @@ def poolable(scenario: IslandsScenario) -> bool:
     plants = [island.resolved_plant() for island in islands]
     units = sum(len(plant.gensets) for plant in plants)
     linear = all(p.battery is not None and p.battery.model == "linear" for p in plants)
-    return linear and units <= MAX_UNITS and all(boundable(island) for island in islands)
+    return linear and units <= MAX_UNITS and all(plain(island) for island in islands)
 
 
 def pooled_plant(plants: Sequence[Plant]) -> Plant:
