@@ -11,6 +11,7 @@ from trimtab_grid.arrays import HOLD, PlantArrays
 from trimtab_grid.automaton import commanded, order_commands
 from trimtab_grid.compiled import compiled, inner
 from trimtab_grid.engine import dispatch
+from trimtab_grid.engine.ahead import fetch
 from trimtab_grid.engine.memory import Moment, State
 from trimtab_grid.engine.rows import Rows, Site
 from trimtab_grid.shield_kernel import (
@@ -255,6 +256,7 @@ def observe_all(site: Site, rows: Rows, sight: Sight, shown: Shown) -> None:
     """Write what the controller of every live copy sees; the moments' scratch is written too."""
     plant = site.plant
     for row in range(len(rows.states)):
+        fetch(rows, row)
         if not rows.live[row]:
             continue
         s, m, bank, out = rows.states[row], rows.moments[row], rows.bank[row], shown.out[row]
