@@ -50,7 +50,9 @@ def write_file(path: Path, arrays: Arrays, plain: Mapping[str, Any]) -> str:
     """
     from safetensors.numpy import save
 
-    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    tensors = {
+        name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()
+    }
     payload = save(tensors, metadata={"plain": json.dumps(plain)})
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
