@@ -235,6 +235,14 @@ def test_a_checkpoint_file_is_whole_or_not_there(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["c.safetensors"]
 
 
+def test_arrays_and_single_numbers_come_back_in_their_shape(tmp_path: Path) -> None:
+    arrays = {"calls": np.array(7), "step": np.arange(6.0).reshape(2, 3).T}
+    write_file(tmp_path / "c.safetensors", arrays, {})
+    back = read_file(tmp_path / "c.safetensors", 1).arrays
+    assert {name: array.shape for name, array in back.items()} == {"calls": (), "step": (3, 2)}
+    assert all(np.array_equal(back[name], array) for name, array in arrays.items())
+
+
 def test_a_group_is_resumed_as_the_group_that_it_was(store: Store) -> None:
     run_of(store, seeds(4))
     first = claim(store, share=2)
