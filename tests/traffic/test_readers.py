@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from trimtab.contracts.errors import InputFileError, TrimtabError
 from trimtab.run.scenario_file import load_scenario
+from trimtab.run.template import scenario_template
+from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.inputs import Inputs, resolve_inputs
 from trimtab_traffic.plans import write_plan_tables
-from trimtab_traffic.readers import kind_of, problem_files, problem_from_files, scenario_from_files
+from trimtab_traffic.readers import kind_of, problem_files, problem_from_files
 from trimtab_traffic.signals import Phase, Program
 
 TRIPS = """<routes>
@@ -30,6 +32,11 @@ def demand(tmp_path: Path) -> Path:
     path = tmp_path / "cars.rou.xml"
     path.write_text(TRIPS)
     return path
+
+
+def scenario_from_files(paths: list[Path], folder: Path) -> str:
+    """The commented scenario file of a user's files."""
+    return scenario_template(DOMAIN, "town", problem_from_files(paths, folder, "town"))
 
 
 def loaded(folder: Path, text: str) -> Inputs:

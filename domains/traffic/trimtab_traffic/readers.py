@@ -7,7 +7,6 @@ matrix; an IntersectionZoo folder. Without any demand a network gets random trip
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -325,28 +324,3 @@ def _counts_of(given: _Sorted) -> Counts | None:
         msg = f"{log}: give a table 'signal,channel,edge' with it, so that its loops have a place"
         raise InputFileError(msg)
     return counts_of_events(log, read_events(log), read_channels(channels), COUNT_INTERVAL_S)
-
-
-def scenario_from_files(paths: Sequence[Path], folder: Path | None = None) -> str:
-    """Text of a commented scenario file of a user's files.
-
-    Args:
-        paths: see `problem_from_files`.
-        folder: where the scenario file will lie; the current folder if None.
-
-    Raises:
-        TrimtabError: see `problem_from_files`.
-    """
-    from trimtab.run.template import scenario_template
-
-    from trimtab_traffic.domain import DOMAIN
-
-    name = scenario_name(paths[0]) if paths else "scenario"
-    made = problem_from_files(paths, folder or Path.cwd(), name)
-    return scenario_template(DOMAIN, name, made)
-
-
-def scenario_name(path: Path) -> str:
-    """A legal scenario name of a file's name."""
-    clean = re.sub(r"[^a-z0-9]+", "-", path.name.partition(".")[0].lower()).strip("-")
-    return clean[:64].strip("-") or "scenario"

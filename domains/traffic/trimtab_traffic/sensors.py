@@ -19,7 +19,7 @@ from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 from trimtab.contracts.streams import Stream
 
 from trimtab_traffic.loop_counts import LoopCounts
-from trimtab_traffic.probes import ProbeQueues
+from trimtab_traffic.probe_queues import ProbeQueues
 from trimtab_traffic.scenario import SensorFault, Sensors
 from trimtab_traffic.signals import VEHICLE_SPACE_M
 from trimtab_traffic.simulation import STANDING_SPEED_MPS, getter

@@ -33,6 +33,8 @@ LEAST_GAIN = 0.05
 VERSION = 1
 """Raised when a controller on trial changes, so that old trials are not believed."""
 PLAN = "fixed"
+PLAYER = "trimtab_traffic.trial_player"
+"""Module that plays a trial in a process of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Trial:
     @property
     def passed(self) -> bool:
         """Whether every seed that was asked for shows the gain."""
-        return len(self.changes) == self.asked and all(map(_gains, self.changes))
+        return len(self.changes) == self.asked and all(map(gains, self.changes))
 
     def __str__(self) -> str:
         """What was found, for a reader of the table."""
@@ -64,7 +66,8 @@ class Trial:
         return f"delay beside the plan {seen} on seeds {FIRST_SEED} ff."
 
 
-def _gains(change: float) -> bool:
+def gains(change: float) -> bool:
+    """Whether a seed's change of delay speaks for the controller."""
     return change <= -LEAST_GAIN
 
 
@@ -135,7 +138,7 @@ def _played(
     with TemporaryDirectory(prefix="trimtab-trial-") as folder:
         request, answer = Path(folder) / "asked.json", Path(folder) / "found.json"
         request.write_text(json.dumps(asked), encoding="utf-8")
-        command = [sys.executable, "-m", __name__, str(request), str(answer)]
+        command = [sys.executable, "-m", PLAYER, str(request), str(answer)]
         done = subprocess.run(  # noqa: S603 - our own module, by this interpreter
             command, capture_output=True, text=True, check=False
         )
@@ -145,43 +148,3 @@ def _played(
             raise SimulatorError(msg)
         found = json.loads(answer.read_text(encoding="utf-8"))
     return Trial(seeds, tuple(found["plan_s"]), tuple(found["tried_s"]))
-
-
-def main(request: Path, answer: Path) -> None:
-    """Play what `request` asks for, seed by seed until one speaks against it; write `answer`."""
-    import multiprocessing
-
-    from trimtab_traffic.simulation import preload
-
-    asked = json.loads(request.read_text(encoding="utf-8"))
-    problem = SignalsProblem.model_validate(asked["problem"])
-    preload()
-    plan_s: list[float] = []
-    tried_s: list[float] = []
-    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        for seed in range(FIRST_SEED, FIRST_SEED + asked["seeds"]):
-            row = (asked["controller"], asked["parameters"])
-            plan_s.append(pool.apply(_episode, (problem, PLAN, {}, seed)))
-            tried_s.append(pool.apply(_episode, (problem, *row, seed)))
-            if not _gains(tried_s[-1] / plan_s[-1] - 1.0):
-                break
-    found = {"plan_s": plan_s, "tried_s": tried_s}
-    answer.write_text(json.dumps(found), encoding="utf-8")
-
-
-def _episode(problem: SignalsProblem, name: str, parameters: Mapping[str, Any], seed: int) -> float:
-    """True delay, s, of one episode played in this process."""
-    from trimtab.run.grants import make_controller
-    from trimtab.run.runner import evaluate
-
-    from trimtab_traffic.controllers import entries
-    from trimtab_traffic.problem import SignalControl
-
-    entry = entries(problem)[name]
-    with SignalControl(problem, entry.interface) as control:
-        player = make_controller(control, entry, parameters, name)
-        return float(evaluate(control, player, [seed])[0].metrics["true_delay_s"])
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
