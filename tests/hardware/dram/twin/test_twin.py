@@ -5,19 +5,22 @@ from math import inf
 
 import numpy as np
 import pytest
-from trimtab_hardware.dram import COMMANDS, Configuration, Part, Trace
+from trimtab_hardware.dram import COMMANDS, Configuration, Part, Trace, load_part
 from trimtab_hardware.dram.configuration import SCHEDULERS
 from trimtab_hardware.dram.simulation import Engine
 
 
 @dataclass
 class Bank:
-    group: int
+    id: int
+    rank: int
     row: object = None
     requests: list = field(default_factory=list)
     current: object = None
     keep: bool = False
     next: object = None
+    blocked: object = None
+    activations: int = 0
     passed: int = 0
     used: int = 0
 
@@ -38,176 +41,88 @@ class Request:
 class Twin:
     def __init__(self, machinery, trace: Trace, part: Part, design: Configuration):
         self.part, self.design, self.kernel = part, design, machinery.Kernel()
-        address = trace.address // 64 * 64
-        place = part.map.decode(address)
-        self.requests = [
-            Request(k + 1, *map(int, row))
-            for k, row in enumerate(
-                zip(trace.arrival, address, trace.is_write, place.bank, place.row, strict=True)
-            )
-        ]
-        per_group = part.banks // part.groups
-        self.banks = [Bank(k // per_group) for k in range(part.banks)]
+        address = trace.address // part.burst_bytes * part.burst_bytes
+        place = part.address_map(ranks=design.ranks).decode(address)
+        bank = place.rank * part.banks + place.bank
+        rows = zip(trace.arrival, address, trace.is_write, bank, place.row, strict=True)
+        self.requests = [Request(k + 1, *map(int, row)) for k, row in enumerate(rows)]
+        numbers = range(part.banks * design.ranks)
+        self.banks = [Bank(k, k // part.banks) for k in numbers]
         self.bus = machinery.Bus(part)
+        self.ranks = [
+            machinery.Rank([b for b in self.banks if b.rank == k], part, design, k)
+            for k in range(design.ranks)
+        ]
         self.commands = []
-        # controller
-        self.blocked, self.last_write, self.draining = False, False, False
+        strict = design.command_mux == "Strict"
+        self.scheduler = "Fifo" if strict else design.scheduler
+        self.last_write, self.draining, self.columns = False, False, 0
         self.last_stored = 0
         self.stored = {False: 0, True: 0}
-        self.register, self.visible = None, inf
-        self.responses, self.outstanding, self.next_response, self.end_time = [], False, 1, -1
-        self.due = part.timing.refi if design.refresh_policy == "AllBank" else inf
-        self.pulled, self.flex, self.refresh = False, 0, None
+        self.responses, self.outstanding, self.next_response = [], False, 1
         self.slots = {
             name: machinery.Event(self.control) for name in ("wake", "data", "handover", "end")
         }
-        # front end
-        self.front = machinery.Mailbox(self.kernel, self.run_front)
-        self.active, self.stalled, self.queue, self.busy_channel = 0, None, [], False
-        self.returned, self.busy_source, self.next_return = [], False, 1
-        self.accepted_at = self.done_at = -1
-        # source
-        self.source = machinery.Mailbox(self.kernel, self.run_source)
-        self.issued = self.complete = 0
+        self.ends = machinery.FrontEnd(self.kernel, design, self.requests, self.slots)
 
     def run(self):
-        first = self.requests[0]
-
-        def start():
-            self.issued = 1
-            self.front.post(("BEGIN", first), first.arrival)
-
-        self.kernel.run_list.extend([self.control, start])
-        self.kernel.run(lambda: self.complete == len(self.requests))
+        self.kernel.run_list.extend([self.control, self.ends.start])
+        self.kernel.run(lambda: self.ends.complete == len(self.requests))
         return self
 
-    # ---- source and front end
-    def run_source(self):
-        now = self.kernel.now
-        for message, request in self.source.receive():
-            if message == "ACCEPT" and self.issued < len(self.requests):
-                following = self.requests[self.issued]
-                self.issued += 1
-                self.front.post(("BEGIN", following), max(following.arrival, now + 1) - now)
-            elif message == "RESPONSE":
-                request.arrival_latency = now - request.arrival
-                self.complete += 1
-                self.front.post(("DONE", request), 0)
-
-    def run_front(self):
-        simple = self.design.arbiter == "Simple"
-        for message, request in self.front.receive():
-            handler = getattr(self, message.lower() + ("_simple" if simple else "_queued"))
-            handler(request)
-
-    def hand(self, request, delay):
-        self.register, self.visible = request, self.kernel.now + delay
-        self.kernel.notify(self.slots["handover"], delay)
-
-    def finish(self):
-        self.end_time = self.kernel.now
-        self.kernel.notify(self.slots["end"], 0)
-
-    def begin_simple(self, request):
-        request.stamp = self.kernel.now
-        self.hand(request, 0)
-
-    def accepted_simple(self, request):
-        self.source.post(("ACCEPT", request), 0)
-
-    def resp_simple(self, request):
-        self.source.post(("RESPONSE", request), 0)
-
-    def done_simple(self, _):
-        self.finish()
-
-    def enter(self, request):
-        request.stamp = self.kernel.now
-        self.source.post(("ACCEPT", request), 0)
-        self.front.post(("QUEUE", request), 0)
-
-    def begin_queued(self, request):
-        if self.active < self.design.max_active_transactions:
-            self.active += 1
-            self.enter(request)
-        else:
-            self.stalled = request
-
-    def queue_queued(self, request):
-        self.queue.append(request)
-        if not self.busy_channel:
-            self.busy_channel = True
-            self.hand(self.queue.pop(0), 1 if self.accepted_at == self.kernel.now else 0)
-
-    def accepted_queued(self, _):
-        self.accepted_at = self.kernel.now
-        if self.queue:
-            self.hand(self.queue.pop(0), 1)
-        else:
-            self.busy_channel = False
-
-    def resp_queued(self, request):
-        self.finish()
-        self.front.post(("RETURN", request), 0)
-
-    def eligible(self):
-        if self.design.arbiter == "Fifo":
-            return self.returned[0] if self.returned else None
-        return next((r for r in self.returned if r.id == self.next_return), None)
-
-    def give_back(self, delay):
-        request = self.eligible()
-        self.returned.remove(request)
-        self.next_return += 1
-        self.source.post(("RESPONSE", request), delay)
-
-    def return_queued(self, request):
-        self.returned.append(request)
-        if not self.busy_source and self.eligible():
-            self.busy_source = True
-            self.give_back(1 if self.done_at == self.kernel.now else 0)
-
-    def done_queued(self, _):
-        self.done_at = self.kernel.now
-        if self.stalled:
-            self.enter(self.stalled)
-            self.stalled = None
-        else:
-            self.active -= 1
-        if self.eligible():
-            self.give_back(1)
-        else:
-            self.busy_source = False
-
-    # ---- controller
     def control(self):
         self.respond()
         self.admit()
-        self.evaluate_refresh()
+        self.evaluate_ranks()
         self.issue_one()
         noted = [inf]
-        for k in range(len(self.banks)):
-            self.evaluate(k)
-            if self.banks[k].next:
-                noted.append(self.when(self.banks[k].next, k))
-        self.evaluate_refresh()
-        noted.append(self.when(self.refresh, None) if self.refresh else self.due)
+        for bank in self.banks:
+            self.evaluate(bank)
+            noted.append(self.when(bank))
+        self.evaluate_ranks()
+        for rank in self.ranks:
+            noted += [self.when_refreshed(rank), self.when_powered(rank)]
+            noted.append(inf if rank.command else rank.due)
         wake = min(noted)
         if wake < inf:
             self.kernel.notify(self.slots["wake"], wake - self.kernel.now)
 
-    def when(self, command, k):
-        if k is None:
-            return self.bus.earliest(command, None, None, self.kernel.now)
-        bank = self.banks[k]
-        earliest = self.bus.earliest(command, k, bank.group, self.kernel.now)
-        idle = not bank.requests
-        return max(earliest, bank.used + self.design.page_timeout_ck) if idle else earliest
+    def evaluate_ranks(self):
+        for rank in self.ranks:
+            rank.evaluate(self.kernel.now)
+        for rank in self.ranks:
+            rank.evaluate_power()
 
-    def order(self, k):
+    def when(self, bank):
+        """When the bank's next command may issue."""
+        now, rank = self.kernel.now, self.ranks[bank.rank]
+        if bank.next is None or rank.asleep:
+            return inf
+        strict = self.design.command_mux == "Strict" and bank.next not in ("ACT", "PRE")
+        if strict and bank.current.id != self.columns + 1:
+            return inf
+        earliest = self.bus.earliest(bank.next, [bank.id], bank.rank, now)
+        if not bank.requests:
+            return max(earliest, bank.used + self.design.page_timeout_ck)
+        return earliest
+
+    def when_refreshed(self, rank):
+        if rank.command is None or rank.asleep:
+            return inf
+        name, banks = rank.command
+        return self.bus.earliest(name, [b.id for b in banks], rank.number, self.kernel.now)
+
+    def when_powered(self, rank):
+        if rank.power is None:
+            return inf
+        earliest = self.bus.earliest(rank.power, [], rank.number, self.kernel.now)
+        if rank.power == "PDX" or self.design.power_down == "Staggered":
+            return max(earliest, 0 if rank.power == "PDX" else rank.idle_since)
+        return max(earliest, rank.idle_since + self.design.power_down_timeout_ck)
+
+    def order(self, bank):
         """Request ids, then rows that are closed for want of requests, by bank."""
-        current = self.banks[k].current
-        return current.id if current else 1 << 31 | k
+        return bank.current.id if bank.current else 1 << 31 | bank.id
 
     def head(self):
         if self.design.response_queue == "Fifo":
@@ -217,7 +132,7 @@ class Twin:
     def respond(self):
         now = self.kernel.now
         if self.outstanding:
-            if self.end_time != now:
+            if self.ends.end_time != now:
                 return
             self.outstanding = False
         head = self.head()
@@ -225,9 +140,9 @@ class Twin:
             self.responses.remove(head)
             self.next_response += 1
             self.outstanding = True
-            delay = 1 if self.end_time == now else 0
-            self.front.post(("RESP", head[1]), delay)
-            self.end_time = inf
+            delay = 1 if self.ends.end_time == now else 0
+            self.ends.front.post(("RESP", head[1]), delay)
+            self.ends.end_time = inf
             head[1].latency = now + delay - head[1].stamp
         elif head:
             self.kernel.notify(self.slots["data"], head[0] - now)
@@ -241,15 +156,16 @@ class Twin:
         return self.stored[False] + self.stored[True] < size
 
     def admit(self):
-        if self.register is None or self.visible > self.kernel.now or not self.has_room():
+        ends = self.ends
+        if ends.register is None or ends.visible > self.kernel.now or not self.has_room():
             return
-        request, self.register, self.visible = self.register, None, inf
+        request, ends.register, ends.visible = ends.register, None, inf
         self.banks[request.bank].requests.append(request)
         self.stored[bool(request.write)] += 1
         self.turn()
         self.last_stored = request.bank
-        self.evaluate(request.bank)
-        self.front.post(("ACCEPTED", request), 0)
+        self.evaluate(self.banks[request.bank])
+        self.ends.front.post(("ACCEPTED", request), 0)
 
     def turn(self):
         """Watermarks decide which direction the channel serves."""
@@ -271,15 +187,15 @@ class Twin:
             return bank.requests[0]
         if design.starvation_cap_ck and waits >= design.starvation_cap_ck:
             return bank.requests[0]
-        if self.design.scheduler == "GrpFrFcfsWm":
+        if self.scheduler == "GrpFrFcfsWm":
             return self.directed(bank, self.draining)
-        if self.design.scheduler == "GrpFrFcfs":
+        if self.scheduler == "GrpFrFcfs":
             last = bool(self.last_write)
             return self.directed(bank, last) or self.directed(bank, not last)
         hits = [r for r in bank.requests if r.row == bank.row]
-        if self.design.scheduler == "Fifo" or bank.row is None or not hits:
+        if self.scheduler == "Fifo" or bank.row is None or not hits:
             return bank.requests[0]
-        if self.design.scheduler == "FrFcfsGrp":
+        if self.scheduler == "FrFcfsGrp":
             for k, request in enumerate(hits):
                 hazard = any(older.address == request.address for older in hits[:k])
                 if request.write == self.last_write and not hazard:
@@ -288,31 +204,33 @@ class Twin:
 
     def further(self, bank):
         """Requests that the page policy counts beside the current one."""
-        if self.design.scheduler.startswith("GrpFrFcfs"):
-            return [r for r in bank.requests if r.write == bank.current.write]
-        return bank.requests
+        if not self.scheduler.startswith("GrpFrFcfs"):
+            return bank.requests
+        write = self.draining if self.scheduler == "GrpFrFcfsWm" else bank.current.write
+        return [r for r in bank.requests if r.write == write]
 
     def further_hit(self, bank):
-        if self.design.scheduler == "Fifo":
+        if self.scheduler == "Fifo":
             return len(bank.requests) >= 2 and bank.requests[1].row == bank.row
         return sum(r.row == bank.row for r in self.further(bank)) >= 2
 
-    def evaluate(self, k):
-        bank, policy = self.banks[k], self.design.page_policy
+    def evaluate(self, bank):
+        policy = self.design.page_policy
         bank.next = None
-        if self.blocked:
+        if bank.blocked:
             return
         if not bank.requests:
             bank.next = "PRE" if self.design.page_timeout_ck and bank.row is not None else None
             return
         candidate = self.candidate(bank)
-        if not bank.keep or (candidate and candidate.row == bank.row):
-            bank.current = candidate
-        if bank.current is None:
+        if candidate is None:
             return
+        if not bank.keep or candidate.row == bank.row:
+            bank.current = candidate
         column = "WR" if bank.current.write else "RD"
         if bank.row is None:
-            bank.next = "ACT"
+            worn = bank.activations >= self.part.timing.raammt
+            bank.next = None if self.design.refresh_management and worn else "ACT"
         elif policy == "Closed":
             bank.next = column + "A"
         elif bank.row != bank.current.row:
@@ -322,72 +240,45 @@ class Twin:
             close = (close or policy == "ClosedAdaptive") and not self.further_hit(bank)
             bank.next = column + "A" * close
 
-    def evaluate_refresh(self):
-        now, refi = self.kernel.now, self.part.timing.refi
-        self.refresh = None
-        if now < self.due:
-            return
-        if now >= self.due + refi:
-            self.due += refi
-            self.pulled = False
-        busy = any(bank.current for bank in self.banks)
-        if self.pulled:
-            if busy:
-                self.pulled = False
-                self.due += refi
-            else:
-                self.refresh = "REF"
-            return
-        if self.flex == self.design.refresh_max_postponed:
-            self.blocked = True
-            for bank in self.banks:
-                bank.next = None
-        elif busy:
-            self.flex += 1
-            self.due += refi
-            return
-        self.refresh = "REF" if all(bank.row is None for bank in self.banks) else "PREAB"
-
     def issue_one(self):
+        """Refreshes and power-down exits first, then banks, then power-down entries."""
         if self.design.starvation_cap_ck:
-            for k in range(len(self.banks)):
-                self.evaluate(k)
-        banks = enumerate(self.banks)
-        ready = [(self.when(b.next, k), self.order(k), k) for k, b in banks if b.next]
-        if self.refresh:
-            ready.append((self.when(self.refresh, None), 0, None))
-        if not ready or min(ready)[0] != self.kernel.now:
-            return
-        k = min(ready)[2]
-        if k is None:
-            self.issue_refresh()
-        else:
-            self.issue_bank(self.banks[k], k)
-
-    def issue_refresh(self):
-        now = self.kernel.now
-        self.bus.issue(self.refresh, None, None, now)
-        self.commands.append((now, self.refresh, -1, 0))
-        if self.refresh == "PREAB":
             for bank in self.banks:
-                bank.row, bank.keep = None, False
-            return
-        self.blocked = False
-        if self.pulled:
-            self.flex -= 1
-        else:
-            self.pulled = True
-        if self.flex == -self.design.refresh_max_pulled_in:
-            self.pulled = False
-            self.due += self.part.timing.refi
+                self.evaluate(bank)
+        ready = [
+            ((self.when(bank), 1, self.order(bank)), self.issue_bank, bank) for bank in self.banks
+        ]
+        for k, rank in enumerate(self.ranks):
+            ready.append(((self.when_refreshed(rank), 0, 2 * k), self.issue_refresh, rank))
+            place = (0, 2 * k + 1) if rank.power == "PDX" else (2, k)
+            ready.append(((self.when_powered(rank), *place), self.issue_power, rank))
+        first, issue, of = min(ready, key=lambda item: item[0])
+        if first[0] == self.kernel.now:
+            issue(of)
 
-    def issue_bank(self, bank, k):
-        now, command, request = self.kernel.now, bank.next, bank.current
-        bank.used = now
-        self.bus.issue(command, k, bank.group, now)
-        self.commands.append((now, command, k, request.id if request else 0))
+    def log(self, command, banks, rank, bank=-1, request=0):
+        self.bus.issue(command, banks, rank, self.kernel.now)
+        self.commands.append((self.kernel.now, command, rank, bank, request))
+
+    def issue_refresh(self, rank):
+        rank.idle_since = self.kernel.now
+        name, banks = rank.command
+        bank = -1 if name in ("REF", "PREAB") else banks[0].id % self.part.banks
+        self.log(name, [b.id for b in banks], rank.number, bank)
+        rank.issued()
+
+    def issue_power(self, rank):
+        self.log(rank.power, [], rank.number)
+        rank.powered(self.kernel.now)
+
+    def issue_bank(self, bank):
+        command, request = bank.next, bank.current
+        bank.used = self.ranks[bank.rank].idle_since = self.kernel.now
+        number = bank.id % self.part.banks
+        self.log(command, [bank.id], bank.rank, number, request.id if request else 0)
         if command == "ACT":
             bank.row, bank.keep, bank.passed = request.row, True, 0
+            bank.activations += 1
         elif command == "PRE":
             bank.row, bank.keep = None, False
         else:
@@ -395,6 +286,7 @@ class Twin:
 
     def complete_column(self, bank, command, request):
         now, timing = self.kernel.now, self.part.timing
+        self.columns += 1
         bank.passed += request is not bank.requests[0]
         bank.requests.remove(request)
         self.stored[bool(request.write)] -= 1
@@ -412,15 +304,20 @@ class Twin:
 
 
 def with_short_refresh(part, refi):
-    """The part with another refresh interval, and RFC below it."""
-    return replace(part, timing=replace(part.timing, refi=refi, rfc=min(part.timing.rfc, 300)))
+    """The part with another refresh interval, and the length of a refresh below it."""
+    t = part.timing
+    units = part.banks // part.groups if part.standard == "DDR5" else part.banks
+    by_bank = {}
+    if t.rfc_pb:
+        by_bank = {"refi_pb": refi // units, "rfc_pb": min(t.rfc_pb, refi // units * 2 // 3)}
+    return replace(part, timing=replace(t, refi=refi, rfc=min(t.rfc, 300), **by_bank))
 
 
 def engine_commands(result):
     """The engine's command trace in the twin's form."""
     log = result.commands
-    rows = zip(log.time, log.code, log.bank, log.request, strict=True)
-    return [(int(t), COMMANDS[code], int(bank), int(r) + 1) for t, code, bank, r in rows]
+    rows = zip(log.time, log.code, log.rank, log.bank, log.request, strict=True)
+    return [(int(t), COMMANDS[code], int(k), int(b), int(r) + 1) for t, code, k, b, r in rows]
 
 
 def draw_wider(rng, design):
@@ -434,6 +331,26 @@ def draw_wider(rng, design):
         row_hit_cap=int(rng.choice([0, 0, 1, 4])),
         starvation_cap_ck=int(rng.choice([0, 0, 60, 400])),
         page_timeout_ck=int(rng.choice([0, 0, 15, 100])),
+    )
+
+
+def draw_managed(rng, part, design):
+    """Part and design with refreshes by bank or managed, power-down, and one or two ranks."""
+    t = part.timing
+    policies = ["AllBank", "NoRefresh"] + ["SameBank" if part.standard == "DDR5" else "PerBank"] * 3
+    managed = bool(t.raaimt) and bool(rng.random() < 0.6)
+    if managed:
+        least = int(rng.integers(2, 7))
+        limits = {"raammt": int(rng.integers(least, 3 * least)), "raadec": int(rng.integers(0, 4))}
+        part = replace(part, timing=replace(t, raaimt=least, **limits))
+    return part, replace(
+        design,
+        refresh_policy=str(rng.choice(policies if t.rfc_pb else policies[:2])),
+        refresh_management=managed,
+        power_down=str(rng.choice(["NoPowerDown", "Staggered", "Timeout"])),
+        power_down_timeout_ck=int(rng.choice([1, 20, 300])),
+        command_mux=str(rng.choice(["Oldest", "Oldest", "Strict"])),
+        ranks=int(rng.integers(1, 3)),
     )
 
 
@@ -451,7 +368,7 @@ def assert_equal(machinery, trace, part, design, what):
 def test_engine_and_twin_agree_in_every_command_and_latency(
     standard, block, parts, random_trace, machinery, draw_design
 ):
-    for seed in range(25 * block, 25 * block + 25):
+    for seed in range(15 * block, 15 * block + 15):
         rng = np.random.default_rng([seed, len(standard)])
         refi = int(rng.choice([400, 1000, parts[standard].timing.refi]))
         part = with_short_refresh(parts[standard], refi)
@@ -462,8 +379,24 @@ def test_engine_and_twin_agree_in_every_command_and_latency(
 def test_engine_and_twin_agree_on_the_wider_controllers_rules(
     standard, parts, random_trace, machinery, draw_design
 ):
-    for seed in range(60):
+    for seed in range(30):
         rng = np.random.default_rng([seed, len(standard), 1])
         part = with_short_refresh(parts[standard], int(rng.choice([400, 1000])))
         design = draw_wider(rng, draw_design(rng))
+        assert_equal(machinery, random_trace(seed), part, design, seed)
+
+
+@pytest.mark.parametrize(
+    "part_id",
+    ["ddr3-1600-1gb-x8", "ddr4-2400-4gb-x8", "lpddr4-3200-8gb-x16", "hbm2-2000-4gb-x128",
+     "ddr5-4800-16gb-x8"],
+)  # fmt: skip
+def test_engine_and_twin_agree_on_refresh_by_bank_management_power_and_ranks(
+    part_id, random_trace, machinery, draw_design
+):
+    for seed in range(16):
+        rng = np.random.default_rng([seed, len(part_id), 2])
+        part = with_short_refresh(load_part(part_id), int(rng.choice([1600, 4000])))
+        design = draw_wider(rng, draw_design(rng))
+        part, design = draw_managed(rng, part, design)
         assert_equal(machinery, random_trace(seed), part, design, seed)

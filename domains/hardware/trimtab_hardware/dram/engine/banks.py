@@ -181,9 +181,11 @@ def must_take_oldest(s: Any, c: Any, q: Array, b: int) -> bool:
 
 
 @for_wider(0)
-def of_current_direction(s: Any, c: Any, q: Array, b: int, row: int) -> int:
-    """Requests of the bank to a row (-1: any) in the current request's direction."""
+def of_direction(s: Any, c: Any, q: Array, b: int, row: int) -> int:
+    """Requests of the bank to a row (-1: any) in the channel's or the current one's direction."""
     write = q[index(s.current[b])].write
+    if c.scheduler == GRP_FR_FCFS_WM:
+        write = s.write_mode
     found = 0
     r = s.head[b]
     while r >= 0:
@@ -199,7 +201,7 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
     if c.scheduler == FIFO:
         return bool(s.length[b] >= 2 and q[index(q[index(s.head[b])].younger)].row == s.row[b])
     if c.scheduler >= GRP_FR_FCFS:
-        return bool(of_current_direction(s, c, q, b, s.row[b]) >= 2)
+        return bool(of_direction(s, c, q, b, s.row[b]) >= 2)
     return bool(s.hits[b] >= 2)
 
 
@@ -207,7 +209,7 @@ def further_hit(s: Any, c: Any, q: Array, b: int) -> bool:
 def closes(s: Any, c: Any, q: Array, b: int) -> bool:
     """Whether a column command of the bank carries an auto-precharge."""
     if c.page == OPEN_ADAPTIVE:
-        if c.scheduler >= GRP_FR_FCFS and of_current_direction(s, c, q, b, NONE) < 2:
+        if c.scheduler >= GRP_FR_FCFS and of_direction(s, c, q, b, NONE) < 2:
             return False
         return bool(s.length[b] >= 2 and not further_hit(s, c, q, b))
     return bool(c.page == CLOSED_ADAPTIVE and not further_hit(s, c, q, b))
@@ -242,16 +244,16 @@ def evaluate(s: Any, c: Any, q: Array, b: int) -> None:
         hold(s, b)
     elif s.length[b]:
         r = candidate(s, c, q, b)
-        if not s.keep[b] or (r >= 0 and q[index(r)].row == s.row[b]):
-            s.current[b] = r
-        if s.current[b] >= 0:
-            command = next_command(s, c, q, b)
-            if command == ACT and c.managed and s.activations[b] >= c.raammt:
-                hold(s, b)
-            else:
-                plan(s, c, b, command, own_time(s, b, command), s.current[b])
-        else:
+        if r < 0:  # none of its requests has the channel's direction: it waits as it is
             hold(s, b)
+            return
+        if not s.keep[b] or q[index(r)].row == s.row[b]:
+            s.current[b] = r
+        command = next_command(s, c, q, b)
+        if command == ACT and c.managed and s.activations[b] >= c.raammt:
+            hold(s, b)
+        else:
+            plan(s, c, b, command, own_time(s, b, command), s.current[b])
     elif c.page_timeout and s.row[b] >= 0:
         last = max(s.pre_bank[b], s.used[b] + c.page_timeout)
         plan(s, c, b, int(np.int64(PRE)), last, NO_REQUEST | int(np.int64(b)))

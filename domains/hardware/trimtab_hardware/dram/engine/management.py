@@ -94,8 +94,8 @@ def relieve(s: Any, c: Any, bank: int, step: Any, amount: int) -> None:
     """A refresh, or its management, has taken so much off the counts from `bank` on in its rank."""
     for b in range(bank, end_of_rank(c, bank), step):
         s.activations[b] = max(0, s.activations[b] - amount)
+        if s.blocked_bank[b] == FOR_MANAGEMENT:
+            s.blocked_bank[b] = 0
     s.worn = 0
     for b in range(c.banks):
         s.worn += s.activations[b] >= c.raaimt
-        if s.blocked_bank[b] == FOR_MANAGEMENT:
-            s.blocked_bank[b] = 0
