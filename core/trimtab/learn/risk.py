@@ -41,8 +41,8 @@ from trimtab.contracts.spec import (
     Step,
 )
 from trimtab.contracts.streams import Stream
+from trimtab.contracts.wrapped import Wrapped
 from trimtab.deploy.policy import Policy, PolicyController
-from trimtab.learn.wrapped import Wrapped
 
 STOCK, RETURN, BESIDE = "stock", "stock_return", "beside_return"
 _START = Stream("stock")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from trimtab.contracts.problem import ControlProblem, Need
+from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.shield import Shield
-from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs, Step
+from trimtab.contracts.spec import Action, Step
+from trimtab.contracts.wrapped import Wrapped
 
 
-class ShieldedProblem(ControlProblem):
+class ShieldedProblem(Wrapped):
     """`problem` behind a shield whose placement is "runner".
 
     `Step.executed` is what the problem executed of the projected action; `intervened` is the OR
@@ -22,17 +19,8 @@ class ShieldedProblem(ControlProblem):
     """
 
     def __init__(self, problem: ControlProblem, shield: Shield) -> None:
-        self.spec = problem.spec
-        self.copies = problem.copies
-        self.autoreset = problem.autoreset
-        self.inner = problem
+        super().__init__(problem)
         self.shield = shield
-
-    def reset(
-        self, seed: IntArray, context: Float32Array | None = None, rows: IntArray | None = None
-    ) -> Obs:
-        """As the inner problem."""
-        return self.inner.reset(seed, context, rows)
 
     def step(self, action: Action | None) -> Step:
         """Project, step, and merge what both stages did."""
@@ -43,30 +31,6 @@ class ShieldedProblem(ControlProblem):
         step.reason = np.where(step.reason != 0, step.reason, projection.reason)
         step.intervened = step.intervened | projection.changed
         return step
-
-    def snapshot(self, rows: IntArray) -> Mapping[str, NDArray[Any]]:
-        """As the inner problem."""
-        return self.inner.snapshot(rows)
-
-    def restore(self, snapshot: Mapping[str, NDArray[Any]], rows: IntArray) -> None:
-        """As the inner problem."""
-        self.inner.restore(snapshot, rows)
-
-    def resource(self, need: Need) -> Any:
-        """As the inner problem."""
-        return self.inner.resource(need)
-
-    def episode_log(self, row: int) -> Mapping[str, Any]:
-        """As the inner problem."""
-        return self.inner.episode_log(row)
-
-    def details(self, row: int) -> Mapping[str, Mapping[str, float]]:
-        """As the inner problem."""
-        return self.inner.details(row)
-
-    def close(self) -> None:
-        """Close the inner problem."""
-        self.inner.close()
 
 
 def shielded(problem: ControlProblem, shield: Shield | None) -> ControlProblem:
