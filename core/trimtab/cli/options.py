@@ -33,6 +33,11 @@ Parameters = Annotated[
         "--parameters", metavar="FILE", help="parameters that tune or train wrote; repeatable"
     ),
 ]
+Controllers = Annotated[
+    str | None, typer.Option("--controllers", metavar="A,B", help="select controllers by id")
+]
+Seeds = Annotated[str | None, typer.Option("--seeds", metavar="LIST", help="1,2,3 or 1..5")]
+SeedCount = Annotated[int | None, typer.Option("--n-seeds", metavar="N", min=1, help="seeds 1..N")]
 Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", min=1, help="processes (default: CPUs)")
 ]

@@ -11,12 +11,15 @@ import typer
 from trimtab.cli.options import (
     DEFAULT_WORKSPACE,
     AsJson,
+    Controllers,
     Detach,
     Engine,
     EngineName,
     Parameters,
     RunId,
     Scenario,
+    SeedCount,
+    Seeds,
     Set,
     Workers,
     Workspace,
@@ -39,9 +42,7 @@ VIOLATED = 4
 
 def run(
     scenario: Scenario,
-    controllers: Annotated[
-        str | None, typer.Option("--controllers", metavar="A,B", help="select controllers by id")
-    ] = None,
+    controllers: Controllers = None,
     controller: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,12 +51,8 @@ def run(
             help="add your own: package.module:Class, or a .csv of logged decisions; repeatable",
         ),
     ] = None,
-    seeds: Annotated[
-        str | None, typer.Option("--seeds", metavar="LIST", help="1,2,3 or 1..5")
-    ] = None,
-    n_seeds: Annotated[
-        int | None, typer.Option("--n-seeds", metavar="N", min=1, help="seeds 1..N")
-    ] = None,
+    seeds: Seeds = None,
+    n_seeds: SeedCount = None,
     set_: Set = None,
     parameters: Parameters = None,
     workspace: Workspace = DEFAULT_WORKSPACE,

@@ -12,11 +12,14 @@ import typer
 from trimtab.cli.options import (
     DEFAULT_WORKSPACE,
     AsJson,
+    Controllers,
     Detach,
     Engine,
     EngineName,
     Parameters,
     Scenario,
+    SeedCount,
+    Seeds,
     Set,
     Workers,
     Workspace,
@@ -33,15 +36,9 @@ if TYPE_CHECKING:
 
 def sweep(
     scenario: Scenario,
-    controllers: Annotated[
-        str | None, typer.Option("--controllers", metavar="A,B", help="select controllers by id")
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option("--seeds", metavar="LIST", help="1,2,3 or 1..5")
-    ] = None,
-    n_seeds: Annotated[
-        int | None, typer.Option("--n-seeds", metavar="N", min=1, help="seeds 1..N")
-    ] = None,
+    controllers: Controllers = None,
+    seeds: Seeds = None,
+    n_seeds: SeedCount = None,
     set_: Set = None,
     parameters: Parameters = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
