@@ -12,7 +12,7 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import BoundError
 from trimtab_grid.arrays import plant_arrays
 from trimtab_grid.bound_check import battery_excess_kw
-from trimtab_grid.bound_episode import episode_of, fault_margin, outer_series, plain
+from trimtab_grid.bound_episode import episode_of, fault_margin, outer_series
 from trimtab_grid.bounds import Year, lower_bound, verify_bound
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.model import fuel_l_h, soc_after
@@ -83,7 +83,6 @@ def cost_l(scenario: GridScenario, name: str, seed: int) -> float:
     ids=["faults", "trip", "bias", "published", "outer", "outages"],
 )
 def test_a_bound_verifies_and_no_controller_beats_it(scenario: GridScenario, near: float) -> None:
-    assert not plain(scenario)
     for seed in (1, 2):
         bound = DOMAIN.bound(scenario, seed)
         assert bound is not None

@@ -14,7 +14,8 @@ from trimtab_grid.readers import check_files, kind_of, problem_from_files
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series_files import read_series
 from trimtab_grid.simbench_files import read_simbench
-from trimtab_grid.weather import SAND_POINT, _pvlib_folder, pv_from_weather, sand_point
+from trimtab_grid.weather import pv_from_weather, pvlib_folder
+from trimtab_grid.weather_files import SAND_POINT, sand_point
 
 PLANT = """name: village
 gensets:
@@ -91,7 +92,7 @@ def test_columns_without_meaning_are_explained_by_a_file(tmp_path):
 
 def test_weather_beside_a_table_brings_wind_and_pv_of_the_same_hours(tmp_path):
     paths = write(tmp_path, load_DOT_csv=rows(), plant_DOT_yaml=PLANT)
-    made = problem_from_files([*paths, _pvlib_folder() / SAND_POINT], tmp_path, "v")
+    made = problem_from_files([*paths, pvlib_folder() / SAND_POINT], tmp_path, "v")
     series = read_series(tmp_path / made.problem["data"]["file"])
     whole = pv_from_weather(load_plant(paths[1]).pv, sand_point())
     first = 59 * 24 - 9  # 1 March in UTC is 15 o'clock of 28 February at Sand Point
@@ -115,7 +116,7 @@ def test_a_network_is_checked_and_named(tmp_path):
 
 
 def test_weather_alone_gives_generated_load(tmp_path):
-    made = problem_from_files([_pvlib_folder() / SAND_POINT], tmp_path)
+    made = problem_from_files([pvlib_folder() / SAND_POINT], tmp_path)
     assert made.problem["data"]["kind"] == "weather"
     assert any("synthetic" in note for note in made.notes)
 

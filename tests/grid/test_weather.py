@@ -5,12 +5,12 @@ import pytest
 from scipy.stats import weibull_min
 from trimtab.contracts.errors import InputFileError
 from trimtab_grid.plant import Photovoltaic, Wind
-from trimtab_grid.weather import SAND_POINT, _pvlib_folder, pv_from_weather, sand_point
+from trimtab_grid.weather import pv_from_weather, pvlib_folder
 from trimtab_grid.weather import wind_from_weather as wind_from
-from trimtab_grid.weather_files import parse_weather, read_weather
+from trimtab_grid.weather_files import SAND_POINT, parse_weather, read_weather, sand_point
 from trimtab_grid.weather_year import round_the_year
 
-TEXT = (_pvlib_folder() / SAND_POINT).read_text(encoding="utf-8")
+TEXT = (pvlib_folder() / SAND_POINT).read_text(encoding="utf-8")
 DAY = "\n".join(TEXT.splitlines()[: 2 + 24])
 
 
@@ -28,7 +28,7 @@ def test_our_reader_agrees_with_pvlib():
     from pvlib import iotools
 
     theirs, about = iotools.read_tmy3(
-        Path(_pvlib_folder() / SAND_POINT), coerce_year=2001, map_variables=True
+        Path(pvlib_folder() / SAND_POINT), coerce_year=2001, map_variables=True
     )
     ours = sand_point()
     np.testing.assert_array_equal(ours.wind_speed_m_s, theirs["wind_speed"])

@@ -16,13 +16,6 @@ _HARMLESS = frozenset({"forecast_stuck", "forecast_missing"})
 """Faults that touch neither plant nor shield."""
 
 
-def plain(scenario: GridScenario) -> bool:
-    """Whether an episode has neither faults nor an outer grid nor the published battery."""
-    plant = scenario.resolved_plant()
-    compat = plant.battery is not None and plant.battery.model == "compat"
-    return not (fault_margin(scenario) is not None or scenario.outer_grid or compat)
-
-
 def fault_margin(scenario: GridScenario) -> float | None:
     """How far faults may let the charge leave 0..1; None where no fault touches the plant.
 

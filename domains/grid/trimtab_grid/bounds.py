@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from trimtab.contracts.errors import BoundError
+from trimtab.contracts.errors import BoundError, InputFileError
 from trimtab.contracts.problem import Bound
 from trimtab.contracts.spec import FloatArray
 
@@ -25,12 +25,21 @@ from trimtab_grid.dp import CostToGo, Planner, Schedule, value_at
 from trimtab_grid.objective import best_specific_fuel_l_per_kwh, stored_energy_price_l_per_kwh
 from trimtab_grid.plant import Plant
 from trimtab_grid.stage import stages, store, stored_kwh
-from trimtab_grid.unit_graph import State, all_off, unit_graph
+from trimtab_grid.unit_graph import (
+    AT_ONCE,
+    NO_TIMERS,
+    State,
+    UnitGraph,
+    all_off,
+    relaxed_plant,
+    unit_graph,
+)
 
 MANY_STATES = 40
 """Beyond this many joint unit states, minimum run and down times are relaxed."""
 ROUNDED_KW = 0.005
 """Most that rounding a power of the published plant changes it."""
+_LEFT_OUT = ("", ", minimum run and down times left out", ", all times of units left out")
 _ROUNDING = 1e-7
 """Share of the value given away for rounding of sums."""
 _EXACT = 1e-6
@@ -83,20 +92,25 @@ class Year:
             record.reserve_soc_min, record.reserve_soc_max = -self.beyond, 1.0 + self.beyond
         return record
 
-    def planner(self, relaxed: bool | None = None, reserve: bool = True) -> Planner:
-        """The DP of this episode; by itself it relaxes timers where there are many states.
+    def planner(self, relaxed: int | None = None, reserve: bool = True) -> Planner:
+        """The DP of this episode; by itself it relaxes the units where there are many states.
 
         Args:
-            relaxed: leave out minimum run and down times; None: where there are many states.
-            reserve: keep the spinning reserve rule.
+            relaxed: what is left out: nothing, `NO_TIMERS` or `AT_ONCE`; None: as little as the
+                number of joint states allows.
+            reserve: keep the spinning reserve rule; then units never start and stop `AT_ONCE`.
+
+        Raises:
+            InputFileError: there are too many joint states even so.
         """
         record = self.record if reserve else self.relaxed_record
         first = self.units_first or all_off(record)
         if self.beyond is not None and not reserve:
             first = tuple((RUN, 0) if m in (WARM, RUN, COOL) else (OFF, 0) for m, _ in first)
-        graph = unit_graph(record, (first,), relaxed=bool(relaxed))
-        if relaxed is None and len(graph.states) > MANY_STATES:
-            graph = unit_graph(record, (first,), relaxed=True)
+        if relaxed is not None:
+            graph = unit_graph(record, (first,), int(relaxed))
+        else:
+            graph = _least_relaxed(record, first, NO_TIMERS if reserve else AT_ONCE)
         price = stored_energy_price_l_per_kwh(self.plant)
         load = self.load_kw
         if record.published and not reserve:
@@ -120,6 +134,22 @@ class Year:
         for values in (self.load_kw, self.wind_kw, self.pv_kw, outer, beyond):
             found.update(np.ascontiguousarray(values, np.float64).tobytes())
         return found.hexdigest()
+
+
+def _least_relaxed(record: PlantArrays, first: State, most: int) -> UnitGraph:
+    """The least relaxed graph, `most` at most: `MANY_STATES` exactly, `MAX_NODES` without timers.
+
+    Raises:
+        InputFileError: there are too many states even so.
+    """
+    for relaxed in range(most):
+        try:
+            graph = unit_graph(record, (first,), relaxed)
+        except InputFileError:
+            continue
+        if relaxed > 0 or len(graph.states) <= MANY_STATES:
+            return graph
+    return unit_graph(record, (first,), most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +208,7 @@ def lower_bound(year: Year, tolerance_l: float | None = None) -> Bound:
         "proven",
         f"dynamic programming over {len(solved.planner.graph.states)} joint unit states and "
         f"stored energy, costs-to-go rounded down by at most {tolerance:g} L a step"
-        + (", minimum run and down times left out" if relaxed else "")
+        + _LEFT_OUT[relaxed]
         + (", limits that faults may lift left out" if year.beyond is not None else ""),
         {
             "fingerprint": year.fingerprint,
@@ -206,9 +236,10 @@ def verify_bound(year: Year, bound: Bound) -> None:
     if certificate.get("fingerprint") != year.fingerprint:
         msg = "the certificate belongs to another plant or series: compute the bound again"
         raise BoundError(msg)
-    planner = year.planner(bool(certificate["relaxed"]), reserve=False)
+    planner = year.planner(int(certificate["relaxed"]), reserve=False)
     costs = planner.cost_to_go(float(certificate["tolerance_l"]))
-    record, price = year.relaxed_record, stored_energy_price_l_per_kwh(year.plant)
+    record = relaxed_plant(year.relaxed_record, planner.graph.relaxed)
+    price = stored_energy_price_l_per_kwh(year.plant)
     for what, excess in (
         ("battery", battery_excess_kw(record, planner.store)),
         ("terminal term", end_excess_l(record, costs, price, year.soc_first)),

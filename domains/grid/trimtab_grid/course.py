@@ -10,9 +10,9 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.deploy.policy import Policy
 
+from trimtab_grid.building import build
 from trimtab_grid.controllers.learned import interface_of
 from trimtab_grid.controllers.players import DAY_H
-from trimtab_grid.domain import DOMAIN
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.seasons import Seasons, season_scenarios
 
@@ -124,7 +124,7 @@ class Course:
         recipe = self.recipe
         parts = season_scenarios(self.scenario, recipe.seasons, recipe.episode_h) * recipe.phases
         each = max(1, copies // len(parts))
-        built = [DOMAIN.build(s, each, recipe.interface, autoreset=True) for s in parts]
+        built = [build(s, each, recipe.interface, autoreset=True) for s in parts]
         ahead = [recipe.rollout * (k * recipe.phases // len(parts)) for k in range(len(parts))]
         return Seasons(built, ends=recipe.ends, ahead=ahead)
 
@@ -132,7 +132,7 @@ class Course:
         """Plants of all seasons for one episode each, at the charge that their context says."""
         parts = season_scenarios(self.scenario, self.recipe.seasons, self.recipe.episode_h)
         each = max(1, count // len(parts))
-        return Seasons([DOMAIN.build(s, each, self.recipe.interface) for s in parts], ends=True)
+        return Seasons([build(s, each, self.recipe.interface) for s in parts], ends=True)
 
     def reward_weights(self, problem: ControlProblem) -> tuple[float, ...]:
         """The spec's weights; the terminal charge counts only where episodes end."""

@@ -16,6 +16,7 @@ from trimtab.contracts.spec import FloatArray
 from trimtab_grid.ageing_lfp import lfp_loss
 from trimtab_grid.arrays import OFF, TRIPPED, PlantArrays
 from trimtab_grid.compiled import compiled
+from trimtab_grid.load_blocks import shed_by_block
 from trimtab_grid.model import fuel_l_h
 from trimtab_grid.plant import Plant
 
@@ -39,8 +40,9 @@ def episode_details(log: Mapping[str, Any], plant: Plant, arrays: PlantArrays) -
 
     Returns:
         FLOWS and ``unit.NAME`` as means, kW; ``soc_low`` and ``soc_high``; ``interventions`` so
-        far; ``fuel_l`` and ``energy_kwh`` per unit; ``lfp_loss_percent`` of a battery's capacity
-        by the model of `ageing_lfp`, beside the metric. Empty without a log.
+        far; ``fuel_l`` and ``energy_kwh`` per unit; ``shed_kwh`` per block of load;
+        ``lfp_loss_percent`` of a battery's capacity by the model of `ageing_lfp`, beside the
+        metric. Empty without a log.
     """
     if not log:
         return {}
@@ -63,6 +65,8 @@ def episode_details(log: Mapping[str, Any], plant: Plant, arrays: PlantArrays) -
         turning = (log["mode"][:, k] != OFF) & (log["mode"][:, k] != TRIPPED)
         found["fuel_l"][name] = step_h * fuel_of(arrays, k, power, turning.astype(np.float64))
         found["energy_kwh"][name] = float(power.sum() * step_h)
+    shed = shed_by_block(plant, log["shed_kw"])
+    found["shed_kwh"] = {name: float(kw.sum() * step_h) for name, kw in shed.items()}
     if plant.battery is not None:
         soc = np.append(log["soc_first"], log["soc"])
         loss = lfp_loss(soc, step_h, plant.battery.temperature_c)

@@ -44,21 +44,10 @@ class GridDomain(Domain):
         interface: str = "default",
         autoreset: bool = False,
     ) -> GridControl:
-        """See `Domain.build`; interfaces of `specification.INTERFACES`."""
-        from trimtab_grid.problem import GridControl
-        from trimtab_grid.scu_problem import ScuControl
-        from trimtab_grid.series_files import read_series
-        from trimtab_grid.specification import SCU
+        """See `building.build`."""
+        from trimtab_grid.building import build
 
-        reading = problem.data.reading()
-        kind = ScuControl if interface.startswith(SCU) else GridControl
-        return kind(
-            problem,
-            copies,
-            interface,
-            autoreset=autoreset,
-            read=lambda path: read_series(path, reading),
-        )
+        return build(problem, copies, interface, autoreset)
 
     def controllers(self, problem: GridScenario) -> Mapping[str, Entry]:
         """See `controllers.entries` and `controllers.learned.entries`; each without shield too."""

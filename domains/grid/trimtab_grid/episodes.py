@@ -25,7 +25,8 @@ from trimtab_grid.generators import (
 from trimtab_grid.plant import Plant
 from trimtab_grid.scenario import Fault, GridScenario
 from trimtab_grid.series import Series, clock, load_series
-from trimtab_grid.weather import Weather, pv_from_weather, sand_point, wind_from_weather
+from trimtab_grid.weather import Weather, pv_from_weather, wind_from_weather
+from trimtab_grid.weather_files import read_weather, sand_point
 from trimtab_grid.weather_year import round_the_year
 
 SITE = timezone(timedelta(hours=-9))
@@ -88,11 +89,7 @@ class Episodes:
 
     def _weather(self) -> Weather:
         path = self._scenario.data.weather_file
-        if path is None:
-            return sand_point()
-        from trimtab_grid.weather_files import read_weather
-
-        return read_weather(path)
+        return sand_point() if path is None else read_weather(path)
 
     def _from_file(self, read: Callable[[Path], Series] | None) -> Series | None:
         data = self._scenario.data

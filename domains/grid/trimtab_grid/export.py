@@ -24,6 +24,7 @@ from trimtab.run.runner import evaluate
 
 from trimtab_grid.arrays import OFF, TRIPPED, PlantArrays
 from trimtab_grid.certificate import as_plain, facts, read_certificate, shipped_path, standing
+from trimtab_grid.load_blocks import shed_by_block
 from trimtab_grid.plant import Plant
 from trimtab_grid.problem import GridControl
 from trimtab_grid.safety import safe_tables
@@ -139,6 +140,9 @@ def _schedule(plant: Plant, log: Mapping[str, Any]) -> dict[str, FloatArray]:
         columns[f"{genset.name}_kw"] = log["power_kw"][:, k]
         columns[f"{genset.name}_on"] = _turning(log["mode"][:, k]).astype(np.float64)
     columns |= {name: log[name] for name in FLOWS}
+    if plant.shed_blocks:
+        shed = shed_by_block(plant, log["shed_kw"])
+        columns |= {f"shed_{name}_kw": power for name, power in shed.items()}
     columns["intervened"] = (log["changed"] != 0).astype(np.float64)
     return columns
 

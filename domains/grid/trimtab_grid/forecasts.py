@@ -28,6 +28,8 @@ from trimtab.contracts.streams import Stream
 from trimtab_grid.series import Series
 
 Kind = Literal["persistence", "seasonal", "noisy", "perfect", "file"]
+Foretold = Literal["persistence", "noisy", "perfect"]
+"""How planners that roll foretell what comes."""
 Quantity = Literal["load_kw", "wind_kw", "pv_kw"]
 QUANTITIES: tuple[Quantity, ...] = ("load_kw", "wind_kw", "pv_kw")
 _ERRORS = {name: Stream(f"grid.forecast.{name}") for name in QUANTITIES}

@@ -13,6 +13,8 @@ from trimtab.contracts.errors import InputFileError, ScenarioError, UnknownNameE
 from trimtab.contracts.scenario import StrictModel
 
 PLANTS = Path(__file__).parent / "plants"
+_BLOCKS_KW = 1e-6
+"""Rounding of a sum of blocks."""
 
 
 class FuelCurve(StrictModel):
@@ -239,6 +241,13 @@ class Ufls(StrictModel):
         return self
 
 
+class LoadBlock(StrictModel):
+    """A part of the load that may be shed: a feeder, a pump house, a cold store."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=40)
+    kw: float = Field(gt=0, le=1e6, description="load that leaves with it, kW")
+
+
 class Disturbances(StrictModel):
     """What the shield's promise is made against (the set D)."""
 
@@ -273,6 +282,11 @@ class Plant(StrictModel):
     pv: Photovoltaic | None = None
     dump_kw: float = Field(default=0.0, ge=0, description="dump load, kW")
     shed_kw: float = Field(default=0.0, ge=0, description="load that may be shed, kW")
+    shed_blocks: tuple[LoadBlock, ...] = Field(
+        default=(),
+        max_length=32,
+        description="what that load is made of, in the order in which it is shed",
+    )
     shed_delay_min: float = Field(default=1.0, ge=0, description="time until shed load is off, min")
     commitment: Literal["order", "free"] = Field(
         default="order",
@@ -286,6 +300,18 @@ class Plant(StrictModel):
     ufls: Ufls = Ufls()
     disturbances: Disturbances
     frequency_hz: float = Field(default=60.0, gt=0)
+
+    @model_validator(mode="after")
+    def _blocks(self) -> Plant:
+        names = [block.name for block in self.shed_blocks]
+        if len(set(names)) != len(names):
+            msg = f"names of shed_blocks must differ, got {', '.join(names)}"
+            raise ValueError(msg)
+        total = sum(block.kw for block in self.shed_blocks)
+        if names and abs(total - self.shed_kw) > _BLOCKS_KW:
+            msg = f"shed_kw {self.shed_kw:g} is not the sum of shed_blocks: write {total:g}"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> Plant:

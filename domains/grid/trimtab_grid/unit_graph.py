@@ -23,6 +23,8 @@ from trimtab_grid.stage import Outputs, outputs
 
 MAX_NODES = 3000
 """Beyond this many joint states timers have to be relaxed."""
+NO_TIMERS, AT_ONCE = 1, 2
+"""Ways to relax a graph; see `UnitGraph`."""
 State = tuple[tuple[int, int], ...]
 """(mode, timer) per unit."""
 Command = tuple[int, ...]
@@ -56,7 +58,8 @@ class UnitGraph:
         links: the graph as arrays.
         outputs: joint outputs per class.
         modes: held modes of the units, per class.
-        relaxed: minimum run and down times were left out (a relaxation: bounds stay valid).
+        relaxed: what was left out, for far fewer states: 0 nothing, `NO_TIMERS` minimum run and
+            down times, `AT_ONCE` warm-up, cool-down and order rules too (bounds stay valid).
     """
 
     states: tuple[State, ...]
@@ -64,7 +67,7 @@ class UnitGraph:
     links: Links
     outputs: Outputs
     modes: tuple[tuple[int, ...], ...]
-    relaxed: bool
+    relaxed: int
 
     def nodes(self) -> dict[State, int]:
         """Index of every observed state."""
@@ -81,20 +84,35 @@ def first_running(plant: PlantArrays) -> State:
     return ((RUN, int(plant.min_run_steps[0])), *all_off(plant)[1:])
 
 
-def unit_graph(plant: PlantArrays, firsts: tuple[State, ...], relaxed: bool = False) -> UnitGraph:
+def unit_graph(plant: PlantArrays, firsts: tuple[State, ...], relaxed: int = 0) -> UnitGraph:
     """All states reachable from `firsts`.
 
     Args:
         plant: the record.
         firsts: observed states to start from.
-        relaxed: leave out minimum run and down times, for far fewer states.
+        relaxed: see `UnitGraph`.
 
     Raises:
         InputFileError: there are more than `MAX_NODES` states.
     """
-    explorer = _Explorer(plant, relaxed)
+    explorer = _Explorer(relaxed_plant(plant, relaxed), relaxed)
     explorer.explore(firsts)
     return explorer.graph()
+
+
+def relaxed_plant(plant: PlantArrays, relaxed: int) -> PlantArrays:
+    """The plant that a graph is of: `AT_ONCE` units have no warm-up, cool-down or order.
+
+    They can still give what those gave, at its fuel: their least load is no more than that.
+    """
+    if relaxed < AT_ONCE:
+        return plant
+    found = plant.copy()
+    for fixed in (plant.warm_kw, plant.cool_kw):
+        found.min_kw[:] = np.where(fixed > 0.0, np.minimum(found.min_kw, fixed), found.min_kw)
+    found.warm_steps[:] = found.cool_steps[:] = 0
+    found.order = 0
+    return found
 
 
 def settled(state: State, min_run: Sequence[int], min_down: Sequence[int]) -> State:
@@ -109,7 +127,7 @@ def settled(state: State, min_run: Sequence[int], min_down: Sequence[int]) -> St
 class _Explorer:
     """Breadth-first search over joint states."""
 
-    def __init__(self, plant: PlantArrays, relaxed: bool) -> None:
+    def __init__(self, plant: PlantArrays, relaxed: int) -> None:
         self.plant, self.relaxed, self.n = plant, relaxed, int(plant.n)
         keep = 0 if relaxed else 1
         self.min_run = [keep * int(m) for m in plant.min_run_steps[: self.n]]
@@ -137,8 +155,8 @@ class _Explorer:
         if state not in self.nodes:
             if len(self.nodes) >= MAX_NODES:
                 msg = (
-                    f"more than {MAX_NODES} joint unit states: relax the timers or plan with "
-                    "longer steps"
+                    f"more than {MAX_NODES} joint unit states: choose a longer step_min, or "
+                    "leave dp_perfect out"
                 )
                 raise InputFileError(msg)
             self.nodes[state] = len(self.nodes)
@@ -149,8 +167,18 @@ class _Explorer:
     def _legal(self, state: State) -> list[Command]:
         modes, timers = zip(*state, strict=True)
         order = int(self.plant.order)
-        tried = product((HOLD, STOP, START), repeat=self.n)
-        return [c for c in tried if commands_legal(order, c, modes, timers, self.n, self.min_run)]
+
+        def legal(command: Command) -> bool:
+            return bool(commands_legal(order, command, modes, timers, self.n, self.min_run))
+
+        def alone(unit: int, code: int) -> Command:
+            return tuple(code if k == unit else HOLD for k in range(self.n))
+
+        each = [
+            [code for code in (HOLD, STOP, START) if legal(alone(unit, code))]
+            for unit in range(self.n)
+        ]
+        return [command for command in product(*each) if legal(command)]
 
     def _edge(
         self, state: State, command: Command, queue: deque[State]

@@ -47,6 +47,8 @@ def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Fi
             made.append(_charge(plant.battery, drawn))
         if any(any(_values(record.details["interventions"])) for record in drawn.values()):
             made.append(_interventions(drawn))
+        if any(_shed(first).values()):
+            made.append(_blocks(first))
         made.append(one_line_diagram(plant, first))
     return tuple(made)
 
@@ -163,6 +165,22 @@ def _fuel(plant: Plant, record: EpisodeRecord) -> Figure:
         alt=f"Fuel of each unit over the whole episode: {rates}.",
         value_axis=Axis("fuel", "L"),
         bars=tuple(Bar(g.name, litres[g.name]) for g in plant.gensets),
+    )
+
+
+def _shed(record: EpisodeRecord) -> Points:
+    """Energy of every block of load that was shed; nothing in records from before blocks."""
+    return record.details.get("shed_kwh", {})
+
+
+def _blocks(record: EpisodeRecord) -> Figure:
+    told = ", ".join(f"{name} {kwh:.0f} kWh" for name, kwh in _shed(record).items())
+    return Figure(
+        kind="bars",
+        title=f"Load shed by block: {record.controller}, seed {record.seed}",
+        alt=f"Energy of declared load that was shed, in the order in which it is: {told}.",
+        value_axis=Axis("energy", "kWh"),
+        bars=tuple(Bar(name, kwh) for name, kwh in _shed(record).items()),
     )
 
 

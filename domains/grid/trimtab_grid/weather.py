@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +20,6 @@ from trimtab.contracts.spec import FloatArray
 from trimtab_grid.plant import Photovoltaic, Wind
 from trimtab_grid.turbines import hub_speed, turbine_power
 
-SAND_POINT = "703165TY.csv"
 INVERTER_EFFICIENCY = 0.96
 """Nominal efficiency of a PV inverter (PVWatts version 5, NREL/TP-6A20-62641)."""
 _LIMITS = {
@@ -82,18 +80,6 @@ class Weather:
         return (self.start.utcoffset() or timedelta()).total_seconds() / 3600.0
 
 
-@cache
-def sand_point() -> Weather:
-    """The typical year of Sand Point, Alaska: 8760 hours from the pvlib wheel.
-
-    Raises:
-        MissingDependencyError: pvlib is not installed.
-    """
-    from trimtab_grid.weather_files import read_weather
-
-    return read_weather(_pvlib_folder() / SAND_POINT)
-
-
 def wind_from_weather(wind: Wind, weather: Weather) -> FloatArray:
     """Available wind power per step of the weather, kW [T]."""
     speed = hub_speed(wind, weather.wind_speed_m_s, weather.measured_at_m)
@@ -109,7 +95,7 @@ def pv_from_weather(pv: Photovoltaic, weather: Weather) -> FloatArray:
     Raises:
         MissingDependencyError: pvlib is not installed.
     """
-    _pvlib_folder()
+    pvlib_folder()
     import pandas as pd
     from pvlib import inverter, irradiance, pvsystem, solarposition, temperature
 
@@ -144,7 +130,7 @@ def pv_from_weather(pv: Photovoltaic, weather: Weather) -> FloatArray:
     return np.asarray(np.clip(power, 0.0, limit))
 
 
-def _pvlib_folder() -> Path:
+def pvlib_folder() -> Path:
     """Data folder of the installed wheel, found without importing it."""
     found = importlib.util.find_spec("pvlib")
     if found is None or found.origin is None:

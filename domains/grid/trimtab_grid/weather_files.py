@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.spec import FloatArray
 
 from trimtab_grid.user_files import read_text
-from trimtab_grid.weather import Weather
+from trimtab_grid.weather import Weather, pvlib_folder
+
+SAND_POINT = "703165TY.csv"
 
 MAX_ROWS = 8784 * 60
 TYPICAL_YEAR, LEAP_YEAR = 2001, 2000
@@ -210,3 +213,13 @@ def _column(rows: Sequence[Sequence[str]], quantity: str, layout: _Layout, name:
             raise InputFileError(msg)
         values[number] = value
     return values
+
+
+@cache
+def sand_point() -> Weather:
+    """The typical year of Sand Point, Alaska: 8760 hours from the pvlib wheel.
+
+    Raises:
+        MissingDependencyError: pvlib is not installed.
+    """
+    return read_weather(pvlib_folder() / SAND_POINT)

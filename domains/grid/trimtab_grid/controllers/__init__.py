@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from trimtab.contracts.controller import BARE, AnyController, Entry, Role
 from trimtab.contracts.problem import ControlProblem, Need
 from trimtab.contracts.space import Float, Space
 
+from trimtab_grid.forecasts import Foretold
 from trimtab_grid.scenario import UNSHIELDED, GridScenario
 
 REFERENCE = "load_following"
 MILP_HORIZON_H = 168.0
 """Longest episode on which rolling MILPs are offered: a year of them takes hours."""
-Foretold = Literal["persistence", "noisy", "perfect"]
 _COMMANDS, _BATTERY = ("stop", "hold", "start"), ("charge", "idle", "discharge")
 
 

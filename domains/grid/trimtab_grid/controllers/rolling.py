@@ -18,10 +18,9 @@ from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs
 
 from trimtab_grid.arrays import OFF, RUN, WARM, plant_arrays
-from trimtab_grid.controllers import Foretold
 from trimtab_grid.controllers.stochastic import planning_plant, planning_step_min
 from trimtab_grid.controllers.view import GridController, Seen
-from trimtab_grid.forecasts import QUANTITIES, Issue, Noisy
+from trimtab_grid.forecasts import QUANTITIES, Foretold, Issue, Noisy
 from trimtab_grid.milp import Horizon, Plan, UnitCommitment
 from trimtab_grid.objective import stored_energy_price_l_per_kwh
 from trimtab_grid.series import load_series

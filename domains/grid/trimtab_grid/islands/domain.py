@@ -64,10 +64,10 @@ class IslandsDomain(Domain):
         return REFERENCES
 
     def bound(self, problem: IslandsScenario, seed: int) -> Bound | None:
-        """Proven lower bound of C by pooling; None where it does not apply (`pooled`)."""
-        from trimtab_grid.islands.pooled import poolable, pooled_bound
+        """Proven lower bound of C by pooling; None where `notes` say why not."""
+        from trimtab_grid.islands.pooled import pooled_bound, unpoolable
 
-        if not poolable(problem):
+        if unpoolable(problem):
             return None
         with self.build(problem) as control:
             return pooled_bound(control, seed)
@@ -134,6 +134,8 @@ class IslandsDomain(Domain):
 
     def notes(self, problem: IslandsScenario) -> tuple[str, ...]:
         """What the ties are in the shields' promise, then each island's own notes."""
+        from trimtab_grid.islands.pooled import unpoolable
+
         found = [
             "each island's shield counts on no tie: any may trip in any step; wind of the islands "
             "is drawn independently"
@@ -141,7 +143,8 @@ class IslandsDomain(Domain):
         for k, island in enumerate(problem.islands):
             series, shield, *_ = MICROGRID.notes(problem.island_scenario(k))
             found += [f"{island.name}: {series}", f"{island.name}: {shield}"]
-        return tuple(found)
+        without = unpoolable(problem)
+        return (*found, without) if without else tuple(found)
 
 
 DOMAIN = IslandsDomain()
