@@ -1,12 +1,14 @@
-"""The risk-averse learned controller of a microgrid beside the risk-neutral one, on many days.
+"""A risk-averse controller of a microgrid beside the risk-neutral one, on many days.
 
-    python benchmarks/learn_cvar.py remote-village --step-min 15 --days 1000
+    python benchmarks/learn_cvar.py remote-village --days 500
+    python benchmarks/learn_cvar.py remote-village --step-min 15 --days 1000 \
+        --neutral stochastic_dp --averse averse_dp
 
 Both play the same unseen days (one episode per seed, shield on, final policies, greedy). Printed:
 mean C, mean and CVaR95 of a day's fuel (mean of its worst 5 % of days), and the paired differences
-with bootstrap 95 % intervals over days. `--weights DIR` plays freshly trained weights. The neutral
-one is a shipped controller, or the same learner from the same start with the same seed and budget,
-but with the weight of the risk at 0:
+with bootstrap 95 % intervals over days. Each is any controller of the scenario, or a folder of
+freshly trained `cvar` weights: the neutral one may be the same learner from the same start with the
+same seed and budget, but with the weight of the risk at 0:
 
     python benchmarks/learn_cvar.py remote-village --step-min 15 --train DIR --cpu-s 16
     python benchmarks/learn_cvar.py remote-village --step-min 15 --days 1000 --neutral DIR
@@ -17,12 +19,17 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from learn_grid import Metrics, play, scenario_of, worst_mean
 from numpy.typing import NDArray
-from trimtab_grid.controllers.learned import WEIGHTS, entries
+from trimtab_grid.controllers.learned import entries
+from trimtab_grid.domain import DOMAIN
 from trimtab_grid.scenario import GridScenario
+
+if TYPE_CHECKING:
+    from trimtab.contracts.controller import Entry
 
 BATCH, RESAMPLES = 250, 2000
 KEPT = ("cost_l", "fuel_l", "terminal_l", "unserved_kwh", "end_soc")
@@ -42,12 +49,23 @@ def train_neutral(scenario: GridScenario, out: Path, cpu_s: float, seed: int) ->
     save(course, "cvar", by_cvar(course, weight=0.0), out)
 
 
-def days_of(scenario: GridScenario, folder: Path, name: str, seeds: NDArray[np.int64]) -> Metrics:
-    """Metrics of every day, [days]."""
-    entry = entries(scenario, folder)[name]
-    if entry.untrained:
-        message = f"{name} has no weights in {folder}"
+def entry_of(scenario: GridScenario, name: str) -> Entry:
+    """A controller of the scenario, or the `cvar` weights of a folder."""
+    folder = Path(name).is_dir()
+    offered = entries(scenario, Path(name)) if folder else DOMAIN.controllers(scenario)
+    chosen = "cvar" if folder else name
+    if chosen not in offered:
+        message = f"{name} is neither a folder nor one of {', '.join(offered)}"
         raise SystemExit(message)
+    if offered[chosen].untrained:
+        message = f"no weights of {chosen} fit this plant and step"
+        raise SystemExit(message)
+    return offered[chosen]
+
+
+def days_of(scenario: GridScenario, name: str, seeds: NDArray[np.int64]) -> Metrics:
+    """Metrics of every day, [days]."""
+    entry = entry_of(scenario, name)
     parts = [play(scenario, entry, seeds[i : i + BATCH]) for i in range(0, len(seeds), BATCH)]
     return {key: np.concatenate([part[key] for part in parts]) for key in KEPT}
 
@@ -80,8 +98,8 @@ def main() -> None:
     parser.add_argument("--step-min", type=float, help="in place of the scenario's")
     parser.add_argument("--days", type=int, default=1000)
     parser.add_argument("--first", type=int, default=10_001)
-    parser.add_argument("--neutral", default="student", help="shipped controller, or a folder")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--neutral", default="student", help="controller, or a folder")
+    parser.add_argument("--averse", default="cvar", help="controller, or a folder")
     parser.add_argument("--train", type=Path, metavar="DIR", help="train the neutral one")
     parser.add_argument("--cpu-s", type=float, default=16.0)
     parser.add_argument("--seed", type=int, default=0, help="of training")
@@ -93,22 +111,19 @@ def main() -> None:
         train_neutral(scenario, args.train, args.cpu_s, args.seed)
         return
     seeds = np.arange(args.first, args.first + args.days)
-    neutral = (WEIGHTS, args.neutral)
-    if Path(args.neutral).is_dir():
-        neutral = (Path(args.neutral), "cvar")
     found = []
-    for name, (folder, entry) in {"neutral": neutral, "averse": (args.weights, "cvar")}.items():
+    for name in (args.neutral, args.averse):
         began = time.process_time()
-        m = days_of(scenario, folder, entry, seeds)
+        m = days_of(scenario, name, seeds)
         found.append(m)
         print(
-            f"{name:10s} C {m['cost_l'].mean():.1f} L; fuel {m['fuel_l'].mean():.1f} L, CVaR95 "
+            f"{name:14s} C {m['cost_l'].mean():.1f} L; fuel {m['fuel_l'].mean():.1f} L, CVaR95 "
             f"{worst_mean(m['fuel_l']):.1f} L; terminal {m['terminal_l'].mean():.1f} L, charge at "
             f"the end {m['end_soc'].mean():.2f}; unserved {m['unserved_kwh'].sum():.3g} kWh; "
             f"{time.process_time() - began:.0f} CPU-s",
             flush=True,
         )
-    print(f"averse less neutral, {args.days} days, 95 % interval:")
+    print(f"{args.averse} less {args.neutral}, {args.days} days, 95 % interval:")
     for name, (mean, low, high) in differences(found[1], found[0]).items():
         print(f"  {name:15s} {mean:+7.1f} L [{low:+.1f}, {high:+.1f}]")
 

@@ -2,19 +2,22 @@
 
     python benchmarks/learn_grid.py remote-village --seeds 40
     python benchmarks/learn_grid.py plant-b-year --seeds 5 --tolerance 0.3
+    python benchmarks/learn_grid.py island-cluster --seeds 40 --no-bounds
     python benchmarks/learn_grid.py remote-village --train-steps 500000
 
 One episode per seed, all seeds side by side, the shield on. Printed per controller: mean C with its
 parts, share of the gap between load following and the proven bound closed (mean over seeds with a
-bootstrap 95 % interval, worst seed), unserved energy, share of steps with an intervention, and the
-mean of the worst 5 % of episodes' fuel. `--weights DIR` scores freshly trained weights.
-`--train-steps` instead plays and learns that many decisions by PPO from random weights, with the
-plants, networks and settings of `trimtab train`, and prints the CPU-seconds.
+bootstrap 95 % interval, worst seed), battery throughput a day, unserved energy, share of steps with
+an intervention, and the mean of the worst 5 % of episodes' fuel. `--weights DIR` scores freshly
+trained weights, `--no-bounds` leaves out bounds and shares. `--train-steps` plays and learns so
+many decisions by PPO instead, from random weights, with plants, networks and settings of `trimtab
+train`, and prints the CPU-seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +29,19 @@ from numpy.typing import NDArray
 from trimtab.evidence.bootstrap import bootstrap_interval
 from trimtab_grid import controllers
 from trimtab_grid.bounds import Year, solve
-from trimtab_grid.controllers.learned import WEIGHTS, entries
+from trimtab_grid.controllers import learned
+from trimtab_grid.controllers.learned import WEIGHTS
 from trimtab_grid.domain import DOMAIN
+from trimtab_grid.islands import learned as learned_agents
+from trimtab_grid.islands.domain import DOMAIN as ISLANDS
+from trimtab_grid.islands.scenario import IslandsScenario
 from trimtab_grid.scenario import GridScenario
 
 if TYPE_CHECKING:
     from trimtab.contracts.controller import Entry
 
 RULES = ("load_following", "cycle_charging", "combined", "stochastic_dp")
+SHARING = ("combined", "load_following", "surplus_sharing", "combined_sharing")
 Metrics = dict[str, NDArray[np.float64]]
 
 
@@ -43,9 +51,32 @@ def scenario_of(name: str) -> GridScenario:
     return GridScenario.model_validate(yaml.safe_load(path.read_text())["problem"])
 
 
-def play(scenario: GridScenario, entry: Entry, seeds: NDArray[np.int64]) -> Metrics:
+def cluster_of(name: str) -> IslandsScenario | None:
+    """A shipped cluster of islands, or None where the scenario is of one microgrid."""
+    path = Path(str(controllers.__path__[0])).parent / "islands" / "scenarios" / f"{name}.yaml"
+    if not path.exists():
+        return None
+    return IslandsScenario.model_validate(yaml.safe_load(path.read_text())["problem"])
+
+
+def offers(scenario: GridScenario | IslandsScenario, weights: Path) -> dict[str, Entry]:
+    """Rules, the first of them the reference, then what has weights in the folder."""
+    if isinstance(scenario, IslandsScenario):
+        offered, rules = ISLANDS.controllers(scenario), SHARING
+        trained = learned_agents.entries(scenario, weights)
+    else:
+        offered, rules = DOMAIN.controllers(scenario), RULES
+        trained = learned.entries(scenario, weights)
+    found = {name: offered[name] for name in rules if name in offered}
+    return found | {name: entry for name, entry in trained.items() if not entry.untrained}
+
+
+def play(
+    scenario: GridScenario | IslandsScenario, entry: Entry, seeds: NDArray[np.int64]
+) -> Metrics:
     """Episode metrics [seeds]."""
-    problem = DOMAIN.build(scenario, len(seeds), entry.interface)
+    domain: Any = ISLANDS if isinstance(scenario, IslandsScenario) else DOMAIN
+    problem = domain.build(scenario, len(seeds), entry.interface)
     controller: Any = entry.factory(problem, **entry.defaults)
     obs = problem.reset(seeds)
     controller.reset(seeds)
@@ -122,34 +153,51 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=101)
     parser.add_argument("--tolerance", type=float, default=0.03, help="of the bound, L per step")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--no-bounds", action="store_true", help="no bounds, no shares")
     parser.add_argument("--train-steps", type=int, help="measure training instead")
     args = parser.parse_args()
-    scenario = scenario_of(args.scenario)
-    if args.train_steps:
+    cluster = cluster_of(args.scenario)
+    scenario = cluster or scenario_of(args.scenario)
+    if args.train_steps and isinstance(scenario, GridScenario):
         training_cost(scenario, args.train_steps)
         return
     seeds = np.arange(args.first, args.first + args.seeds)
-    offered = dict(DOMAIN.controllers(scenario))
-    learned = entries(scenario, args.weights).items()
-    chosen = {name: offered[name] for name in RULES if name in offered}
-    chosen |= {name: entry for name, entry in learned if not entry.untrained}
-    bound = bounds(scenario, seeds, args.tolerance)
-    print(f"{args.scenario}: seeds {seeds[0]}..{seeds[-1]}, proven bound {bound.mean():.1f} L")
+    bound = None
+    if isinstance(scenario, GridScenario) and not args.no_bounds:
+        bound = bounds(scenario, seeds, args.tolerance)
+        print(f"proven bound {bound.mean():.1f} L")
+    print(f"{args.scenario}: seeds {seeds[0]}..{seeds[-1]}")
     reference: NDArray[np.float64] | None = None
-    for name, entry in chosen.items():
+    for name, entry in offers(scenario, args.weights).items():
         began = time.process_time()
         m = play(scenario, entry, seeds)
         spent = time.process_time() - began
         reference = m["cost_l"] if reference is None else reference
-        moved = 100 * m["interventions"].mean() / scenario.horizon
-        print(
-            f"  {name:16s} C {m['cost_l'].mean():10.1f} L (fuel {m['fuel_l'].mean():.1f}, start "
-            f"{m['start_l'].mean():.1f}, terminal {m['terminal_l'].mean():.1f}); gap closed "
-            f"{share_line(m['cost_l'], reference, bound)}; unserved "
-            f"{m['unserved_kwh'].sum():.3g} kWh; moved {moved:.2f} % of steps; CVaR95 fuel "
-            f"{worst_mean(m['fuel_l']):.1f} L; {spent:.1f} CPU-s",
-            flush=True,
-        )
+        print(row(name, scenario, m, reference, bound), f"{spent:.1f} CPU-s", flush=True)
+
+
+def row(
+    name: str,
+    scenario: GridScenario | IslandsScenario,
+    m: Metrics,
+    reference: NDArray[np.float64],
+    bound: NDArray[np.float64] | None,
+) -> str:
+    """One line of the table."""
+    cost, days = m["cost_l"], scenario.horizon_h / 24.0
+    apart = (cost - reference).std(ddof=1) / math.sqrt(len(cost)) if len(cost) > 1 else 0.0
+    parts = [
+        f"  {name:16s} C {cost.mean():10.1f} L (fuel {m['fuel_l'].mean():.1f}, start "
+        f"{m['start_l'].mean():.1f}, terminal {m['terminal_l'].mean():.1f}), less the first "
+        f"{(cost - reference).mean():+.1f} ± {1.96 * apart:.1f}",
+        f"throughput {m['throughput_kwh'].mean() / days:.0f} kWh a day",
+        f"unserved {m['unserved_kwh'].sum():.3g} kWh",
+        f"moved {100 * m['interventions'].mean() / scenario.horizon:.2f} % of steps",
+        f"CVaR95 fuel {worst_mean(m['fuel_l']):.1f} L",
+    ]
+    if bound is not None:
+        parts.insert(1, f"gap closed {share_line(cost, reference, bound)}")
+    return "; ".join(parts) + ";"
 
 
 if __name__ == "__main__":

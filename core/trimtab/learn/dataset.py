@@ -97,6 +97,7 @@ def record(
     seed: int,
     *,
     chunk: int = 64,
+    discount: float | None = None,
 ) -> Dataset:
     """Let a controller play and keep what happened.
 
@@ -107,6 +108,7 @@ def record(
         decisions: per copy; a ragged rest of a chunk is dropped.
         seed: of environments and noise.
         chunk: decisions per rollout.
+        discount: of n-step returns to the end of a chunk, see `transitions`; None for none.
     """
     interface = Interface(net, problem.spec)
     taught = isinstance(player, Controller)
@@ -114,7 +116,7 @@ def record(
     collector = Collector(problem, interface, (seed,), teacher, keep_executed=True)
     policy = player if isinstance(player, Policy) else _any_policy(net)
     parts = [
-        transitions(collector.collect(policy, chunk, teacher_plays=taught))
+        transitions(collector.collect(policy, chunk, teacher_plays=taught), discount)
         for _ in range(max(1, decisions // chunk))
     ]
     joined = {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]}

@@ -52,6 +52,8 @@ class OffPolicyConfig:
         steps: environment steps (decisions × copies) per training seed.
         start: of these, played before the first update; they fit the normaliser.
         rollout: decisions per copy and iteration.
+        multi_step: returns of as many steps as are left of a rollout, in place of one; for steps
+            so short that a value has far to come.
         update_ratio: updates per joint sample played.
         capacity: rows of the replay per training seed, a pinned data set included.
         batch: joint samples per update.
@@ -74,6 +76,7 @@ class OffPolicyConfig:
     steps: int = 100_000
     start: int = 1_000
     rollout: int = 8
+    multi_step: bool = False
     update_ratio: float = 1.0
     capacity: int = 200_000
     batch: int = 256
@@ -174,8 +177,8 @@ class OffPolicy(ABC):
         )
 
     def _channels(self) -> int:
-        """Outputs of the action values: the scalarised reward, and each cost."""
-        return 1 + len(self._spec.costs)
+        """Outputs of the action values: the scalarised reward, and each cost that counts."""
+        return 1 + len(self._spec.costs) * bool(self.config.cost_rate)
 
     def _further(self, rngs: Sequence[np.random.Generator]) -> dict[str, Array]:
         """Parameters beyond the actor and the action values."""
@@ -267,7 +270,8 @@ class OffPolicy(ABC):
         self.replay.pin()
 
     def _remember(self, rollout: Rollout) -> None:
-        self.replay.add(self._prepared(transitions(rollout)))
+        discount = self.config.discount if self.config.multi_step else None
+        self.replay.add(self._prepared(transitions(rollout, discount)))
         self.env_steps += rollout.alive[:, :-1].any(axis=-1).sum(axis=(1, 2))
 
     def _prepared(self, rows: Mapping[str, Array]) -> dict[str, Array]:

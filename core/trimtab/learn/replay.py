@@ -25,6 +25,7 @@ from trimtab.deploy.arrays import Array
 from trimtab.learn.collect import Rollout
 
 NEXT = "next."
+_SUMS = ("reward", "cost", "elapsed")
 _ACTIONS = ("discrete", "raw", "executed_discrete", "executed_raw", "intervened")
 
 
@@ -33,24 +34,54 @@ def join_time(x: Array) -> Array:
     return np.ascontiguousarray(x).reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])
 
 
-def transitions(rollout: Rollout) -> dict[str, Array]:
-    """The T·N joint transitions of a rollout, raw (not normalised), as copies."""
+def transitions(rollout: Rollout, discount: float | None = None) -> dict[str, Array]:
+    """The T·N joint transitions of a rollout, raw (not normalised), as copies.
+
+    Args:
+        rollout: of T decisions.
+        discount: None for one decision per transition. Else γ of `n`-step returns, n up to the
+            end of the rollout or of the episode: rewards and costs are discounted sums, and what
+            follows is what followed the last decision (not corrected for policies that changed).
+    """
     arrays, ends = rollout.arrays, rollout.finals
     found: dict[str, Array] = {}
     for name, x in rollout.inputs.items():
-        found[name] = join_time(x[:, :-1])
+        found[name] = x[:, :-1]
         after = np.array(x[:, 1:])
         if ends is not None:
             after[ends.seed, ends.t, ends.copy] = ends.inputs[name][ends.seed, ends.place]
-        found[NEXT + name] = join_time(after)
+        found[NEXT + name] = after
     cut = arrays["truncated"] & ~arrays["terminated"]
     running = ~(arrays["terminated"] | arrays["truncated"])
     goes_on = (running[..., None] & rollout.alive[:, 1:]) | cut[..., None]
-    found |= {"alive": join_time(rollout.alive[:, :-1]), "goes_on": join_time(goes_on)}
-    for name in ("reward", "cost", "elapsed", *_ACTIONS):
-        if name in arrays:
-            found[name] = join_time(arrays[name])
-    return {name: np.array(x) for name, x in found.items()}
+    found |= {"alive": rollout.alive[:, :-1], "goes_on": goes_on}
+    found |= {name: arrays[name] for name in (*_SUMS, *_ACTIONS) if name in arrays}
+    if discount is not None:
+        found |= _credited(found, running, discount)
+    return {name: np.array(join_time(x)) for name, x in found.items()}
+
+
+def _credited(rows: Mapping[str, Array], running: Array, discount: float) -> dict[str, Array]:
+    """Sums and what follows of rows [S, T, N, ...], each joined to the later ones it leads to."""
+    names = [name for name in rows if name.startswith(NEXT)]
+    found = {name: np.array(rows[name]) for name in (*_SUMS, "goes_on", *names)}
+    for t in range(running.shape[1] - 2, -1, -1):
+        on = running[:, t]
+        share = np.where(on, discount ** rows["elapsed"][:, t], 0.0)
+        found["elapsed"][:, t] += np.where(on, found["elapsed"][:, t + 1], 0.0)
+        for name in ("reward", "cost"):
+            later = found[name][:, t + 1]
+            found[name][:, t] += _beside(share, later) * later
+        for name in ("goes_on", *names):
+            now, later = found[name][:, t], found[name][:, t + 1]
+            both = now & later if name == "goes_on" else later
+            found[name][:, t] = np.where(_beside(on, now), both, now)
+    return found
+
+
+def _beside(x: Array, like: Array) -> Array:
+    """[S, N] with as many axes as `like`."""
+    return x.reshape(x.shape + (1,) * (like.ndim - x.ndim))
 
 
 class Replay:

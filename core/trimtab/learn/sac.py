@@ -27,12 +27,13 @@ import torch
 
 from trimtab.deploy.arrays import Array
 from trimtab.deploy.network import actor
+from trimtab.deploy.policy import Policy
 from trimtab.learn.action_values import ActionValues, at_choice, mean_alive
-from trimtab.learn.heads import box_log_prob
+from trimtab.learn.heads import box_log_prob, log_softmax_parts, teacher_loss
 from trimtab.learn.nets import TorchOps
 from trimtab.learn.offpolicy import OffPolicy, OffPolicyConfig
 from trimtab.learn.replay import NEXT
-from trimtab.learn.step import TARGET, Tensors
+from trimtab.learn.step import TARGET, Learner, Tensors
 
 _OPS = TorchOps()
 _TEMPERATURES = "log_temperature"  # [S, 1, 2]: of the discrete and of the box part
@@ -49,6 +50,7 @@ class SACConfig(OffPolicyConfig):
         discrete_entropy: target as a share of log(number of legal joint choices).
         critic_warmup: first iterations that train the critics only, so that an actor that was
             taught is not moved by critics that know nothing.
+        leash: weight of the divergence from the policy that it began as, where it was given one.
     """
 
     temperature: float = 0.1
@@ -56,6 +58,7 @@ class SACConfig(OffPolicyConfig):
     box_entropy: float = -1.0
     discrete_entropy: float = 0.2
     critic_warmup: int = 0
+    leash: float = 0.0
 
 
 class Draw(NamedTuple):
@@ -104,6 +107,12 @@ class SAC(OffPolicy):
     """Soft actor-critic; see `OffPolicy` for its arguments."""
 
     config: SACConfig
+    _began: dict[str, torch.Tensor]
+
+    def _build_learner(self, initial: Policy | None) -> Learner:
+        given = {} if initial is None else initial.repeat(len(self.seeds)).params
+        self._began = {name: torch.from_numpy(np.array(x)) for name, x in given.items()}
+        return super()._build_learner(initial)
 
     def _further(self, rngs: Sequence[np.random.Generator]) -> dict[str, Array]:
         start = np.log(self.config.temperature)
@@ -126,6 +135,7 @@ class SAC(OffPolicy):
         critic_loss = self._critic_loss(weights, batch, target)
         drawn = draw_action(self.values, weights, batch, coefficients, "now")
         actor_loss = self._actor_loss(fixed, batch, coefficients, drawn, alpha)
+        actor_loss = actor_loss + self._leash_loss(weights, batch, coefficients)
         heat_loss, entropies = self._temperature_loss(weights, batch, coefficients, drawn)
         diagnostics = {
             "critic_loss": critic_loss,
@@ -178,6 +188,21 @@ class SAC(OffPolicy):
             worth = worth / (1.0 + price.sum(-1))[:, None, None, None]
         each = (drawn.probs * (alpha[..., :1, None] * drawn.log_probs - worth)).sum(-1)
         return mean_alive(each + alpha[..., 1:] * drawn.density, batch["alive"])
+
+    def _leash_loss(self, weights: Tensors, batch: Tensors, coefficients: Tensors) -> torch.Tensor:
+        """Weighted divergence from the policy at the start, [S]."""
+        if not (self.config.leash and self._began):
+            return torch.zeros_like(batch["alive"][:, 0, 0])
+        first = actor(self.net, self._began, batch, _OPS)
+        asked = {"box_used": coefficients["box_used"]}
+        if first.logits is not None:
+            parts = log_softmax_parts(first.logits, self.interface.discrete)
+            asked["teacher_probs"] = torch.cat(parts, dim=-1).exp()
+        if first.mean is not None:
+            asked["teacher_raw"] = first.mean
+        out = actor(self.net, weights, batch, _OPS)
+        apart = teacher_loss(out, asked, self.interface.discrete)
+        return self.config.leash * mean_alive(apart, batch["alive"])
 
     def _temperature_loss(
         self, weights: Tensors, batch: Tensors, coefficients: Tensors, drawn: Draw

@@ -3,7 +3,8 @@
 - `ppo`: a student of a dispatch rule (DAgger), improved on-policy on a leash to that student.
 - `student`: the same, of the best planner without foresight in place of the rule; so are the
   teachers of those that follow.
-- `sac`: soft actor-critic from a student's actor, learning from what was proposed.
+- `sac`: soft actor-critic from a student's actor, on a leash to it; fuel is counted beyond an
+  ideal plant (`excess`), returns run over the rest of a rollout.
 - `sac_lagrangian`: the same with a limit on the battery's throughput in place of its fixed price;
   a multiplier finds the price that keeps the limit.
 - `cvar`: a student of the averse program (`controllers.averse`), improved for the mean of C plus
@@ -46,6 +47,7 @@ from trimtab_grid.controllers.averse import WEIGHT as CVAR_WEIGHT
 from trimtab_grid.controllers.learned import weights_name
 from trimtab_grid.controllers.players import averse_planner, planner, teacher
 from trimtab_grid.course import Budget, Course, Progress, Recipe, Teacher, Trained
+from trimtab_grid.excess import ExcessProblem
 from trimtab_grid.scenario import GridScenario
 
 TRAINING_SEEDS = 1_000_000
@@ -54,8 +56,14 @@ CPU_S = 240.0
 """Default budget."""
 PLAYED = 240
 """Plants side by side where learning is off-policy."""
-WARM_UP = 40
+CREDITED = 16
+"""Decisions of a rollout there, over which returns run."""
+NEAR_STEPS = 120.0
+"""Decisions that action values look ahead: they cannot tell apart what is worth far more."""
+WARM_UP = 20
 """Iterations in which only the critics of an actor that was taught learn."""
+LEASH = 0.3
+"""Weight of the divergence from the student, in litres a minute."""
 WEAR_CYCLES_A_DAY = 1.0
 """Equivalent full cycles of the battery that `sac_lagrangian` may use."""
 PRICE_RATE = 0.01
@@ -161,16 +169,19 @@ def by_ppo(course: Course) -> Trained:
 
 def cheaper(course: Course, start: Policy, found: Trained) -> Trained:
     """What was trained, unless the student that it began as costs less on days of neither."""
-    days = course.days(JUDGED_DAYS)
-    seeds = fresh_seeds(course, days)
-    costs = [
-        float(play(days, PolicyController(days, policy), seeds)["cost_l"].mean())
-        for policy in (start, found.policy)
-    ]
-    course.tell(f"mean C: student {costs[0]:.1f} L, improved on-policy {costs[1]:.1f} L")
+    costs = judged(course, "cost_l", start, found.policy)
+    course.tell(f"mean C: student {costs[0]:.1f} L, what was learnt {costs[1]:.1f} L")
     if costs[1] < costs[0]:
         return found
     return replace(found, policy=start.seed(0), better=False)
+
+
+def judged(course: Course, metric: str, *policies: Policy) -> list[float]:
+    """Mean of a metric of each on the same days of neither training nor evaluation."""
+    days = course.days(JUDGED_DAYS)
+    seeds = fresh_seeds(course, days)
+    players = [PolicyController(days, policy) for policy in policies]
+    return [float(play(days, player, seeds)[metric].mean()) for player in players]
 
 
 def fresh_seeds(course: Course, days: ControlProblem) -> IntArray:
@@ -240,7 +251,7 @@ def by_sac(course: Course) -> Trained:
     problem = course.plants(course.imitating)
     start, played = student(course, problem, off_policy_net(problem))
     weights = course.reward_weights(problem)
-    found, _ = soft(course, course.plants(PLAYED), start, played, weights)
+    found, _ = soft(course, ExcessProblem(course.plants(PLAYED)), start, played, weights)
     return cheaper(course, start, found)
 
 
@@ -253,10 +264,13 @@ def by_lagrangian(course: Course) -> Trained:
     plant = problem.parts[0].arrays
     a_day = WEAR_CYCLES_A_DAY * 2.0 * float(plant.energy_kwh)
     limit = a_day * float(plant.step_h) / 24.0
-    limited = LimitedProblem(course.plants(PLAYED), "throughput", limit)
+    limited = LimitedProblem(ExcessProblem(course.plants(PLAYED)), "throughput", limit)
     found, price = soft(course, limited, start, played, tuple(weights), cost_rate=PRICE_RATE)
-    course.tell(f"throughput at most {a_day:.0f} kWh a day, price {price:.4f} L/kWh")
-    return replace(found, told={"limit_kwh_a_day": a_day, "price_l_kwh": price})
+    (spent,) = judged(course, "throughput_kwh", found.policy)
+    spent *= 24.0 / course.recipe.episode_h
+    told = {"limit_kwh_a_day": a_day, "price_l_kwh": price, "spent_kwh_a_day": spent}
+    course.tell(f"throughput {spent:.0f} of at most {a_day:.0f} kWh a day, at {price:.4f} L/kWh")
+    return replace(found, told=told)
 
 
 def soft(
@@ -269,17 +283,17 @@ def soft(
 ) -> tuple[Trained, float]:
     """Soft actor-critic from where `start` stands, and the multiplier of the first cost."""
     config = SACConfig(
-        **off_policy_settings(course.recipe, weights),
+        **off_policy_settings(course, weights),
         temperature=0.01,
-        discrete_entropy=0.05,
-        box_entropy=-2.0,
+        automatic=False,
         cost_rate=cost_rate,
         critic_warmup=WARM_UP,
+        leash=LEASH,
     )
     sac = SAC(problem, off_policy_net(problem), config, (course.seed,), initial=start)
     _run(sac.train(), course)
     found = Trained(sac.policy().seed(0), problem, played + int(sac.env_steps[0]), {})
-    return found, float(sac.lagrange.value[0, 0])
+    return found, float(sac.lagrange.value[0, 0]) * course.scenario.step_min
 
 
 def off_policy_net(problem: ControlProblem) -> NetSpec:
@@ -289,21 +303,29 @@ def off_policy_net(problem: ControlProblem) -> NetSpec:
     )
 
 
-def off_policy_settings(recipe: Recipe, weights: tuple[float, ...]) -> dict[str, Any]:
-    """What SAC and IQL share: rewards of about 1 a step, few updates for many plants."""
+def off_policy_settings(course: Course, weights: tuple[float, ...]) -> dict[str, Any]:
+    """What SAC and IQL share: rewards in litres a minute, few updates for many plants."""
     return {
         "steps": 10**9,
         "start": PLAYED * 32,
-        "rollout": 8,
+        "rollout": CREDITED,
+        "multi_step": True,
         "update_ratio": 1.0 / 60.0,
         "capacity": 400_000,
-        "batch": 1024,
+        "batch": 512,
         "learning_rate": 1e-3,
-        "discount": recipe.discount,
+        "polyak": 0.02,
+        "discount": near_discount(course.recipe),
+        "max_grad_norm": 10.0,
         "reward_weights": weights,
-        "reward_scale": 1.0 if recipe.ends else 0.01,
+        "reward_scale": 1.0 / course.scenario.step_min,
         "compiled": False,
     }
+
+
+def near_discount(recipe: Recipe) -> float:
+    """γ of action values."""
+    return min(recipe.discount, 1.0 - 1.0 / NEAR_STEPS)
 
 
 def by_cvar(course: Course, weight: float = CVAR_WEIGHT) -> Trained:
@@ -346,19 +368,26 @@ def fuel_range(days: ControlProblem, seeds: IntArray) -> tuple[float, float]:
 
 def offline_online(course: Course) -> Trained:
     """Implicit Q-learning from the teacher's logs, then online; half of each batch stays logs."""
-    problem = course.plants(course.imitating)
+    problem = ExcessProblem(course.plants(course.imitating))
     net = off_policy_net(problem)
     rule, steps = course.teacher(problem), course.recipe.rollout
-    logs = record(problem, rule, net, steps, course.seed, chunk=steps)
+    discount = near_discount(course.recipe)
+    chunk = min(CREDITED, steps)
+    logs = record(problem, rule, net, steps, course.seed, chunk=chunk, discount=discount)
+    course.tell(f"logs: {logs.rows} decisions, {course.budget.spent_s:.0f} CPU-s")
     weights = course.reward_weights(problem)
-    config = IQLConfig(**off_policy_settings(course.recipe, weights), expectile=0.8, greed=5.0)
-    problem = course.plants(PLAYED)
-    iql = IQL(problem, net, config, (course.seed,), data=logs)
-    while course.budget.left(0.4) > 0:
+    config = IQLConfig(**off_policy_settings(course, weights), expectile=0.8, greed=3.0)
+    played = ExcessProblem(course.plants(PLAYED))
+    iql = IQL(played, net, config, (course.seed,), data=logs)
+    while course.budget.left(0.5) > 0:
         report = iql.fit(100)
         course.tell(f"offline, {course.budget.spent_s:.0f} CPU-s, loss {float(report.loss[0]):.3g}")
+    offline = iql.policy().seed(0)
     _run(iql.train(), course)
-    return Trained(iql.policy().seed(0), problem, logs.rows + int(iql.env_steps[0]), {})
+    found = Trained(iql.policy().seed(0), played, logs.rows + int(iql.env_steps[0]), {})
+    costs = judged(course, "cost_l", offline, found.policy)
+    course.tell(f"mean C: offline {costs[0]:.1f} L, after play {costs[1]:.1f} L")
+    return replace(found, told={"offline_cost_l": costs[0], "online_cost_l": costs[1]})
 
 
 LEARNERS: Mapping[str, Callable[[Course], Trained]] = {

@@ -85,3 +85,25 @@ def test_what_follows_a_cut_is_the_old_episodes_last_observation() -> None:
     assert np.array_equal(goes_on, ~rollout.arrays["terminated"].reshape(-1))
     now, after = found["obs"][0, :, 0], found["next.obs"][0, :, 0]
     assert np.array_equal(after[:-4][~done[:-4]], now[4:][~done[:-4]])
+
+
+def test_returns_of_several_steps_add_up_to_the_end_of_the_rollout_or_the_episode() -> None:
+    problem, steps, copies = CartPole(4), 40, 4
+    net = NetSpec.for_problem(problem.spec, hidden=(8,))
+    collector = Collector(problem, Interface(net, problem.spec), (0,))
+    rollout = collector.collect(_any_policy(net), steps)
+    done = rollout.arrays["terminated"] | rollout.arrays["truncated"]
+    assert done[:, :-1].any()
+    one = {k: x.reshape(steps, copies, *x.shape[2:]) for k, x in transitions(rollout).items()}
+    many = {k: x.reshape(steps, copies, *x.shape[2:]) for k, x in transitions(rollout, 0.9).items()}
+    for t in range(steps):
+        for n in range(copies):
+            ends = np.flatnonzero(done[0, t:, n])
+            last = t + int(ends[0]) if len(ends) else steps - 1
+            run = one["reward"][t : last + 1, n, 0, 0] @ 0.9 ** np.arange(last + 1 - t)
+            assert many["reward"][t, n, 0, 0] == pytest.approx(run, rel=1e-5)
+            assert many["elapsed"][t, n] == last + 1 - t
+            assert np.array_equal(many["next.obs"][t, n], one["next.obs"][last, n])
+            assert many["goes_on"][t, n] == one["goes_on"][last, n]
+    for name in ("obs", "discrete", "alive"):
+        assert np.array_equal(many[name], one[name])

@@ -139,3 +139,17 @@ def test_a_checkpoint_holds_only_the_filled_part_of_the_replay() -> None:
     sac.iterate()
     arrays, _ = sac.state_dict()
     assert part(arrays, "replay/")["obs"].shape[1] == sac.replay.filled == 144
+
+
+def test_a_leash_holds_the_actor_at_the_policy_that_it_began_as() -> None:
+    first = build((5,)).policy().seed(0)
+    problem, seen = Pendulum(8), np.random.default_rng(0).normal(size=(1, 64, 1, 3))
+    apart = []
+    for leash in (0.0, 100.0):
+        config = replace(SMALL, steps=1600, leash=leash, multi_step=True)
+        sac = SAC(problem, first.net, config, (0,), initial=first)
+        finish(sac)
+        inputs = {"obs": seen.astype(np.float32)}
+        mean = [policy.forward(inputs, sac.interface).mean for policy in (first, sac.policy())]
+        apart.append(float(np.abs(mean[1] - mean[0]).mean()))
+    assert apart[1] < 0.3 * apart[0]

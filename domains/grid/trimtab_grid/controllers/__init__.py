@@ -15,6 +15,8 @@ from trimtab_grid.forecasts import Foretold
 from trimtab_grid.scenario import UNSHIELDED, GridScenario
 
 REFERENCE = "load_following"
+DAY_H = 24.0
+"""Longest episode whose fuel the averse program has in sight."""
 MILP_HORIZON_H = 168.0
 """Longest episode on which rolling MILPs are offered: a year of them takes hours."""
 _COMMANDS, _BATTERY = ("stop", "hold", "start"), ("charge", "idle", "discharge")
@@ -51,6 +53,14 @@ def entries(scenario: GridScenario) -> Mapping[str, Entry]:
             partial(_stochastic, scenario=scenario),
             "dynamic programming on generated past years, no foresight",
         )
+        if scenario.horizon_h <= DAY_H:
+            add(
+                "averse_dp",
+                "classical",
+                partial(_averse, scenario=scenario),
+                "the same, with the day's fuel in sight: for the worst 5 % of days too",
+                parameters=Space((Float("weight", 0.01, 1.0),)),
+            )
     if scenario.horizon_h <= MILP_HORIZON_H:
         for kind in get_args(Foretold):
             add(
@@ -160,6 +170,12 @@ def _stochastic(problem: ControlProblem, scenario: GridScenario) -> AnyControlle
     from trimtab_grid.controllers.stochastic import StochasticProgram
 
     return StochasticProgram(problem, scenario)
+
+
+def _averse(problem: ControlProblem, scenario: GridScenario, **parameters: float) -> AnyController:
+    from trimtab_grid.controllers.averse import AverseProgram
+
+    return AverseProgram(problem, scenario, **parameters)
 
 
 def _rolling(problem: ControlProblem, kind: Foretold) -> AnyController:

@@ -61,14 +61,20 @@ class LearnedController(Controller):
 
     Args:
         problem: of the plant that the weights belong to.
-        weights: path of the .safetensors file; empty: play the teacher.
+        weights: path of the .safetensors file; empty: play a rule.
+        untaught: makes that rule.
     """
 
-    def __init__(self, problem: ControlProblem, weights: str = "") -> None:
+    def __init__(
+        self,
+        problem: ControlProblem,
+        weights: str = "",
+        untaught: Callable[[ControlProblem], Controller] = teacher,
+    ) -> None:
         self._player: Controller = (
             PolicyController(problem, fitting_policy(Path(weights), problem.spec))
             if weights
-            else teacher(problem)
+            else untaught(problem)
         )
 
     def reset(

@@ -168,6 +168,13 @@ class SurplusSharing(ClusterController):
         return np.asarray(np.maximum(0.0, seen.free_kw - seen.load_kw - stored))
 
 
+def sharing(problem: ControlProblem) -> Controller:
+    """The best rule that shares surplus; agents begin as its students."""
+    from trimtab_grid.controllers.rules import combined
+
+    return SurplusSharing(problem, combined)
+
+
 class Random(ClusterController):
     """Any admissible command, setpoint and wish."""
 

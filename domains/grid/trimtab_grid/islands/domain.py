@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,20 @@ class IslandsDomain(Domain):
         sent = np.abs(log["flow_kw"])
         lost = float((sent * losses).sum())
         return found | {"ties": abs(net + lost) / max(float(sent.sum()), 1.0)}
+
+    def train(
+        self,
+        problem: IslandsScenario,
+        controller: str,
+        seed: int,
+        out: Path,
+        cpu_s: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Mapping[str, Any]:
+        """Train the agents of the cluster; see `islands.training`."""
+        from trimtab_grid.islands.training import train
+
+        return train(problem, controller, seed, out, cpu_s, progress)
 
     def views(
         self, problem: IslandsScenario, records: Sequence[EpisodeRecord]

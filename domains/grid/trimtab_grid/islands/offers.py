@@ -8,6 +8,7 @@ from functools import partial
 from trimtab.contracts.controller import AnyController, Entry
 from trimtab.contracts.problem import ControlProblem, Need
 
+from trimtab_grid.islands import learned
 from trimtab_grid.islands.scenario import IslandsScenario
 
 MILP_HORIZON_H = 168.0
@@ -31,6 +32,7 @@ def entries(scenario: IslandsScenario) -> Mapping[str, Entry]:
         text = f"{rule}; surplus wind goes to neighbours"
         found[name] = Entry("classical", partial(_sharing, rule=rule), text, model)
     found["random"] = Entry("classical", _random, "any admissible command and wish", model)
+    found |= learned.entries(scenario)
     if scenario.horizon_h <= MILP_HORIZON_H:
         found["milp_persistence"] = Entry(
             "classical",

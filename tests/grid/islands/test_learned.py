@@ -1,0 +1,64 @@
+"""Learned agents of a cluster: trained in small, saved, offered and played."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trimtab.contracts.errors import UnknownNameError
+from trimtab_grid.islands import training
+from trimtab_grid.islands.domain import DOMAIN
+from trimtab_grid.islands.learned import entries, weights_name
+from trimtab_grid.islands.scenario import Island, IslandsScenario, Tie
+
+SMALL = IslandsScenario(
+    islands=(
+        Island(name="harbour", plant="isle-harbour"),
+        Island(name="ridge", plant="isle-ridge"),
+    ),
+    ties=(Tie(name="west", between=("harbour", "ridge"), capacity_kw=80),),
+    step_min=60,
+    horizon_h=4,
+)
+
+
+def costs(entry: object, copies: int = 3) -> np.ndarray:
+    """C of one episode per seed."""
+    problem = DOMAIN.build(SMALL, copies, entry.interface)
+    controller = entry.factory(problem, **entry.defaults)
+    seeds = np.arange(copies)
+    obs = problem.reset(seeds)
+    controller.reset(seeds)
+    while obs.alive.any():
+        step = problem.step(controller.act(obs))
+        obs = step.obs
+    assert step.metrics["unserved_kwh"].max() == 0.0
+    return step.metrics["cost_l"]
+
+
+def test_agents_train_save_and_play_behind_their_shields(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "JUDGED", 4)
+    lines: list[str] = []
+    made = training.train(SMALL, "ippo", 3, tmp_path, 0.3, lines.append, copies=8)
+    path = tmp_path / weights_name(SMALL)
+    notes = json.loads(path.with_suffix(".json").read_text())["notes"]
+    entry = entries(SMALL, tmp_path)["ippo"]
+    assert made == entry.defaults == {"weights": str(path)}
+    assert notes["command"] == "trimtab train SCENARIO --controller ippo --seed 3 --cpu-s 0.3"
+    assert not entry.untrained
+    assert entry.trained.env_steps > 0
+    assert lines[-1].startswith("mean C: students")
+    assert np.isfinite(costs(entry)).all()
+
+
+def test_until_trained_the_agents_play_the_rule_that_they_would_begin_as() -> None:
+    offered = DOMAIN.controllers(SMALL)
+    assert offered["ippo"].untrained
+    assert np.array_equal(costs(offered["ippo"]), costs(offered["combined_sharing"]))
+
+
+def test_another_learned_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="learned controller 'ipo'.*Did you mean 'ippo'"):
+        DOMAIN.train(SMALL, "ipo", 0, tmp_path)
