@@ -28,7 +28,8 @@ import yaml
 from numpy.typing import NDArray
 from trimtab.evidence.bootstrap import bootstrap_interval
 from trimtab_grid import controllers
-from trimtab_grid.bounds import Year, solve
+from trimtab_grid.bound_episode import episode_of
+from trimtab_grid.bounds import lower_bound
 from trimtab_grid.controllers import learned
 from trimtab_grid.controllers.learned import WEIGHTS
 from trimtab_grid.domain import DOMAIN
@@ -87,19 +88,12 @@ def play(
 
 
 def bounds(
-    scenario: GridScenario, seeds: NDArray[np.int64], tolerance: float
+    scenario: GridScenario, seeds: NDArray[np.int64], tolerance: float | None
 ) -> NDArray[np.float64]:
     """Proven lower bounds of C, [seeds]."""
-    problem = DOMAIN.build(scenario, len(seeds))
-    problem.reset(seeds)
-    bank = problem.resource("future")
-    first = problem.resource("state").states["soc_first"]
-    found = []
-    for row in bank:
-        series = [row[:, k].copy() for k in range(3)]
-        year = Year(problem.plant, scenario.step_min, *series, float(first[len(found)]))
-        found.append(solve(year, tolerance).bound_l)
-    return np.array(found)
+    with DOMAIN.build(scenario) as control:
+        episodes = [episode_of(control, int(seed)) for seed in seeds]
+    return np.array([lower_bound(episode, tolerance).value for episode in episodes])
 
 
 def share_line(cost: NDArray[np.float64], reference: NDArray[np.float64], bound: Any) -> str:
@@ -151,7 +145,7 @@ def main() -> None:
     parser.add_argument("scenario")
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--first", type=int, default=101)
-    parser.add_argument("--tolerance", type=float, default=0.03, help="of the bound, L per step")
+    parser.add_argument("--tolerance", type=float, help="of the bound, L per step")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--no-bounds", action="store_true", help="no bounds, no shares")
     parser.add_argument("--train-steps", type=int, help="measure training instead")

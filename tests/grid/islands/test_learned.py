@@ -17,8 +17,8 @@ SMALL = IslandsScenario(
         Island(name="ridge", plant="isle-ridge"),
     ),
     ties=(Tie(name="west", between=("harbour", "ridge"), capacity_kw=80),),
-    step_min=60,
-    horizon_h=4,
+    step_min=15,
+    horizon_h=2,
 )
 
 
