@@ -32,6 +32,11 @@ def page(name: str) -> Any:
     return st.Page(_show(name), title=PAGES[name], url_path=path, default=name == DEFAULT)
 
 
+def paths() -> list[str]:
+    """Path of each page in the browser's address."""
+    return ["/" if name == DEFAULT else f"/{name}" for name in PAGES]
+
+
 def module_of(name: str) -> ModuleType:
     """The module that draws a page."""
     return importlib.import_module(f"trimtab_app.rooms.{name}")

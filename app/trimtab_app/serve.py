@@ -17,6 +17,7 @@ from typing import Any
 from trimtab.contracts.errors import InputFileError, TrimtabError
 
 from trimtab_app import navigation, session, theme
+from trimtab_app.way_back import WayBack
 
 HEALTH = "/api/health"
 SIGN_IN_KEYS = (
@@ -146,6 +147,7 @@ def application(
 ) -> Any:
     """The ASGI application: pages, a health address, and workers that live beside it."""
     import streamlit as st
+    from starlette.middleware import Middleware
     from starlette.requests import Request
     from starlette.responses import JSONResponse
     from starlette.routing import Route
@@ -161,11 +163,13 @@ def application(
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"schema": "trimtab/health/1", "status": "ok"})
 
+    way_back = Middleware(WayBack, pages=navigation.paths(), callback=CALLBACK)
     return st.App(
         theme.FOLDER / "main.py",
         secrets=secrets,
         lifespan=lifespan,
         routes=[Route(HEALTH, health)],
+        middleware=[] if door.auth is None else [way_back],
     )
 
 

@@ -55,11 +55,11 @@ def test_nobody_sees_a_page_before_signing_in_and_runs_belong_to_who_started_the
     people = {}
     for number, name in enumerate(("ada", "grace"), start=1):
         me = people[name] = visit(server, also=(provider,))
-        me.open()
+        me.open("run?scenario=shipped%3A%20toy%2Ftank-day")
         me.click("Sign in")
         me.page.get_by_role("link", name=name).click()
         me.says(f"{name}@example.org")
-        me.open("run?scenario=shipped%3A%20toy%2Ftank-day")
+        assert "/run?scenario=shipped" in me.page.url
         me.fill("Seeds", str(number))
         me.says("3 controllers × 1 seeds")
         me.click("Start")
