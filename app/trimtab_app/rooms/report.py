@@ -10,6 +10,7 @@ import streamlit as st
 from trimtab.run.comparison import REPORT_PARTS, render_again
 
 from trimtab_app import markup, navigation, results
+from trimtab_app.interactive import write_interactive
 
 MIMES = {".html": "text/html", ".md": "text/markdown", ".json": "application/json"}
 NAMES = {
@@ -46,6 +47,14 @@ def _downloads(run: str, folder: Path) -> None:
             mime="application/zip",
             type="primary",
             on_click="ignore",
+        )
+        st.download_button(
+            "Interactive page",
+            data=lambda: write_interactive(folder).read_bytes(),
+            file_name=f"{run}-interactive.html",
+            mime="text/html",
+            on_click="ignore",
+            help="charts to zoom into; 5 MB, opens without a network",
         )
         for name, label in NAMES.items():
             path = folder / name

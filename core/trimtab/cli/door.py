@@ -42,7 +42,7 @@ def app(
     with Session(as_json=json_) as session:
         import os
 
-        module = _module()
+        module = app_module("serve", "trimtab app")
 
         def ready(address: str) -> None:
             session.text(f"Trimtab is at {address} (workspace {workspace}); Ctrl-C ends it.")
@@ -62,15 +62,20 @@ def app(
         module.serve(door, ready)
 
 
-def _module() -> ModuleType:
+def app_module(name: str, purpose: str) -> ModuleType:
+    """A module of the app's package.
+
+    Raises:
+        MissingDependencyError: a library of the extra is not installed.
+    """
     import importlib
 
     from trimtab.contracts.errors import MissingDependencyError
 
     try:
         importlib.import_module("streamlit")
-        return importlib.import_module(f"{PACKAGE}.serve")
+        return importlib.import_module(f"{PACKAGE}.{name}")
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            package=error.name or "streamlit", extra="app", purpose="trimtab app"
+            package=error.name or "streamlit", extra="app", purpose=purpose
         ) from None

@@ -174,6 +174,10 @@ def report(
     parquet: Annotated[
         bool, typer.Option("--parquet", help="write every table as Parquet too (extra app)")
     ] = False,
+    interactive: Annotated[
+        bool,
+        typer.Option("--interactive", help="write a page with charts to zoom into too (extra app)"),
+    ] = False,
     json_: AsJson = False,
 ) -> None:
     """Write the report of a finished run again."""
@@ -188,7 +192,13 @@ def report(
             from trimtab.evidence.parquet import to_parquet
 
             to_parquet(sorted((run_dir / "tables").glob("*.csv")))
+        pages = [written.html, written.markdown]
+        if interactive:
+            from trimtab.cli.door import app_module
+
+            page = app_module("interactive", "an interactive report").write_interactive(run_dir)
+            pages.append(page)
         copied = copy_report(run_dir, out) if out is not None else []
-        files = [str(path) for path in copied] or [str(written.html), str(written.markdown)]
+        files = [str(path) for path in copied or pages]
         session.text(written.markdown.read_text(encoding="utf-8") if markdown else "\n".join(files))
         session.document("trimtab/report-files/1", run_id=run_dir.name, files=files)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib.resources import files
 
+from trimtab.contracts.figure import Figure
 from trimtab.evidence.document import (
     Block,
     Bullets,
@@ -22,23 +23,31 @@ from trimtab.evidence.document import (
 from trimtab.evidence.figures import render_svg
 from trimtab.evidence.svg import element, figure_css
 
+Draw = Callable[[Figure], str]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def render_html(document: Document) -> str:
-    """The page; every text that came from a user is escaped."""
+def render_html(document: Document, draw: Draw = render_svg, policy: str = _POLICY) -> str:
+    """The page; every text that came from a user is escaped.
+
+    Args:
+        document: what it says.
+        draw: markup of a figure.
+        policy: what the page may load and run.
+    """
+    sections = (_section(section, draw) for section in document.sections)
     head = element(
         "head",
         {},
         '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="color-scheme" content="light dark">',
         element("title", {}, escape(f"{document.title}: comparison")),
         f"<style>{_page_css()}{figure_css()}</style>",
     )
     body = element(
-        "body", {}, _header(document), element("main", {}, *map(_section, document.sections)),
+        "body", {}, _header(document), element("main", {}, *sections),
         element("footer", {}, escape(document.footer)),
     )  # fmt: skip
     return f'<!doctype html>\n<html lang="en">{head}\n{body}</html>\n'
@@ -90,14 +99,14 @@ def _contents(document: Document) -> str:
     return element("nav", {"aria-label": "Sections"}, links)
 
 
-def _section(section: Section) -> str:
-    blocks = "\n".join(block_html(block) for block in section.blocks)
+def _section(section: Section, draw: Draw) -> str:
+    blocks = "\n".join(block_html(block, draw) for block in section.blocks)
     heading = element("h2", {"id": f"{section.key}-title"}, escape(section.title))
     attributes = {"id": section.key, "aria-labelledby": f"{section.key}-title"}
     return "\n" + element("section", attributes, heading, "\n", blocks)
 
 
-def block_html(block: Block) -> str:
+def block_html(block: Block, draw: Draw = render_svg) -> str:
     """One block of a report as markup; all text is escaped."""
     match block:
         case Paragraph(content):
@@ -109,7 +118,7 @@ def block_html(block: Block) -> str:
         case Facts(items):
             return element("dl", {"class": "facts"}, *(_fact(t, v) for t, v in items))
         case FigureBlock():
-            return _figure(block)
+            return _figure(block, draw)
         case TableBlock():
             return _table(block)
         case Folded(title, table):
@@ -124,7 +133,7 @@ def _fact(term: str, value: str) -> str:
     return element("dt", {}, escape(term)) + element("dd", {}, escape(value))
 
 
-def _figure(block: FigureBlock) -> str:
+def _figure(block: FigureBlock, draw: Draw) -> str:
     caption = element(
         "figcaption",
         {},
@@ -132,7 +141,7 @@ def _figure(block: FigureBlock) -> str:
         element("span", {}, escape(block.figure.alt)),
     )
     details = _folded("Data", block.table) if block.table else ""
-    return element("figure", {}, caption, render_svg(block.figure), details)
+    return element("figure", {}, caption, draw(block.figure), details)
 
 
 def _table(block: TableBlock) -> str:

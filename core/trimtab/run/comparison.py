@@ -227,7 +227,10 @@ def _record(outcome: RunOutcome, result: Result, report: Report, workspace: Path
         store.summarise(run, json.loads(result.to_json()), facts, files, headline)
 
 
+INTERACTIVE = "report-interactive.html"
+"""Written on demand, by the app's package; goes when the report is written again."""
 REPORT_PARTS = (
+    INTERACTIVE,
     "report.html",
     "report.md",
     "manifest.json",
@@ -277,6 +280,7 @@ def render_again(run_dir: Path) -> Report:
         for data in stored["records"]
     ]
     figures, _ = figures_of(loaded.domain, loaded.scenario, records, result)
+    (run_dir / INTERACTIVE).unlink(missing_ok=True)
     return write_report(
         result,
         figures,
