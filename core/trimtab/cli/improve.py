@@ -256,13 +256,13 @@ def _train(
     cpu_s: float | None,
     session: Session,
 ) -> dict[str, Any]:
+    from trimtab.cli.prompt_end import prompt_end
     from trimtab.contracts.errors import MissingDependencyError
 
+    problem, train = loaded.scenario.problem, loaded.domain.train
     try:
-        problem = loaded.scenario.problem
-        return dict(
-            loaded.domain.train(problem, controller, seed, folder.resolve(), cpu_s, session.note)
-        )
+        with prompt_end():
+            return dict(train(problem, controller, seed, folder.resolve(), cpu_s, session.note))
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
