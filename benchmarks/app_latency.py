@@ -3,15 +3,16 @@
     python benchmarks/app_latency.py [--runs 10000] [--sessions 5] [--rounds 6]
 
 Prints first paint of a session that is alone, the time from click to updated page of one session
-and of all at once (median and 95th percentile), and what the Runs page and the time series of a
-comparison of 20 runs cost the server. Needs chromium. Sessions, server and browser share the
-processors of this machine.
+and of all at once (median and 95th percentile) with the processor time that server and browsers
+spent meanwhile, and what the Runs page and the time series of a comparison of 20 runs cost the
+server. Needs chromium. Sessions, server and browser share the processors of this machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -32,6 +34,7 @@ from trimtab.run.store import Store
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 WAIT_MS = 60_000
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 COMPARED = 20
 
 
@@ -102,10 +105,8 @@ async def first_paint(browser: Browser, address: str) -> float:
     return taken
 
 
-async def session(browser: Browser, address: str, run: str, rounds: int) -> list[float]:
+async def session(page: Page, address: str, run: str, rounds: int) -> list[float]:
     """One person who filters, orders, turns pages and switches views; seconds of each click."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 900})
-    page = await context.new_page()
     found: list[float] = []
     for number in range(rounds):
         await page.goto(f"{address}/runs")
@@ -127,8 +128,64 @@ async def session(browser: Browser, address: str, run: str, rounds: int) -> list
             await page.get_by_role("radio", name=view).click()
             await page.get_by_text(said).first.wait_for(timeout=WAIT_MS)
             found.append(time.perf_counter() - begun)
-    await context.close()
     return found
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Seconds of each click of some sessions, and processor seconds spent meanwhile."""
+
+    clicks: list[float]
+    server_s: float
+    browsers_s: float
+    wall_s: float
+
+    def said(self, who: str) -> str:
+        """Two lines for the reader."""
+        n = len(self.clicks)
+        cpu = self.server_s, self.browsers_s
+        shares = ", ".join(
+            f"{w} {c / n:.2f}" for w, c in zip(("server", "browsers"), cpu, strict=True)
+        )
+        return (
+            f"click to updated, {who:12} median {median(self.clicks):6.2f} s   "
+            f"p95 {p95(self.clicks):6.2f} s  ({n} clicks)\n"
+            f"    CPU s per click and the page view before it: {shares}; "
+            f"{sum(cpu) / self.wall_s:.2f} cores busy"
+        )
+
+
+async def at_once(
+    browser: Browser, address: str, run: str, rounds: int, count: int, server: int
+) -> Sessions:
+    """`count` sessions at the same time."""
+    contexts = [
+        await browser.new_context(viewport={"width": 1280, "height": 900}) for _ in range(count)
+    ]
+    pages = [await context.new_page() for context in contexts]
+    before, began = spent(server), time.perf_counter()
+    found = await asyncio.gather(*(session(page, address, run, rounds) for page in pages))
+    after, wall_s = spent(server), time.perf_counter() - began
+    for context in contexts:
+        await context.close()
+    clicks = [taken for one in found for taken in one]
+    return Sessions(clicks, after[0] - before[0], after[1] - before[1], wall_s)
+
+
+def spent(server: int) -> tuple[float, float]:
+    """Processor seconds so far of the server, and of every other process below this one."""
+    parents, seconds = {}, {}
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdigit():
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(fields[1])
+                seconds[int(folder.name)] = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    below = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in below} - below:
+        below |= more
+    others = below - {os.getpid(), server}
+    return seconds[server], sum(seconds[pid] for pid in others)
 
 
 def server_ms(folder: Path, rounds: int, name: str, **query: str) -> list[float]:
@@ -179,25 +236,22 @@ async def main() -> None:
         others = ",".join(f"copy-{number:06d}" for number in range(COMPARED - 1))
         query = {"base": run, "with": others, "view": "Time series"}
         compared = server_ms(folder, given.rounds, "compare", **query)
-        with served(folder) as (address, _):
+        with served(folder) as (address, process):
             async with async_playwright() as playwright:
                 path = shutil.which("chromium")
                 browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
                 paints = [await first_paint(browser, address) for _ in range(given.rounds)]
-                alone = await session(browser, address, run, given.rounds)
-                people = [
-                    session(browser, address, run, given.rounds) for _ in range(given.sessions)
-                ]
-                clicks = [taken for one in await asyncio.gather(*people) for taken in one]
+                work = (browser, address, run, given.rounds)
+                alone = await at_once(*work, 1, process.pid)
+                together = await at_once(*work, given.sessions, process.pid)
                 await browser.close()
     print(f"{given.runs} runs, {given.sessions} sessions")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for what, cost in (("Runs page", listed), ("Compare of 20", compared)):
         print(f"{what:13} server  median {median(cost):6.0f} ms  max {max(cost):6.0f} ms CPU")
     print(f"first paint alone     median {median(paints):6.2f} s   max {max(paints):6.2f} s")
-    for who, found in (("one session", alone), (f"{given.sessions} at once", clicks)):
-        said = f"median {median(found):6.2f} s   p95 {p95(found):6.2f} s"
-        print(f"click to updated, {who:12} {said}  ({len(found)} clicks)")
+    print(alone.said("one session"))
+    print(together.said(f"{given.sessions} at once"))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,29 @@ def _listed(path: str, query: RunQuery, stamp: tuple[int, ...]) -> list[RunBrief
     return Workspace(Path(path)).runs(query)
 
 
+def counted(query: RunQuery) -> int:
+    """Number of runs that a query chooses, whatever its limit; read as `listed`."""
+    front = workspace()
+    return _counted(str(front.path), query, front.stamp())
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _counted(path: str, query: RunQuery, stamp: tuple[int, ...]) -> int:
+    return Workspace(Path(path)).count(query)
+
+
+def domains_and_owners() -> tuple[list[str], list[str]]:
+    """Domains of the stored runs, and who asked for them; read as `listed`."""
+    front = workspace()
+    return _domains_and_owners(str(front.path), front.stamp())
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _domains_and_owners(path: str, stamp: tuple[int, ...]) -> tuple[list[str], list[str]]:
+    front = Workspace(Path(path))
+    return front.domains(), front.owners()
+
+
 def run_dir(run: str) -> Path:
     """Folder of a run's files.
 

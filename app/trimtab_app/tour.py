@@ -49,14 +49,15 @@ STOPS = (
     Stop(
         "compare",
         "Compare",
-        "Share of the gap closed, paired differences with intervals and the worst seed, the Pareto "
-        "front, broken rules, and the domain's own views.",
+        "How far each controller goes from the best of today (0 %) to a computed bound (100 %); "
+        "differences on common seeds with their intervals, trade-offs, rules kept and broken, and "
+        "the domain's own views.",
     ),
     Stop(
         "report",
         "Take it home",
-        "Read the report, download it with its tables and figures, or reproduce it by the command "
-        "that stands at its end.",
+        "Read the report and download it with its tables and figures. The command at its end "
+        "reproduces it, on this machine to the last bit.",
     ),
 )
 PARAMETER = "tour"

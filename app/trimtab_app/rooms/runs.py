@@ -12,7 +12,7 @@ import streamlit as st
 from trimtab.contracts.errors import TrimtabError
 from trimtab.evidence.words import metric_words, value_text
 from trimtab.run.rows import State
-from trimtab.run.workspace import Order, RunBrief, RunQuery, Workspace
+from trimtab.run.workspace import Order, RunBrief, RunQuery
 
 from trimtab_app import markup, navigation, results, run_list
 from trimtab_app.estimate import duration
@@ -32,19 +32,18 @@ ORDERS: dict[str, tuple[Order, bool]] = {
 def show() -> None:
     """Draw the page."""
     markup.title("Runs", "Every run of this workspace. Nothing here is lost with the browser.")
-    workspace = results.workspace()
-    if not workspace.exists:
+    if not results.workspace().exists:
         markup.empty("No run yet", "What you start on the Run page is listed here.")
         navigation.link("Start a run", "run")
         return
-    st.fragment(_found)(workspace)
+    st.fragment(_found)()
 
 
-def _found(workspace: Workspace) -> None:
+def _found() -> None:
     """Filters and what they leave; a filter draws nothing else of the page again."""
-    owners = workspace.owners()
-    query = _filters(workspace.domains(), owners)
-    count = workspace.count(query)
+    domains, owners = results.domains_and_owners()
+    query = _filters(domains, owners)
+    count = results.counted(query)
     if not count:
         markup.empty("No run matches", "Loosen the filter.")
         return

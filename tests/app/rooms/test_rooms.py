@@ -1,11 +1,15 @@
 """Every page from an empty workspace and from one with finished runs, without a browser."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from trimtab.contracts.registry import plugins
+from trimtab.run.comparison import compare_run
+from trimtab.run.plan import RunOptions
 from trimtab_app import navigation
 from trimtab_app.rooms.compare import SEARCH, VIEWS
 from trimtab_app.tour import STOPS
@@ -68,6 +72,27 @@ def test_a_comparison_is_found_again_by_its_address(
     assert f"tariff · {second}" in said
     assert "difference from level_band" in said
     assert app.query_params["base"] == first
+
+
+def test_chosen_other_runs_stay_chosen_when_a_run_ends_meanwhile(
+    page: Page, with_runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(os.environ["TRIMTAB_WORKSPACE"], folder)
+    monkeypatch.setenv("TRIMTAB_WORKSPACE", str(folder))
+    first, second = with_runs
+    app = page("compare", base=first)
+    app.multiselect[0].select(second).run()
+    assert app.multiselect[0].value == [second]
+    assert app.query_params["with"] == second
+    options = RunOptions(workspace=folder, seeds=(1, 2, 3), workers=1)
+    new = compare_run("toy/tank-day", options, overrides=["problem.tariff_peak=4.0"])
+    app.run()
+    assert new.result.run_id in app.multiselect[0].options
+    assert app.multiselect[0].value == [second]
+    app.multiselect[0].select(new.result.run_id).run()
+    app.run()
+    assert app.multiselect[0].value == [second, new.result.run_id]
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -104,6 +104,26 @@ def test_what_is_ticked_can_be_compared_or_deleted(
     assert Workspace(workspace).runs() == []
 
 
+def test_ticks_stay_while_the_page_polls_and_the_runs_change(
+    queued: str, page: Page, workspace: Path, text_of: TextOf
+) -> None:
+    other = page("run", scenario=SCENARIO)
+    other.text_input[0].set_value("3").run()
+    press(other, "Start")
+    app = page("runs")
+    app.session_state[run_list.TICKED] = [queued]
+    app.run()
+    for change in (Workspace(workspace).cancel, Workspace(workspace).resume):
+        change(queued)
+        app.run()
+        assert not app.exception
+        assert "1 selected" in text_of(app)
+        assert app.session_state[run_list.TICKED] == [queued]
+    Workspace(workspace).cancel(queued)
+    Workspace(workspace).delete(queued)
+    assert "none selected" in text_of(app.run())
+
+
 def test_a_followed_link_opens_its_run(queued: str, page: Page) -> None:
     app = page("runs")
     app.session_state[run_list.OPENED] = queued
