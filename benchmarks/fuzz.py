@@ -16,6 +16,7 @@ import gc
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,9 @@ TARGETS: tuple[Target, ...] = (
     *hardware.TARGETS,
     *grid.TARGETS,
 )
+SIZED_ELSEWHERE = ("traffic-foreign", "uploads")
+"""Read by netconvert under the limits of the app, or bytes that its server has bounded already."""
+REPLAY_BYTES = 16 << 30
 MAX_BYTES = 16_384
 HANG_S = 60
 _STATUS = re.compile(r"cov: (\d+) .*?corp: (\d+)/")
@@ -60,6 +64,20 @@ def replay(target: Target) -> list[str]:
             except Exception as error:  # noqa: BLE001 - told to whoever asked
                 where = "seed" if known else "found input"
                 faults.append(f"{target.name}/{readers[index].name}, {where}: {error!r}")
+        return faults + endless(target, readers, places)
+
+
+def endless(target: Target, readers: tuple[Reader, ...], places: list[Path]) -> list[str]:
+    """Readers that do not refuse a file of a terabyte."""
+    faults = []
+    for reader, place in zip(readers, places, strict=True):
+        try:
+            known = target.name in SIZED_ELSEWHERE or reader.refuses_without_end(place)
+            said = "" if known else "accepted"
+        except Exception as error:  # noqa: BLE001 - told to whoever asked
+            said = repr(error)
+        if said:
+            faults.append(f"{target.name}/{reader.name}, file without end: {said}")
     return faults
 
 
@@ -170,6 +188,7 @@ def main() -> None:
     args = parser.parse_args()
     chosen = args.names or names
     if args.replay:
+        resource.setrlimit(resource.RLIMIT_AS, (REPLAY_BYTES, resource.RLIM_INFINITY))
         faults = [fault for name in chosen for fault in replay(target_of(name))]
         print(json.dumps({"targets": len(chosen), "faults": faults}, indent=1))
         raise SystemExit(1 if faults else 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from trimtab.contracts.errors import Fault, ScenarioError, TrimtabError
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
-from trimtab.run.yaml_document import decode, parse
+from trimtab.run.yaml_document import decode, parse, raw_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Draft:
 def read_draft(path: Path, workspace: Path) -> Draft:
     """Parse and validate a file; data files must lie in the workspace."""
     try:
-        document = parse(decode(path.read_bytes(), path.name), path.name)
+        document = parse(decode(raw_text(path), path.name), path.name)
     except ScenarioError as error:
         return Draft(faults=error.faults)
     data = document.data if isinstance(document.data, dict) else {}

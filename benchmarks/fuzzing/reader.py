@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ SEPARATOR = b"\n%%%%\n"
 """Between the files of a reader of several."""
 MAX_CPU_S = 2.0
 MAX_MB = 512
+ENDLESS_BYTES = 1 << 40
 
 
 class TooSlowError(Exception):
@@ -73,6 +75,20 @@ class Reader:
             msg = f"{self.name}: {spent:.1f} s of processor time for {len(content)} bytes"
             raise TooSlowError(msg)
         return accepted
+
+    def refuses_without_end(self, folder: Path) -> bool:
+        """Whether it refuses a first file of a terabyte, which is all zeros and takes no room."""
+        paths = [folder / name for name in self.files]
+        for path in paths:
+            path.write_bytes(b"")
+        os.truncate(paths[0], ENDLESS_BYTES)
+        try:
+            self.read(*paths)
+        except TrimtabError:
+            return True
+        finally:
+            os.truncate(paths[0], 0)
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def _log_readers() -> tuple[Reader, ...]:
         read_channels,
         read_events,
     )
-    from trimtab_traffic.importers.gtfs import check_archive, first_day
+    from trimtab_traffic.importers.gtfs import MAX_CALENDAR_BYTES, check_archive, first_day
     from trimtab_traffic.readers import kind_of
 
     def log(events: Path, channels: Path) -> None:
@@ -149,7 +149,8 @@ def _log_readers() -> tuple[Reader, ...]:
         first_day(path)
 
     def calendar(path: Path) -> None:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(MAX_CALENDAR_BYTES + 1)
         path.with_suffix(".zip").write_bytes(_feed(text))
         feed(path.with_suffix(".zip"))
 

@@ -20,7 +20,7 @@ def reader_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return fuzzing.reader
 
 
-def test_no_reader_breaks_on_its_seeds_nor_on_what_broke_one_before() -> None:
+def test_no_reader_breaks_on_seeds_on_what_broke_one_before_or_on_a_file_without_end() -> None:
     replay = [sys.executable, str(ROOT / "benchmarks" / "fuzz.py"), "--replay"]
     done = subprocess.run(replay, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr

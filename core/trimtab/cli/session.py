@@ -74,6 +74,8 @@ class Session:
                 f"the job store cannot be used ({error}): see `trimtab doctor`; where it is "
                 "damaged, restore it from a copy or move it away"
             )
+        if isinstance(error, MemoryError):
+            error = TrimtabError("there is not enough memory for this: a file may be too large")
         if not isinstance(error, TrimtabError):
             return None
         prefix = "" if isinstance(error, ScenarioError) else "trimtab: "

@@ -21,12 +21,15 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 import trimtab
-from trimtab.contracts.errors import CheckpointError, SpecMismatchError
+from trimtab.contracts.bounded import read_bounded
+from trimtab.contracts.errors import CheckpointError, InputFileError, SpecMismatchError
 from trimtab.contracts.spec import Spec
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Normaliser, Policy
 
 FORMAT = "trimtab/weights/1"
+MAX_BYTES = 256_000_000
+"""Size above which neither weights nor a manifest are read."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -175,7 +178,9 @@ def _replace(path: Path, payload: bytes) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bounded(path, MAX_BYTES)
+    except InputFileError as error:
+        raise CheckpointError(str(error)) from None
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); give the path of a .safetensors file"
         raise CheckpointError(msg) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.contracts.errors import InputFileError, ScenarioError
-from trimtab.run.yaml_document import decode, parse
+from trimtab.run.yaml_document import decode, parse, raw_text
 
 SCHEMA = "trimtab/design/1"
 DESIGN_SUFFIXES = (".json", ".yaml", ".yml")
@@ -29,7 +29,7 @@ def read_design(path: Path) -> dict[str, Any]:
         ScenarioError: its text is no YAML or gives a key twice, with line and column.
     """
     try:
-        content = path.read_bytes()
+        content = raw_text(path)
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
         raise InputFileError(msg) from None

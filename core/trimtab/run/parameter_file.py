@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trimtab.contracts.bounded import read_bounded
 from trimtab.contracts.errors import InputFileError
 
 SCHEMA = "trimtab/parameters/1"
@@ -33,7 +34,9 @@ def read_parameters(path: Path) -> tuple[str, dict[str, Any]]:
         InputFileError: it cannot be read, is no JSON, or is of another schema.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_bounded(path))
+    except InputFileError:
+        raise
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
         raise InputFileError(msg) from None

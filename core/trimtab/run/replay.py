@@ -9,17 +9,22 @@ column) serve every seed.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from trimtab.contracts.bounded import read_bounded
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs, Spec
 
 ANY_SEED = -1
+MAX_BYTES = 50_000_000
+MAX_NUMBERS = 20_000_000
+"""Numbers that the decisions of all seeds of a file may come to."""
 
 
 class Replay(Controller):
@@ -66,25 +71,32 @@ def read_decisions(path: Path, spec: Spec) -> dict[int, FloatArray]:
     logs: dict[int, FloatArray] = {}
     for where, row in _rows(path, {"step", *parts}):
         seed, step, agent, values = _decision(row, parts, spec, where)
-        log = logs.setdefault(seed, np.full((spec.horizon, spec.n_agents, len(parts)), np.nan))
-        log[step, agent] = values
+        if seed not in logs:
+            logs[seed] = np.full((spec.horizon, spec.n_agents, len(parts)), np.nan)
+            if sum(log.size for log in logs.values()) > MAX_NUMBERS:
+                msg = f"{where}: too many seeds ({len(logs)}): give each group a file of its own"
+                raise InputFileError(msg)
+        logs[seed][step, agent] = values
     return {seed: _held(log, path, seed) for seed, log in logs.items()}
 
 
 def _rows(path: Path, columns: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Place and cells of each row of a table that has these columns."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            missing = columns - set(table.fieldnames or ())
-            if missing:
-                msg = f"{path}:1: the header lacks {', '.join(sorted(missing))}"
-                raise InputFileError(msg)
-            for row in table:
-                yield f"{path}:{table.line_num}", row
+        text = read_bounded(path, MAX_BYTES).decode("utf-8-sig")
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        _check_header(set(table.fieldnames or ()), columns, path)
+        for row in table:
+            yield f"{path}:{table.line_num}", row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         msg = f"{path}: cannot be read as a table in UTF-8: {error}"
         raise InputFileError(msg) from None
+
+
+def _check_header(given: set[str], columns: set[str], path: Path) -> None:
+    if columns - given:
+        msg = f"{path}:1: the header lacks {', '.join(sorted(columns - given))}"
+        raise InputFileError(msg)
 
 
 def _decision(

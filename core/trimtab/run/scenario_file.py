@@ -27,7 +27,7 @@ from trimtab.contracts.errors import (
 from trimtab.contracts.registry import Known, load_domain, manifests, shipped_scenarios
 from trimtab.contracts.scenario import DesignScenario, Scenario, StrictModel, scenario_model
 from trimtab.run.diagnostics import faults_of
-from trimtab.run.yaml_document import Document, Mark, decode, parse
+from trimtab.run.yaml_document import Document, Mark, decode, parse, raw_text
 from trimtab.run.yaml_document import Path as KeyPath
 
 SCHEMA = "trimtab/scenario/"
@@ -81,7 +81,7 @@ def load_scenario(
     """
     known = manifests()
     path = find_scenario(source, known)
-    text = decode(path.read_bytes(), str(path))
+    text = decode(raw_text(path), str(path))
     document = parse(text, str(path))
     if not isinstance(document.data, dict):
         raise ScenarioError([document.values[()].fault((), "must be a mapping of keys to values")])
@@ -237,7 +237,7 @@ def migrate_file(path: Path) -> bool:
         ScenarioError: it cannot be read, or is of a newer schema.
     """
     path = find_scenario(path)
-    document = parse(decode(path.read_bytes(), str(path)), str(path))
+    document = parse(decode(raw_text(path), str(path)), str(path))
     if not isinstance(document.data, dict):
         raise ScenarioError([document.values[()].fault((), "must be a mapping of keys to values")])
     if document.faults:

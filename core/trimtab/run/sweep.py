@@ -22,7 +22,7 @@ from trimtab.contracts.scenario import Sweep, content_id
 from trimtab.run.plan import Plan, RunOptions
 from trimtab.run.scenario_file import LoadedScenario, find_scenario, load_scenario
 from trimtab.run.store import Store
-from trimtab.run.yaml_document import Document, Mark, decode, parse
+from trimtab.run.yaml_document import Document, Mark, decode, parse, raw_text
 
 MAX_POINTS = 10_000
 SWEPT = ("problem", "controllers", "seeds", "budget")
@@ -116,7 +116,7 @@ def plan_sweep(
     """
     base = load_scenario(source, overrides, inside)
     file = find_scenario(source)
-    document = parse(decode(file.read_bytes(), str(file)), str(file))
+    document = parse(decode(raw_text(file), str(file)), str(file))
     points = _checked_points(base, document)
     faults: dict[str, Fault] = {}
     loaded = []

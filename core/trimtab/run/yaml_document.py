@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
@@ -90,6 +91,12 @@ def scalar(text: str) -> Any:
     return float("nan") if _NAN.fullmatch(text) else text
 
 
+def raw_text(path: FilePath) -> bytes:
+    """What a file begins with: enough for `decode` to see that it is too large."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
 def decode(raw: bytes, file: str) -> str:
     """Bytes → text: size cap, UTF-8 (a byte-order mark is accepted), no NUL.
 
@@ -97,7 +104,7 @@ def decode(raw: bytes, file: str) -> str:
         ScenarioError: with the line and column of the first bad byte.
     """
     if len(raw) > MAX_BYTES:
-        msg = f"is {len(raw)} bytes, the limit is {MAX_BYTES}: keep data in files of their own"
+        msg = f"is larger than {MAX_BYTES} bytes: keep data in files of their own"
         raise ScenarioError([Fault(file, 1, 1, "", msg)])
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ScenarioError([Fault(file, 1, 1, "", "is UTF-16: save it as UTF-8")])

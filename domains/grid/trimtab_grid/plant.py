@@ -343,13 +343,13 @@ def load_plant(name: str | Path) -> Plant:
         ScenarioError: the file is not a plant; every fault is named with its place.
     """
     from trimtab.run.diagnostics import faults_of
-    from trimtab.run.yaml_document import decode, parse
+    from trimtab.run.yaml_document import decode, parse, raw_text
 
     if isinstance(name, str) and name not in shipped_plants():
         raise UnknownNameError(name, "shipped plant", shipped_plants())
     path = PLANTS / f"{name}.yaml" if isinstance(name, str) else name
     try:
-        raw = path.read_bytes()
+        raw = raw_text(path)
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}; name an existing plant file"
         raise InputFileError(msg) from error

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,19 @@ def test_a_seed_without_decisions_is_named(tmp_path: Path) -> None:
     problem = tanks()
     with pytest.raises(InputFileError, match="no decisions for seed 5"):
         evaluate(problem, Replay(problem, path), [5])
+
+
+def test_seeds_without_end_are_refused_at_the_line_of_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab.run.replay.MAX_NUMBERS", 24)
+    lines = ["seed,step,agent,discrete_0", *(f"{seed},0,0,1" for seed in range(9))]
+    with pytest.raises(InputFileError, match=r"log\.csv:4: too many seeds \(3\)"):
+        read_decisions(csv_file(tmp_path, "\n".join(lines)), tanks().spec)
+
+
+def test_a_log_without_end_is_refused_unread(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "")
+    os.truncate(path, 1 << 40)
+    with pytest.raises(InputFileError, match="larger than 50 MB"):
+        read_decisions(path, tanks().spec)

@@ -160,6 +160,11 @@ def test_a_corrupt_trace_gives_one_error_with_file_and_line(text, tmp_path):
         read(text, tmp_path=tmp_path)
 
 
+def test_a_small_file_that_splits_into_millions_of_bursts_is_refused(tmp_path):
+    with pytest.raises(InputFileError, match=r"t\.trace:65: 1064960 bursts by this line"):
+        read("".join(f"r,0,{1 << 20},{k}\n" for k in range(70)), tmp_path=tmp_path)
+
+
 def test_a_binary_file_is_refused_with_its_line(tmp_path):
     (tmp_path / "t.stl").write_bytes(b"0: read 0x40\n\xff\xfe\x00\n")
     with pytest.raises(InputFileError, match=r"t\.stl:2: not a text trace"):

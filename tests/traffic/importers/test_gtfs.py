@@ -49,6 +49,14 @@ def test_archive_that_is_no_feed_is_refused(tmp_path: Path, names: list[str], me
         check_archive(feed(tmp_path, *names))
 
 
+def test_a_calendar_without_end_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "feed.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("calendar.txt", bytes((16 << 20) + 1))
+    with pytest.raises(InputFileError, match=r"calendar\.txt is larger than 16 MB"):
+        first_day(path)
+
+
 def test_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "feed.zip"
     path.write_text("<html>404</html>")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import numpy as np
 from trimtab.contracts.damage import DAMAGED_STREAM, DAMAGED_ZIP
@@ -40,6 +40,8 @@ MAX_RATIO = 1000
 """Compression ratio above which a trace is a bomb (regular traces reach some hundreds in xz)."""
 MAX_COUNT = 1 << 62
 MAX_REQUEST_BYTES = 1 << 20
+MAX_BURSTS, BURSTS_FLOOR = 64, 1 << 20
+"""Bursts per line, on the average, above which a trace is a bomb; judged above a number of them."""
 RATIO_FLOOR = 256 << 20
 """Decompressed bytes below which the ratio does not matter."""
 COLUMNS = ("arrival", "address", "is_write", "thread")
@@ -192,6 +194,8 @@ def _read_lines(
                     time.append(cycle)
                     address.append(burst * LINE_BYTES)
                     write.append(writes)
+            if len(time) > max(BURSTS_FLOOR, MAX_BURSTS * number):
+                _refuse_bursts(len(time))
         except (ValueError, OverflowError) as fault:
             msg = f"{path}:{number}: {fault}"
             raise InputFileError(msg) from fault
@@ -203,6 +207,11 @@ def _read_lines(
         np.array(address, dtype=np.int64),
         np.array(write, dtype=np.bool_),
     )
+
+
+def _refuse_bursts(count: int) -> NoReturn:
+    msg = f"{count} bursts by this line, more than {MAX_BURSTS} a line: write them as requests"
+    raise ValueError(msg)
 
 
 def _scale(form: TextFormat, pace: Pace, memory_clock_mhz: float) -> Fraction:

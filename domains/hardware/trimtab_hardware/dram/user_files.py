@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from trimtab.contracts.bounded import read_bounded
 from trimtab.contracts.errors import InputFileError, TrimtabError
 
 T = TypeVar("T")
@@ -16,10 +17,10 @@ def read_text(path: Path) -> str:
     """The text of a file.
 
     Raises:
-        InputFileError: The file is missing, unreadable or no UTF-8.
+        InputFileError: The file is missing, unreadable, too large or no UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as unreadable:
         msg = f"{path}: cannot be read: {unreadable}"
         raise InputFileError(msg) from unreadable

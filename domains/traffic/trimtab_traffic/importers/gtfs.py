@@ -21,6 +21,8 @@ _DAY = re.compile(r"\d{8}")
 MAX_FILES = 200
 MAX_BYTES = 1024 * 1024 * 1024
 MAX_RATIO = 100
+MAX_CALENDAR_BYTES = 16 * 1024 * 1024
+"""A calendar is read as a whole; those of whole countries have some 5 MB."""
 _RATIO_FLOOR = 8 * 1024 * 1024
 CALENDARS = {
     "calendar.txt": "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,"
@@ -131,8 +133,10 @@ def first_day(feed: Path) -> str:
         with zipfile.ZipFile(feed) as archive:
             for name, column in (("calendar.txt", "start_date"), ("calendar_dates.txt", "date")):
                 if name in archive.namelist():
-                    text = archive.read(name).decode("utf-8-sig", "replace")
+                    text = _calendar(archive, name, feed)
                     days += [row.get(column) or "" for row in csv.DictReader(text.splitlines())]
+    except InputFileError:
+        raise
     except DAMAGED_ZIP as error:
         msg = f"{feed}: its calendar cannot be read ({error}); download the feed again"
         raise InputFileError(msg) from None
@@ -141,6 +145,15 @@ def first_day(feed: Path) -> str:
         msg = f"{feed}: its calendar names no day; check calendar.txt and calendar_dates.txt"
         raise InputFileError(msg)
     return found[0]
+
+
+def _calendar(archive: zipfile.ZipFile, name: str, feed: Path) -> str:
+    with archive.open(name) as stream:
+        content = stream.read(MAX_CALENDAR_BYTES + 1)
+    if len(content) > MAX_CALENDAR_BYTES:
+        msg = f"{feed}: {name} is larger than {MAX_CALENDAR_BYTES >> 20} MB: this is no calendar"
+        raise InputFileError(msg)
+    return content.decode("utf-8-sig", "replace")
 
 
 def check_projection(net_file: Path) -> None:

@@ -13,7 +13,9 @@ from trimtab.contracts.errors import InputFileError, suggestion
 from trimtab_traffic.filewrite import FORMULA_STARTS
 from trimtab_traffic.safexml import parse_seconds
 
-MAX_TABLE_BYTES = 128 * 1024 * 1024
+MAX_TABLE_BYTES = 50 * 1024 * 1024
+MAX_ROWS = 600_000
+"""Lines above which a table is refused: a signal logs some 200,000 events a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,9 @@ def _text(path: Path) -> str:
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); name a readable file"
         raise InputFileError(msg) from None
+    if text.count("\n") > MAX_ROWS:
+        msg = f"{path}: more than {MAX_ROWS} lines; cut it to the signals and period needed"
+        raise InputFileError(msg)
     if "\0" in text:
         msg = f"{path}:{text[: text.index(chr(0))].count(chr(10)) + 1}: holds a NUL byte; no text"
         raise InputFileError(msg)
