@@ -26,7 +26,7 @@ types:
 	$(BIN)/mypy
 
 tests:
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 proofs: $(VENV)/.test
 	$(BIN)/python -m trimtab_grid.proofs

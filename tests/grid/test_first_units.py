@@ -102,12 +102,12 @@ def test_a_begin_outside_the_safe_set_is_refused_with_the_missing_kwh():
 
 
 def test_a_begin_that_no_charge_makes_safe_is_refused_with_the_missing_kwh_or_kw():
-    units = [{"unit": n, "mode": "running", "minutes": k} for n, k in (("G1", 1), ("G2", 0))]
+    units = [{"unit": n, "mode": "running", "minutes": k} for n, k in (("G1", 5), ("G2", 0))]
     plant = load_plant("plant-a")
     narrow = {"energy_kwh": 160.0, "model": "linear", "quadratic": None}
     small = plant.model_copy(update={"battery": plant.battery.model_copy(update=narrow)})
     with pytest.raises(InputFileError, match=r"first_units is safe .* kWh missing"):
-        DOMAIN.build(GridScenario(plant=small, first_units=units, horizon_h=1.0))
+        DOMAIN.build(GridScenario(plant=small, first_units=units, step_min=5, horizon_h=1.0))
 
 
 def test_it_begins_with_the_stated_modes_powers_and_means():
@@ -174,14 +174,14 @@ def test_the_monitor_rebuilds_timers_from_the_begin():
     assert counts({"unit": "G1", "mode": "warming", "minutes": 1})["warm_up"] == 1
 
 
-def _hourly(plant="plant-b", **units):
+def _hourly(plant="plant-b", horizon_h=48, **units):
     first = [{"unit": name, **told} for name, told in units.items()]
     return GridScenario(
         plant=plant,
         shield=plant == "plant-b",
         data={"load": {"mean_kw": 350}, "climate": {"drop_per_min": None}},
         step_min=60,
-        horizon_h=48,
+        horizon_h=horizon_h,
         first_units=first,
     )
 
@@ -220,7 +220,8 @@ def test_a_bound_belongs_to_its_first_units():
 
 @pytest.mark.parametrize("name", ["milp_persistence", "stochastic_dp", "load_following"])
 def test_every_planner_plays_on_from_there(name):
-    scenario = _hourly(G2={"mode": "running", "minutes": 60}, G3={"mode": "off", "minutes": 90})
+    units = {"G2": {"mode": "running", "minutes": 60}, "G3": {"mode": "off", "minutes": 90}}
+    scenario = _hourly(horizon_h=12, **units)
     entry = DOMAIN.controllers(scenario)[name]
     with DOMAIN.build(scenario, 1, entry.interface) as control:
         record = evaluate(control, make_controller(control, entry), [1])[0]

@@ -132,7 +132,10 @@ def test_tabulated_needs_above_are_the_surplus_tubes_and_no_more(built):
 def test_needs_grow_with_load_below_and_shrink_with_load_above():
     plant = load_plant("plant-a")
     limits = plant.disturbances.model_copy(update={"load_fall_kw_per_min": 60.0})
-    built = build_tables(plant_arrays(plant.model_copy(update={"disturbances": limits}), 1.0))
+    built = build_tables(plant_arrays(plant.model_copy(update={"disturbances": limits}), 5.0))
+    assert len(built.up.states) > 10
+    assert len(built.down.states) > 10
+    assert min(grid.count for grid in built.grids) > 1
     low, high = built.up.kwh, built.down.kwh
     rows = [table_key(built.exact.key, 0, built.plant, units) for units in built.up.states]
     assert (low[rows, 1:] >= low[rows, :-1]).all()

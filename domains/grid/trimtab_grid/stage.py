@@ -116,7 +116,7 @@ def stages(
         float(plant.discharge_kw),
         float(plant.dump_kw),
         float(plant.step_h),
-        np.zeros((0, 4)) if outer is None else np.asarray(outer, np.float64),
+        np.zeros((0, 4)) if outer is None else np.ascontiguousarray(outer, np.float64),
     )
 
 
@@ -363,7 +363,8 @@ def step_cost(
     if stage.outer.shape[0] == 0:
         return _plain_cost(outputs, c, store, stage, t, demand, x, y)
     joined = _with_outer(outputs, c, stage.outer[t])
-    return _plain_cost(joined, 0, store, stage, t, demand + stage.outer[t, EXPORT_KW], x, y)
+    alone = c - c  # 0, but not a literal: Numba would compile all it calls for that again
+    return _plain_cost(joined, alone, store, stage, t, demand + stage.outer[t, EXPORT_KW], x, y)
 
 
 @jitted

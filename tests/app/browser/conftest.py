@@ -114,6 +114,16 @@ def shared(finished_runs: tuple[Path, list[str]]) -> Iterator[Server]:
     _end_workers(server.workspace)
 
 
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server on a workspace of its own, for tests that leave runs and files there."""
+    server = Server(tmp_path_factory.mktemp("own"))
+    server.start()
+    yield server
+    server.kill()
+    _end_workers(server.workspace)
+
+
 def _end_workers(workspace: Path) -> None:
     pid = supervisor_pid(workspace)
     if not pid:
@@ -171,9 +181,11 @@ class Visitor:
         box.fill(text)
         box.press("Enter")
 
-    def faults(self) -> list[str]:
-        """Serious and critical findings of axe."""
-        found = Axe().run(self.page).response["violations"]
+    def faults(self, only: tuple[str, ...] = ()) -> list[str]:
+        """Serious and critical findings of axe, of all its rules or of some."""
+        rules = {"runOnly": list(only)} if only else {}
+        options = {"resultTypes": ["violations"], **rules}
+        found = Axe().run(self.page, options=options).response["violations"]
         return [
             f"{one['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:200]}"
             for one in found

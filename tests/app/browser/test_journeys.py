@@ -59,15 +59,14 @@ def test_a_run_outlives_browser_and_server_is_cancelled_and_resumed(serve, visit
     me.button("Resume").wait_for()
 
 
-def test_a_run_is_compared_and_its_report_downloaded(serve, visit, tmp_path: Path) -> None:
-    server = serve()
-    me = visit(server)
+def test_a_run_is_compared_and_its_report_downloaded(own, visit, tmp_path: Path) -> None:
+    me = visit(own)
     me.open("run?scenario=shipped%3A%20toy%2Ftank-day")
     me.fill("Seeds", "1..3")
     me.says("3 controllers × 3 seeds")
     me.click("Start")
     me.button("Compare").wait_for()
-    run = Workspace(server.workspace).runs()[0].id
+    run = Workspace(own.workspace).runs()[0].id
     me.click("Compare")
     me.says("Share of the gap closed")
     assert f"base={run}" in me.page.url
@@ -93,11 +92,10 @@ def test_every_choice_of_a_scenario_in_a_row_is_kept_by_page_and_address(shared,
         assert box.input_value() == f"shipped: {wanted}"
 
 
-def test_a_network_of_ones_own_is_uploaded_and_validated(serve, visit, tmp_path: Path) -> None:
+def test_a_network_of_ones_own_is_uploaded_and_validated(own, visit, tmp_path: Path) -> None:
     model = GeneratedNetwork(columns=1, rows=1, lanes=1, vehicles_per_h=300, demand_h=0.05)
     files = generate(model, tmp_path)
-    server = serve()
-    me = visit(server)
+    me = visit(own)
     me.open("scenarios?domain=traffic.signals")
     paths = [str(files.net_file), *map(str, files.route_files)]
     me.page.locator("input[type=file]").first.set_input_files(paths)
@@ -105,15 +103,15 @@ def test_a_network_of_ones_own_is_uploaded_and_validated(serve, visit, tmp_path:
     me.fill("Name", "my-junction")
     me.click("Import")
     me.says("Valid: traffic.signals, my-junction")
-    home = server.workspace / "scenarios" / "my-junction"
+    home = own.workspace / "scenarios" / "my-junction"
     assert (home / "files" / Path(paths[0]).name).read_bytes() == files.net_file.read_bytes()
-    assert len(list((server.workspace / "uploads" / "local").iterdir())) == len(paths)
+    assert len(list((own.workspace / "uploads" / "local").iterdir())) == len(paths)
 
 
-def test_a_hostile_upload_is_refused_with_its_reason(serve, visit, tmp_path: Path) -> None:
+def test_a_hostile_upload_is_refused_with_its_reason(own, visit, tmp_path: Path) -> None:
     evil = tmp_path / "evil.net.xml"
     evil.write_text('<!DOCTYPE n [<!ENTITY a "b">]><net>&a;</net>', encoding="utf-8")
-    me = visit(serve())
+    me = visit(own)
     me.open("scenarios?domain=traffic.signals")
     me.page.locator("input[type=file]").first.set_input_files(str(evil))
     me.says("evil.net.xml")
@@ -134,7 +132,7 @@ PAGES = (
     "plugins",
 )
 DARK_PAGES = ("", "scenarios?domain=toy.tank", "runs", "compare?view=Paired", "report")
-"""Between them they have every element and colour there is."""
+"""Between them they have every element and colour there is; a theme changes colours alone."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -144,7 +142,7 @@ def test_every_page_is_accessible_in_both_themes(scheme: str, browser, shared, v
     for path in PAGES if scheme == "light" else DARK_PAGES:
         me.open(path)
         me.picture(f"{scheme}-{path.partition('?')[0] or 'overview'}")
-        found[path] = me.faults()
+        found[path] = me.faults(() if scheme == "light" else ("color-contrast",))
     assert not any(found.values()), found
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -141,21 +142,23 @@ def test_a_supervisor_started_apart_outlives_its_starter(
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
     )
     pid, same = map(int, done.stdout.split())
-    assert pid == same
-    space = Workspace(tmp_path)
-    run = space.enqueue("toy/tank-day", overrides=["problem.horizon_h=4", "seeds=[1]"])
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "trimtab.cli", "status", run, "--follow"]
-    followed = subprocess.run(
-        [*command, "--workspace", str(tmp_path)],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert followed.stdout.splitlines()[-1].startswith(f"{run}: done, 100 %")
-    os.kill(pid, 15)
-    assert group_is_gone(pid)
+    try:
+        assert pid == same
+        space = Workspace(tmp_path)
+        run = space.enqueue("toy/tank-day", overrides=["problem.horizon_h=4", "seeds=[1]"])
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-m", "trimtab.cli", "status", run, "--follow"]
+        followed = subprocess.run(
+            [*command, "--workspace", str(tmp_path)],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert followed.stdout.splitlines()[-1].startswith(f"{run}: done, 100 %")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        assert group_is_gone(pid)
 
 
 def test_a_damaged_store_is_one_line_and_left_as_it_is(

@@ -297,13 +297,14 @@ def averse_step(
     x, cost, fuel = np.empty(_STEP_FUEL), np.empty(_STEP_FUEL), np.empty(_STEP_FUEL)
     past_l, k = values.slope * values.cell_l, int(at)
     share, middle = at - k, values.cost.shape[4] // 2
+    t = block - block  # 0, but not a literal: Numba would compile `_moves` for that again
     for e in range(links.first_edge[node], links.first_edge[node + 1]):
         if not allowed[e]:
             continue
         h = links.edge_held[e]
         to = links.held_node[h]
         n = _moves(
-            outputs, links.held_class[h], store, stage, 0, values.levels, stored_kwh, x, cost, fuel
+            outputs, links.held_class[h], store, stage, t, values.levels, stored_kwh, x, cost, fuel
         )
         for i in range(n):
             a, up = _between(values.levels, stored_kwh + x[i])
