@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs, Step
-from trimtab.learn.wrapped import Wrapped
+from trimtab.contracts.wrapped import Wrapped
 
 from trimtab_grid.controllers.view import Decoder
 from trimtab_grid.objective import best_specific_fuel_l_per_kwh, stored_energy_price_l_per_kwh
