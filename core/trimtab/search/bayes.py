@@ -6,7 +6,7 @@ a bilog scale (Eriksson and Poloczek 2021); batch log expected improvement weigh
 of feasibility (Ament et al. 2023, arXiv 2310.20708). Ordered columns are features in [0, 1],
 categories are one-hot. The acquisition is maximised over random designs and changes of the best
 ones, so every candidate is legal. Hyperparameters, which cost most of the time, are fitted again
-each time the told designs have grown by half, from the last ones on; designs told in between enter
+each time the told designs have doubled, from the last ones on; designs told in between enter
 the models at once.
 """
 
@@ -27,8 +27,8 @@ from trimtab.search.moves import moved
 from trimtab.search.optimizer import INFEASIBLE, Optimizer
 
 _MODELLED = 400  # most designs a model is fitted to: cubic cost
-_FIT_STEPS = 40  # of L-BFGS; more change the hyperparameters little and cost seconds
-_FIT_AGAIN = 1.5  # growth of the told designs from one fit to the next
+_FIT_STEPS = 25  # of L-BFGS; more change the hyperparameters little and cost seconds
+_FIT_AGAIN = 2.0  # growth of the told designs from one fit to the next
 _MC_SAMPLES = 64
 _SHORTLIST = 96  # candidates that later picks of a batch are compared among
 
@@ -40,27 +40,45 @@ class GaussianProcess(Optimizer):
         space: what is searched.
         seed: of its randomness.
         startup: random designs before the first model.
-        candidates: random designs compared for each question, and as many near the best.
+        candidates: random designs compared for each choice, and as many near the best.
+        together: designs chosen as one batch, however few are asked for at once: what one model
+            costs, that many designs share.
     """
 
     def __init__(
-        self, space: Space, seed: int, *, startup: int = 10, candidates: int = 512
+        self,
+        space: Space,
+        seed: int,
+        *,
+        startup: int = 10,
+        candidates: int = 256,
+        together: int = 4,
     ) -> None:
         self._space, self._grid, self._seed = space, Grid(space), seed
         self._startup, self._candidates = startup, candidates
+        self._together = together
         self._asked = 0
+        self._waiting = np.empty((0, space.width))  # chosen, not yet asked for
         self._points = np.empty((0, space.width))
         self._score, self._constraints = np.empty(0), np.empty((0, 0))
         self._shapes: dict[tuple[int, int], Any] = {}  # (designs, output): found again if lost
 
     def ask(self, n: int) -> FloatArray:
         """See `Optimizer.ask`."""
+        if len(self._waiting) < n:
+            self._waiting = np.concatenate([self._waiting, self._more(n - len(self._waiting))])
+        asked, self._waiting = self._waiting[:n], self._waiting[n:]
+        return asked
+
+    def _more(self, n: int) -> FloatArray:
+        """At least `n` designs: random ones at first, then the choice of the models."""
         rng = np.random.default_rng([self._seed, self._asked])
         self._asked += 1
         feasible = self._score < INFEASIBLE
         if len(self._points) < self._startup or feasible.sum() < 2:
             return self._grid.snap(rng.random((n, self._grid.width)))
-        return self._chosen(self._pool(rng), n, int(rng.integers(2**31)))
+        count = max(n, self._together)
+        return self._chosen(self._pool(rng), count, int(rng.integers(2**31)))
 
     def _pool(self, rng: np.random.Generator) -> FloatArray:
         """Random designs, and changes of one or two parameters of the best; none told before."""
@@ -194,6 +212,7 @@ class GaussianProcess(Optimizer):
         """See `Optimizer.state_dict`."""
         return {
             "asked": np.array(self._asked),
+            "waiting": self._waiting.copy(),
             "points": self._points.copy(),
             "score": self._score.copy(),
             "constraints": self._constraints.copy(),
@@ -201,7 +220,7 @@ class GaussianProcess(Optimizer):
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """See `Optimizer.load_state_dict`."""
-        self._asked = int(state["asked"])
+        self._asked, self._waiting = int(state["asked"]), state["waiting"].copy()
         self._points, self._score = state["points"].copy(), state["score"].copy()
         self._constraints = state["constraints"].copy()
         self._shapes = {}

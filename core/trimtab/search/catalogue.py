@@ -346,8 +346,14 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
         _gp,
         "Matérn-5/2 models of objective and constraints, batch log expected improvement",
         None,
-        Space((Integer("startup", 4, 40), Ordinal("candidates", (128, 256, 512, 1024)))),
-        {"startup": 10, "candidates": 512},
+        Space(
+            (
+                Integer("startup", 4, 40),
+                Ordinal("candidates", (128, 256, 512, 1024)),
+                Ordinal("together", (1, 2, 4, 8)),
+            )
+        ),
+        {"startup": 10, "candidates": 256, "together": 4},
         package="botorch",
         extra="bo",
     ),

@@ -22,3 +22,13 @@ def test_a_batch_holds_different_designs() -> None:
     points = optimizer.ask(6)
     optimizer.tell(points, points.sum(axis=1), points[:, :1], points[:, 1:2] - 0.5)
     assert len(np.unique(optimizer.ask(4), axis=0)) == 4
+
+
+def test_designs_asked_for_one_by_one_are_chosen_together() -> None:
+    problem = BeamProblem(BeamModel())
+    first, second = (make("gp", problem.spec.space, 2, startup=6, candidates=128) for _ in "ab")
+    for optimizer in (first, second):
+        points = optimizer.ask(6)
+        optimizer.tell(points, points.sum(axis=1), points[:, :1], points[:, 1:2] - 0.5)
+    one_by_one = np.concatenate([first.ask(1) for _ in range(4)])
+    assert np.array_equal(one_by_one, second.ask(4))

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,23 @@ def load_table(problem: DramProblem, folder: Path) -> DesignTable | None:
     """The stored table of a problem, or None if there is none or it is damaged."""
     path = table_path(problem, folder)
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            table = DesignTable(problem.identity, stored["designs"], stored["values"])
-            whole = str(stored["checksum"]) == table.checksum
+        found = path.stat()
+        return _read_table(path, problem.identity, found.st_mtime_ns, found.st_size)
     except (OSError, ValueError, KeyError):
         return None
-    return table if whole else None
+
+
+@lru_cache(maxsize=1)
+def _read_table(path: Path, identity: str, changed_ns: int, size: int) -> DesignTable:
+    """Read a file once in a process that works off many jobs, until the file changes."""
+    with np.load(path, allow_pickle=False) as stored:
+        table = DesignTable(identity, stored["designs"], stored["values"])
+        if str(stored["checksum"]) != table.checksum:
+            msg = f"{path}: the table fails its checksum"
+            raise ValueError(msg)
+    table.designs.setflags(write=False)
+    table.values.setflags(write=False)
+    return table
 
 
 def enumerate_space(
