@@ -1,9 +1,11 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from trimtab.contracts.errors import CheckpointError, ContractError
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import PolicyController
@@ -89,7 +91,11 @@ def test_checkpoints_of_another_replay_or_network_are_refused(tmp_path: Path) ->
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_compiled_and_eager_updates_agree() -> None:
+def test_the_update_is_traced_whole_and_agrees_with_the_eager_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without machine code, which costs more than the rest; `test_step` has it for all learners."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     weights = []
     for compiled in (True, False):
         config = SACConfig(steps=160, start=80, update_ratio=0.1, batch=32, compiled=compiled)
