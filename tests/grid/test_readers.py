@@ -90,6 +90,14 @@ def test_columns_without_meaning_are_explained_by_a_file(tmp_path):
     assert check_files(problem) == ()
 
 
+def test_a_file_may_say_the_time_zone_alone(tmp_path):
+    zone = write(tmp_path, z_DOT_yaml="zone: UTC-09:00\n")
+    plain = write(tmp_path, t_DOT_csv=rows().replace("time_utc", "time").replace("Z,", ","))
+    made = problem_from_files([*plain, *zone], tmp_path, "v")
+    assert made.problem["data"]["zone"] == "UTC-09:00"
+    assert scenario(made, tmp_path).data.columns == {}
+
+
 def test_weather_beside_a_table_brings_wind_and_pv_of_the_same_hours(tmp_path):
     paths = write(tmp_path, load_DOT_csv=rows(), plant_DOT_yaml=PLANT)
     made = problem_from_files([*paths, pvlib_folder() / SAND_POINT], tmp_path, "v")

@@ -65,7 +65,7 @@ _TMY3 = "Date (MM/DD/YYYY)"
 class ColumnMeanings(StrictModel):
     """A small file that says what a table's columns mean where its headers do not."""
 
-    columns: dict[str, str] = Field(description="header → load_kw, load_mw, wind_kw, time, …")
+    columns: dict[str, str] = Field({}, description="header → load_kw, load_mw, wind_kw, time, …")
     zone: str | None = Field(None, description="time zone of times without offset")
 
 
@@ -162,15 +162,15 @@ def _document_kind(document: Any, path: Path) -> Kind:
     if isinstance(document, dict):
         if "gensets" in document:
             return "plant"
-        if "columns" in document:
+        if {"columns", "zone"} & set(document):
             return "columns"
         if "simbench" in document:
             return "simbench"
         if LIBRARY in document:
             return "curve"
     msg = (
-        f"{path}: is no plant (gensets: …), no table of meanings (columns: …), no SimBench code "
-        "(simbench: …) and no pandapower network; see docs for the formats"
+        f"{path}: is no plant (gensets: …), no table of meanings (columns: …, zone: …), no "
+        "SimBench code (simbench: …) and no pandapower network; see docs for the formats"
     )
     raise InputFileError(msg)
 

@@ -190,7 +190,10 @@ def _whole_year(table: Table, zone: str | None) -> Steps:
         )
         raise InputFileError(msg)
     if zone is None:
-        msg = f"{table.name}: has no time zone; give zone: UTC-09:00 (yours), or a column time_utc"
+        msg = (
+            f"{table.name}: has no time zone; give zone: UTC-09:00 (yours; for `init` in a YAML "
+            "file of that line), or a column time_utc"
+        )
         raise InputFileError(msg)
     start = datetime(2001, 1, 1, tzinfo=zone_of(zone))  # no leap year, as typical years
     return Steps(start, 60.0 / per_hour)

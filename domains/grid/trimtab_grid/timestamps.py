@@ -143,7 +143,8 @@ def _even(times: Sequence[datetime], table: Table, zone: str | None) -> Steps:
     elif zone is None:
         msg = (
             f"{table.name}:{table.numbers[0]}: {times[0]} has no time zone; add an offset, call "
-            "the column time_utc, or give zone: America/Anchorage (yours)"
+            "the column time_utc, or give zone: America/Anchorage (yours; for `init` in a YAML "
+            "file of that line)"
         )
         raise InputFileError(msg)
     else:

@@ -7,6 +7,7 @@ it and names a turbine. A curve is scaled to the rated power of the plant's turb
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,15 @@ def library_curve(turbine: str) -> Curve:
         get_turbine_types,
     )
 
-    types = get_turbine_types(print_out=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # the library's own use of pandas
+        types = get_turbine_types(print_out=False)
     names = sorted(types[types["has_power_curve"]]["turbine_type"])
     if turbine not in names:
         raise UnknownNameError(turbine, "turbine of windpowerlib", names)
-    curve: Any = WindTurbine(turbine_type=turbine, hub_height=_ANY_HUB_M).power_curve
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        curve: Any = WindTurbine(turbine_type=turbine, hub_height=_ANY_HUB_M).power_curve
     pairs = zip(curve["wind_speed"], curve["value"], strict=True)
     return tuple((float(speed), float(watts) / 1e3) for speed, watts in pairs)
 
