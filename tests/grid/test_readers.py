@@ -90,6 +90,23 @@ def test_columns_without_meaning_are_explained_by_a_file(tmp_path):
     assert check_files(problem) == ()
 
 
+def test_a_plant_without_capacity_is_refused_before_it_is_run(tmp_path):
+    paths = write(tmp_path, t_DOT_csv=rows(), plant_DOT_yaml=PLANT)
+    problem = scenario(problem_from_files(paths, tmp_path, "v"), tmp_path)
+    with pytest.raises(InputFileError, match="worst trip: 10.0 kW missing"):
+        check_files(weakened(problem, load_max_kw=410))
+    check_files(weakened(problem, load_max_kw=410).model_copy(update={"shield": False}))
+    check_files(weakened(problem, load_max_kw=410, unit_trips=False))
+
+
+def weakened(problem, **limits):
+    """The scenario with other disturbances of its plant."""
+    plant = load_plant(problem.plant_file)
+    changed = plant.disturbances.model_copy(update=limits)
+    plant = plant.model_copy(update={"disturbances": changed})
+    return problem.model_copy(update={"plant": plant, "plant_file": None})
+
+
 def test_a_file_may_say_the_time_zone_alone(tmp_path):
     zone = write(tmp_path, z_DOT_yaml="zone: UTC-09:00\n")
     plain = write(tmp_path, t_DOT_csv=rows().replace("time_utc", "time").replace("Z,", ","))

@@ -95,7 +95,7 @@ def test_the_zone_may_stand_in_a_remark_above_the_header():
         (GOOD.replace("310", "NaN"), "load.csv:3: load_kw is missing"),
         (GOOD.replace("310", "inf"), "load.csv:3: load_kw is 'inf', which is no finite number"),
         (GOOD.replace("310", "3l0"), "load.csv:3: load_kw is '3l0'"),
-        (GOOD.replace("310", "-310"), "load_kw is -310.0 at step 1"),
+        (GOOD.replace("310", "-310"), "load.csv:3: load_kw is -310; a power is not negative"),
         (GOOD.replace("02:00", "04:00").replace("01:00,310\n", "01:00,310\n2025-01-01 02:00,1\n"),
          "load.csv:5: 1 rows are missing before it; add them, nothing is filled in"),
         (GOOD.replace("02:00", "01:00"), "load.csv:4: the same time as the row before"),

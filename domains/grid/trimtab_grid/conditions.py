@@ -9,13 +9,16 @@ that never both fallbacks are barred. All are computed from exact fractions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from trimtab.contracts.errors import InputFileError
 
-from trimtab_grid.shield_tables import BuiltTables
+from trimtab_grid.arrays import PlantArrays
+from trimtab_grid.exact import exact_plant
+from trimtab_grid.shield_tables import BuiltTables, exact_limits
 from trimtab_grid.tubes import QUANTUM_KWH
 
 
@@ -59,7 +62,12 @@ def conditions(built: BuiltTables) -> tuple[Condition, ...]:
 
 def adequacy(built: BuiltTables) -> tuple[Condition, ...]:
     """(A): capacity with and without each unit, and the floor of what must run."""
-    p, band = built.plant, built.exact.key.band_kw
+    return _adequacy(built.plant, built.exact.key)
+
+
+def _adequacy(p: Any, key: Any) -> tuple[Condition, ...]:
+    """(A) of a plant in exact fractions and its look-up rules; needs no tables."""
+    band = key.band_kw
     most = p.load_max_kw + p.standby_kw / p.charge_efficiency
     found = [Condition("A: highest load", float(most), float(sum(band)), "kW", "add prime power")]
     if p.unit_trips:
@@ -67,7 +75,7 @@ def adequacy(built: BuiltTables) -> tuple[Condition, ...]:
         name = "A: highest load after the worst trip"
         remedy = "add prime power, or declare load that may be shed (shed_kw)"
         found.append(Condition(name, float(most), float(left), "kW", remedy))
-    must_run = sum(sorted(p.min_kw, reverse=True)[: built.exact.key.forming_units])
+    must_run = sum(sorted(p.min_kw, reverse=True)[: key.forming_units])
     room = p.load_min_kw + p.dump_kw
     remedy = "add a dump load (dump_kw) or a grid-forming battery"
     found.append(Condition("A: floor of what must run", float(must_run), float(room), "kW", remedy))
@@ -131,11 +139,28 @@ def require_adequate(built: BuiltTables) -> None:
     Raises:
         InputFileError: a condition (A) fails, which no state of charge can mend.
     """
-    missing = [c for c in adequacy(built) if not c.holds]
-    if missing:
-        told = "; ".join(f"{c} ({c.remedy})" for c in missing)
+    told = _told(adequacy(built))
+    if told:
         msg = f"the plant cannot be kept safe: {told}. {cheapest_repair(built)}"
         raise InputFileError(msg)
+
+
+def require_capacity(record: PlantArrays) -> None:
+    """The same at once, before any table is built; what mends it is not computed.
+
+    Raises:
+        InputFileError: a condition (A) fails.
+    """
+    plant = exact_plant(record)
+    told = _told(_adequacy(plant, exact_limits(plant).key))
+    if told:
+        msg = f"the plant cannot be kept safe: {told}; or set shield: false"
+        raise InputFileError(msg)
+
+
+def _told(found: Sequence[Condition]) -> str:
+    """The conditions that fail, with remedies; empty if none does."""
+    return "; ".join(f"{c} ({c.remedy})" for c in found if not c.holds)
 
 
 def cheapest_repair(built: BuiltTables) -> str:

@@ -28,7 +28,7 @@ from trimtab.run.yaml_document import parse
 from trimtab_grid.json_files import parse_json
 from trimtab_grid.network_settings import NetworkSettings
 from trimtab_grid.pandapower_files import is_pandapower, read_network
-from trimtab_grid.plant import Plant, load_plant
+from trimtab_grid.plant import Plant, load_plant, shipped_plants
 from trimtab_grid.python_microgrid import is_microgrid, read_microgrid
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import Series
@@ -198,7 +198,20 @@ def check_files(problem: GridScenario) -> tuple[str, ...]:
         from trimtab_grid.plant_network import PlantNetwork
 
         notes.extend(PlantNetwork(problem.network, plant).notes)
+    if problem.shield and plant.name not in shipped_plants():
+        _require_shield(plant, problem.step_min)
     return tuple(notes)
+
+
+def _require_shield(plant: Plant, step_min: float) -> None:
+    """Refuse what can be refused before tables are computed."""
+    from trimtab_grid.arrays import plant_arrays
+    from trimtab_grid.conditions import require_capacity
+    from trimtab_grid.table_size import require_room
+
+    record = plant_arrays(plant, step_min)
+    require_capacity(record)
+    require_room(record)
 
 
 class _Maker:

@@ -14,7 +14,7 @@ from trimtab.contracts.spec import FloatArray
 
 from trimtab_grid.plant import Plant
 from trimtab_grid.quantities import NAMED, Meaning, Quantity, mapped, meaning
-from trimtab_grid.series import Series, load_series, zone_of
+from trimtab_grid.series import POWERS, Series, load_series, zone_of
 from trimtab_grid.tables import Cell, Table, parse_table, read_table
 from trimtab_grid.timestamps import Steps, steps_of
 
@@ -105,7 +105,10 @@ def columns_of(table: Table, reading: Reading) -> Columns:
             msg = f"{table.name}: two columns are {known.quantity}; leave one out or map them"
             raise InputFileError(msg)
         scale = known.factor / (steps.step_min / 60.0 if known.energy else 1.0)
-        values[known.quantity] = numbers_of(table, position) * scale
+        numbers = numbers_of(table, position)
+        if known.quantity in POWERS:
+            _require_no_negative(table, position, numbers)
+        values[known.quantity] = numbers * scale
     if not values:
         msg = (
             f"{table.name}: no column has a known meaning ({', '.join(table.header[:10])}); known "
@@ -197,6 +200,17 @@ def _whole_year(table: Table, zone: str | None) -> Steps:
         raise InputFileError(msg)
     start = datetime(2001, 1, 1, tzinfo=zone_of(zone))  # no leap year, as typical years
     return Steps(start, 60.0 / per_hour)
+
+
+def _require_no_negative(table: Table, position: int, numbers: FloatArray) -> None:
+    below = np.flatnonzero(numbers < 0.0)
+    if below.size:
+        row = int(below[0])
+        msg = (
+            f"{table.name}:{table.numbers[row]}: {table.header[position]} is {numbers[row]:g}; a "
+            "power is not negative: mend it"
+        )
+        raise InputFileError(msg)
 
 
 def numbers_of(table: Table, position: int) -> FloatArray:
