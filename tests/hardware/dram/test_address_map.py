@@ -87,3 +87,9 @@ def test_added_channels_keep_every_other_field_apart() -> None:
     assert chosen.rank == (32,)
     assert sorted(bit for name in FIELDS for bit in getattr(chosen, name)) == list(range(33))
     json.loads(chosen.to_json())
+
+
+def test_a_field_that_is_not_modelled_is_named() -> None:
+    document = {"addressmapping": {"BYTE_BIT": [0], "PSEUDOCHANNEL_BIT": [1], "ROW_BIT": [2]}}
+    with pytest.raises(InputFileError, match="PSEUDOCHANNEL_BIT: no such field is modelled"):
+        address_map_from(document)

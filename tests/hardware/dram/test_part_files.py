@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,71 @@ def test_a_memspec_gives_the_shipped_part(tmp_path: Path) -> None:
     assert part.tck_ns == shipped.tck_ns
 
 
+def in_si_units(tmp_path: Path) -> Path:
+    """The same part as later versions of DRAMSys write it: seconds, amperes, other names."""
+    document = json.loads(json.dumps(DDR4))["memspec"]
+    times, power = document["memtimingspec"], document["mempowerspec"]
+    del times["clkMhz"]
+    times |= {"tCK": 1 / 1.2e9, "RFC1": times.pop("RFC"), "RFC2": 0, "RFC4": 0}
+    document["memarchitecturespec"] |= {"RefMode": 1, "maxBurstLength": 8}
+    names = {
+        "idd02": "ipp0", "idd62": "ipp6n", "idd2p0": "idd2p", "idd3p0": "idd3p", "idd5": "idd5B",
+        "idd6": "idd6n", "vdd2": "vpp",
+    }  # fmt: skip
+    document["mempowerspec"] = {
+        names.get(key, key): value if key.startswith("v") else value / 1000
+        for key, value in power.items()
+        if key not in ("idd2p1", "idd3p1")
+    }
+    path = tmp_path / "later.json"
+    path.write_text(json.dumps({"memspec": document}))
+    return path
+
+
+def test_a_memspec_in_si_units_gives_the_same_part(tmp_path: Path) -> None:
+    part, shipped = read_part(in_si_units(tmp_path)), load_part("ddr4-2400-4gb-x8")
+    assert part.timing == shipped.timing
+    assert part.clock_mhz == shipped.clock_mhz
+    for found, own in zip(part.rails, shipped.rails, strict=True):
+        assert asdict(found) == pytest.approx(asdict(own))
+
+
+def test_supplies_of_lpddr4_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
+    power = {"vdd1": 1.8, "idd01": 0.0035, "idd2p1": 0.0012, "idd5pb1": 0.0025}
+    power |= {"vdd2": 1.1, "idd02": 0.045, "idd2p2": 0.003, "idd5pb2": 0.03}
+    times = {
+        "RFC": None,
+        "RFCab": 448,
+        "RFCpb": 224,
+        "REFIpb": 585,
+        "clkMhz": None,
+        "tCK": 6.25e-10,
+    }
+    path = written(tmp_path, "memtimingspec", **times)
+    document = json.loads(path.read_text())
+    document["memspec"] |= {"memoryType": "LPDDR4", "mempowerspec": power}
+    path.write_text(json.dumps(document))
+    part = read_part(path)
+    assert (part.timing.rfc, part.timing.rfc_pb, part.timing.refi_pb) == (448, 224, 585)
+    rails = [(r.volt, r.idd0, r.idd2p0, r.idd5pb) for r in part.rails]
+    assert rails == [pytest.approx((1.8, 3.5, 1.2, 2.5)), pytest.approx((1.1, 45.0, 3.0, 30.0))]
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "said"),
+    [
+        ("memarchitecturespec", {"RefMode": 2}, "RefMode other than 1 is not modelled"),
+        ("memtimingspec", {"AL": 14}, "AL other than 0 is not modelled"),
+        ("memtimingspec", {"clkMhz": None, "tCK": 0}, "tCK = 0 is no clock period"),
+    ],
+)
+def test_what_is_not_modelled_is_refused_by_name(
+    tmp_path: Path, section: str, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputFileError, match=said):
+        read_part(written(tmp_path, section, **change))
+
+
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"part\.json: memtimingspec: key RCD or RCDRD is m"):
         read_part(written(tmp_path, "memtimingspec", RCD=None))
@@ -144,3 +210,9 @@ def test_a_missing_key_of_an_ini_file_is_named(tmp_path: Path) -> None:
     path.write_text(INI.replace("tFAW = 34\n", ""))
     with pytest.raises(InputFileError, match=r"part\.ini: timing: key tFAW is missing"):
         read_part(path)
+
+
+def test_a_comment_may_follow_a_value_of_an_ini_file_without_a_space(tmp_path: Path) -> None:
+    path = tmp_path / "part.ini"
+    path.write_text(INI.replace("tFAW = 34", "tFAW = 34; four activations"))
+    assert read_part(path).timing.faw == 34

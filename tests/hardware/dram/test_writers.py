@@ -18,7 +18,8 @@ DESIGN = {"page_policy": "ClosedAdaptive", "request_buffer_size": 16, "refresh_m
 
 @pytest.fixture
 def exported(tmp_path):
-    return {path.name: path for path in DOMAIN.export(SCENARIO, "tpe", DESIGN, tmp_path)}
+    out = tmp_path / "not" / "there" / "yet"
+    return {path.name: path for path in DOMAIN.export(SCENARIO, "tpe", DESIGN, out)}
 
 
 def test_dramsys_gets_the_controller_back_unchanged(exported):

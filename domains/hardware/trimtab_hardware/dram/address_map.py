@@ -153,6 +153,10 @@ def address_map_from(document: Any) -> AddressMap:
     if not isinstance(body, dict):
         msg = "no object 'addressmapping': give DRAMSys' address-mapping format"
         raise InputFileError(msg)
+    for key in body:
+        if key.endswith("_BIT") and key not in KEYS:
+            msg = f"{key}: no such field is modelled; known: {', '.join(KEYS)}"
+            raise InputFileError(msg)
     named = {name: _bits(body, key) for key, name in KEYS.items()}
     return AddressMap(**named, xor=_pairs(body.get("XOR", [])))
 

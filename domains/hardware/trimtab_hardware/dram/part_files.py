@@ -17,7 +17,8 @@ from trimtab_hardware.dram.user_files import parse_json, read_text
 MANAGEMENT = ("RAAIMT", "RAAMMT", "RAADEC")
 """Keys of refresh management."""
 CURRENTS = (
-    "idd2n", "idd2p0", "idd2p1", "idd3n", "idd3p0", "idd3p1", "idd4r", "idd4w", "idd5", "idd6",
+    "idd2n", "idd2p0", "idd2p1", "idd3n", "idd3p0", "idd3p1", "idd4r", "idd4w", "idd5", "idd5pb",
+    "idd6",
 )  # fmt: skip
 """Currents of a memspec besides `idd0`."""
 ACT_CK = {"LPDDR4": 4, "DDR5": 2}
@@ -46,12 +47,17 @@ class _Table:
             msg = f"{path}: section {section} is missing or is not a table"
             raise InputFileError(msg)
         self.path, self.section, self.body = path, section, body
+        self._spelled = {str(key).lower(): key for key in body}
+
+    def __contains__(self, key: str) -> bool:
+        return key.lower() in self._spelled
 
     def number(self, *keys: str, default: float | None = None) -> float:
-        """The first of the keys that is there, as a number >= 0."""
+        """The first of the keys that is there, in whatever case, as a number >= 0."""
         for key in keys:
-            if key in self.body:
-                return self._checked(key, self.body[key])
+            if key in self:
+                spelled = self._spelled[key.lower()]
+                return self._checked(spelled, self.body[spelled])
         if default is None:
             msg = f"{self.path}: {self.section}: key {' or '.join(keys)} is missing"
             raise InputFileError(msg)
@@ -101,8 +107,6 @@ def _assembled(
     path: Path, name: str, standard: str, mhz: float, shape: dict[str, int], timing: Timing,
     rails: tuple[Rail, ...],
 ) -> Part:  # fmt: skip
-    if standard not in STANDARDS:
-        raise UnknownNameError(standard, f"DRAM standard in {path}", STANDARDS)
     chosen = default_map(
         shape["devices"] * shape["width_bits"] // 8, shape["burst_length"], shape["columns"],
         shape["groups"], shape["banks"] // shape["groups"], shape["rows"],
@@ -117,10 +121,17 @@ def _assembled(
         raise InputFileError(msg) from fault
 
 
+def _known_standard(name: Any, path: Path) -> str:
+    standard = str(name).upper()
+    if standard not in STANDARDS:
+        raise UnknownNameError(standard, f"DRAM standard in {path}", STANDARDS)
+    return standard
+
+
 def _part_from_memspec(document: Any, path: Path) -> Part:
     spec = document.get("memspec", document) if isinstance(document, dict) else None
     top = _Table(path, "memspec", spec)
-    standard = str(top.body.get("memoryType", "")).upper()
+    standard = _known_standard(top.body.get("memoryType", ""), path)
     shape_table = _Table(path, "memarchitecturespec", top.body.get("memarchitecturespec"))
     times = _Table(path, "memtimingspec", top.body.get("memtimingspec"))
     shape = {
@@ -132,21 +143,32 @@ def _part_from_memspec(document: Any, path: Path) -> Part:
         "width_bits": shape_table.count("width"),
         "burst_length": shape_table.count("burstLength"),
     }
-    if times.count("REFM", default=1) != 1:
-        msg = f"{path}: memtimingspec: REFM other than 1 (fine-granularity refresh) is not known"
-        raise InputFileError(msg)
-    if "clkMhz" in times.body:
-        mhz = times.number("clkMhz")
-    else:
-        tck_ps = times.number("tCK")
-        mhz = 1e6 / (tck_ps if tck_ps > 1 else tck_ps * 1e12)
-    for key in MANAGEMENT:  # DRAMSys has them among the figures of the architecture
-        if key in shape_table.body:
-            times.body.setdefault(key, shape_table.body[key])
+    for table, key, only in ((times, "REFM", 1), (shape_table, "RefMode", 1), (times, "AL", 0)):
+        if table.count(key, default=only) != only:
+            msg = f"{path}: {table.section}: {key} other than {only} is not modelled"
+            raise InputFileError(msg)
+    mhz, in_si = _clock(times)
+    managed = {key: shape_table.body[key] for key in MANAGEMENT if key in shape_table.body}
+    times = _Table(path, times.section, {**managed, **times.body})
     timing = _memspec_timing(path, times, standard, shape["burst_length"] // 2)
-    rails = _memspec_rails(path, top.body.get("mempowerspec"))
+    rails = _memspec_rails(path, top.body.get("mempowerspec"), 1000.0 if in_si else 1.0)
     name = str(top.body.get("memoryId", path.stem))
     return _assembled(path, name, standard, mhz, shape, timing, rails)
+
+
+def _clock(times: _Table) -> tuple[float, bool]:
+    """MHz, and whether the file is in SI units (later files of DRAMSys: tCK in s, currents in A).
+
+    Earlier ones give clkMhz, or tCK in ps, and currents in mA.
+    """
+    if "clkMhz" in times:
+        return times.number("clkMhz"), False
+    tck = times.number("tCK")
+    if not tck:
+        msg = f"{times.path}: {times.section}: tCK = 0 is no clock period"
+        raise InputFileError(msg)
+    in_si = tck < 1e-3
+    return round(1e6 / (tck * 1e12 if in_si else tck), 6), in_si
 
 
 def _memspec_timing(path: Path, t: _Table, standard: str, burst: int) -> Timing:
@@ -158,21 +180,22 @@ def _memspec_timing(path: Path, t: _Table, standard: str, burst: int) -> Timing:
     rtrs = t.count("RTRS", default=1)
     rp = t.count("RP", "RPPB")
     ras = t.count("RAS")
-    late = t.count("DQSS", default=0) if standard == "LPDDR4" else 0
+    late = 1 if standard == "LPDDR4" else 0  # JESD209-4 counts from WL + 1 + BL / 2
     read_to_write = {
         "DDR3": rl + burst + 2 - wl,
-        "DDR4": rl + burst + rtrs - wl + wpre,
-        "LPDDR4": rl + t.count("DQSCK", default=0) + burst - wl + wpre,
+        "DDR4": rl + burst + 1 - wl + wpre,
+        "LPDDR4": rl + sum(t.count(k, default=0) for k in ("DQSCK", "RPST")) + burst - wl + wpre,
     }.get(standard, rl + burst + 2 - wl)
     optional = {
-        "rfc_pb": ("RFCPB", "RFCSB", "RFCsb"), "refi_pb": ("REFIPB", "REFISB", "REFIsb"),
-        "rrefd": ("RREFD", "REFSBRD"), "rp_ab": ("RPAB",), "dqsck": ("DQSCK",),
+        "rfc_pb": ("RFCPB", "RFCSB"), "refi_pb": ("REFIPB", "REFISB"),
+        "rp_ab": ("RPAB",), "dqsck": ("DQSCK",),
         **{name.lower(): (name,) for name in MANAGEMENT},
     }  # fmt: skip
+    after = ("RRD",) if standard == "LPDDR4" else ()  # REFpb counts as an ACT to other banks
     defaults = {
         "cke": ("CKE",), "ckesr": ("CKESR", "SR"), "xp": ("XP",), "xpdll": ("XPDLL",),
-        "xs": ("XS", "XSR"), "xsdll": ("XSDLL",), "actpden": ("ACTPDEN",),
-        "prpden": ("PRPDEN",), "refpden": ("REFPDEN",),
+        "xs": ("XS", "XSR"), "xsdll": ("XSDLL",), "actpden": ("ACTPDEN", "CMDCKE"),
+        "prpden": ("PRPDEN", "CMDCKE"), "refpden": ("REFPDEN", "CMDCKE"),
     }  # fmt: skip
     act_ck = ACT_CK.get(standard, 1)
     return _timing(
@@ -182,8 +205,9 @@ def _memspec_timing(path: Path, t: _Table, standard: str, burst: int) -> Timing:
         ccd_s=t.count("CCD_S", "CCDS", "CCD"), ccd_l=t.count("CCD_L", "CCDL", "CCD"),
         faw=t.count("FAW"), rtp=t.count("RTP"), wr=t.count("WR") + late,
         wtr_s=t.count("WTR_S", "WTRS", "WTR") + late, wtr_l=t.count("WTR_L", "WTRL", "WTR") + late,
-        rfc=t.count("RFC", "RFCAB"), refi=t.count("REFI"),
+        rfc=t.count("RFC", "RFCAB", "RFC1"), refi=t.count("REFI"),
         rdwr=t.count("RTW", default=max(1, read_to_write)), rtrs=rtrs, rpre=rpre, wpre=wpre,
+        rrefd=t.count("RREFD", "REFSBRD", *after, default=0),
         act_ck=act_ck, cas_ck=act_ck, pre_ck=2 if standard == "LPDDR4" else 1,
         **{name: t.count(*keys, default=0) for name, keys in optional.items()},
         **{name: t.count(*keys, default=1) for name, keys in defaults.items()},
@@ -198,19 +222,32 @@ def _timing(path: Path, **values: int) -> Timing:
         raise InputFileError(msg) from fault
 
 
-def _memspec_rails(path: Path, body: Any) -> tuple[Rail, ...]:
-    """One rail per `vdd`, the second from the keys that end in 2; none without currents."""
+def _memspec_rails(path: Path, body: Any, scale: float) -> tuple[Rail, ...]:
+    """One rail per supply: vdd or vdd1, vdd2 (keys that end in 2), vpp (ipp...); none without."""
     if body is None:
         return ()
     t = _Table(path, "mempowerspec", body)
-    first = {name: t.number(name, name.rstrip("01"), default=0.0) for name in CURRENTS}
-    rails = [Rail(volt=t.number("vdd"), idd0=t.number("idd0"), **first)]
-    if "vdd2" in t.body:
-        second = {
-            name: t.number(f"{name}2", f"{name.rstrip('01')}2", default=0.0) for name in CURRENTS
-        }
-        rails.append(Rail(volt=t.number("vdd2"), idd0=t.number("idd02", default=0.0), **second))
-    return tuple(rails)
+    first = "vdd1" if "vdd1" in t else "vdd"
+    supplies = [(first, "idd", "1" if first == "vdd1" else "")]
+    supplies += [(volt, *keys) for volt, *keys in _FURTHER_SUPPLIES if volt in t]
+    return tuple(_rail(t, *supply, scale) for supply in supplies)
+
+
+_FURTHER_SUPPLIES = (("vdd2", "idd", "2"), ("vpp", "ipp", ""))
+
+
+def _rail(t: _Table, volt: str, stem: str, end: str, scale: float) -> Rail:
+    """One supply; its keys begin with `stem` and may end in `end`."""
+
+    def current(name: str, default: float | None = 0.0) -> float:
+        own = name.removeprefix("idd")
+        short = {"2p0": "2p", "2p1": "2p", "3p0": "3p", "3p1": "3p", "5": "5b", "6": "6n"}
+        keys = [f"{stem}{each}{end}" for each in (own, short.get(own, own))]
+        return scale * t.number(*keys, default=default)
+
+    needed = None if volt in ("vdd", "vdd1") else 0.0
+    found = {name: current(name) for name in CURRENTS}
+    return Rail(volt=t.number(volt), idd0=current("idd0", needed), **found)
 
 
 def _part_from_ini(text: str, path: Path) -> Part:
@@ -221,13 +258,16 @@ def _part_from_ini(text: str, path: Path) -> Part:
     except configparser.Error as broken:
         msg = f"{path}: not an ini file: {str(broken).splitlines()[0]}"
         raise InputFileError(msg) from broken
-    sections = {name: dict(parser[name]) for name in parser.sections()}
+    sections = {  # a comment may follow a value without a space
+        name: {key: value.split(";")[0].strip() for key, value in parser[name].items()}
+        for name in parser.sections()
+    }
     form = _Table(path, "dram_structure", sections.get("dram_structure"))
     times = _Table(path, "timing", sections.get("timing"))
     power = _Table(path, "power", sections.get("power", {"VDD": 0, "IDD0": 0}))
     system = _Table(path, "system", sections.get("system", {}))
-    standard = str(form.body.get("protocol", "")).upper()
-    standard = {"HBM": "HBM2"}.get(standard, standard)
+    protocol = str(form.body.get("protocol", "")).upper()
+    standard = _known_standard({"HBM": "HBM2"}.get(protocol, protocol), path)
     groups, width = form.count("bankgroups", default=1), form.count("device_width")
     shape = {
         "groups": groups, "banks": groups * form.count("banks_per_group"),
@@ -244,12 +284,18 @@ def _ini_timing(path: Path, t: _Table, burst: int) -> Timing:
     rl = t.count("CL") + t.count("AL", default=0)
     wl = t.count("CWL") + t.count("AL", default=0)
     ras, rp = t.count("tRAS"), t.count("tRP")
+    rrd, ccd, wtr = (
+        ("tRRD_S", "tRRD"),
+        ("tCCD_S", "tCCD"),
+        ("tWTR_S", "tWTR"),
+    )  # no groups: S only
     return _timing(
         path, rl=rl, wl=wl, rp=rp, ras=ras, rc=ras + rp, rcd=t.count("tRCD", "tRCDRD"),
-        rrd_s=t.count("tRRD_S"), rrd_l=t.count("tRRD_L"), ccd_s=max(burst, t.count("tCCD_S")),
-        ccd_l=max(burst, t.count("tCCD_L")), faw=t.count("tFAW"), rtp=t.count("tRTP", "tRTP_L"),
-        wr=t.count("tWR"), wtr_s=t.count("tWTR_S"), wtr_l=t.count("tWTR_L"), rfc=t.count("tRFC"),
-        refi=t.count("tREFI", "REFI"), rtrs=t.count("tRTRS", default=1),
+        rrd_s=t.count(*rrd), rrd_l=t.count("tRRD_L", *rrd),
+        ccd_s=max(burst, t.count(*ccd)), ccd_l=max(burst, t.count("tCCD_L", *ccd)),
+        wtr_s=t.count(*wtr), wtr_l=t.count("tWTR_L", *wtr),
+        faw=t.count("tFAW"), rtp=t.count("tRTP", "tRTP_L"), wr=t.count("tWR"),
+        rfc=t.count("tRFC"), refi=t.count("tREFI", "REFI"), rtrs=t.count("tRTRS", default=1),
         rdwr=max(1, rl + burst - wl + t.count("tRTRS", default=1) + t.count("tWPRE", default=0)),
         rpre=t.count("tRPRE", default=0), wpre=t.count("tWPRE", default=0),
         cke=t.count("tCKE", default=1), ckesr=t.count("tCKESR", "tCKSRE", default=1),

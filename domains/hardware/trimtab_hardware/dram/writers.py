@@ -36,6 +36,7 @@ def export_design(problem: DramProblem, design: Mapping[str, Any], out: Path) ->
         "ramulator2.yaml": to_ramulator(setup.configuration),
         "dramsim3.ini": to_dramsim3(setup.configuration),
     }
+    out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
     return tuple(out / name for name in texts)
