@@ -229,7 +229,7 @@ def _memspec_rails(path: Path, body: Any, scale: float) -> tuple[Rail, ...]:
     t = _Table(path, "mempowerspec", body)
     first = "vdd1" if "vdd1" in t else "vdd"
     supplies = [(first, "idd", "1" if first == "vdd1" else "")]
-    supplies += [(volt, *keys) for volt, *keys in _FURTHER_SUPPLIES if volt in t]
+    supplies += [supply for supply in _FURTHER_SUPPLIES if supply[0] in t]
     return tuple(_rail(t, *supply, scale) for supply in supplies)
 
 
