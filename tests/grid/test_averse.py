@@ -93,7 +93,7 @@ def test_where_no_past_can_be_generated_the_averse_planner_is_the_neutral_one() 
 
 def test_the_program_is_offered_for_days_and_for_nothing_longer() -> None:
     offered = DOMAIN.controllers(DAY)
-    controller = offered["averse_dp"].factory(DOMAIN.build(DAY, 2), weight=0.05)
+    controller = offered["averse_dp"].factory(DOMAIN.build(DAY, 2))
     assert isinstance(controller, AverseProgram)
     week = DAY.model_copy(update={"horizon_h": 168})
     assert "averse_dp" not in DOMAIN.controllers(week)
