@@ -36,7 +36,7 @@ from fuzzing.reader import MAX_CPU_S, MAX_MB, SEPARATOR, Reader
 from trimtab.contracts.errors import TrimtabError
 
 OUTSIDE = {"traffic-foreign": "netconvert reads these files, under the limits of the app"}
-GIVE_UP_S = 20
+GIVE_UP_S = 6
 
 
 class GivenUpError(Exception):

@@ -57,6 +57,8 @@ LONG_STEP_MIN = 15.0
 TYPICAL_LOAD_FACTOR = 0.5
 """Mean over largest load of a community, for generated load."""
 DAY_H, YEAR_H = 24.0, 8784.0
+HEAD = 100_000
+"""Characters in which a table shows of what kind it is."""
 _ZIP = b"PK\x03\x04"
 _KEY = re.compile(r"[A-Za-z_][\w-]*\s*:(\s|$)")
 _TMY3 = "Date (MM/DD/YYYY)"
@@ -134,7 +136,8 @@ def kind_of(path: Path) -> Kind:
         return _json_kind(text, path)
     if is_microgrid(text):
         return "microgrid"
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")][:2]
+    head = text[:HEAD].splitlines()
+    lines = [line for line in head if line.strip() and not line.startswith("#")][:2]
     if lines and _KEY.match(lines[0]):
         return _yaml_kind(text, path)
     if lines and is_curve(lines[0]):

@@ -16,13 +16,13 @@ from datetime import date, datetime, time
 from math import isfinite
 from pathlib import Path
 
+from trimtab.contracts.bounded import MAX_LINES, bounded_lines
 from trimtab.contracts.damage import DAMAGED_ZIP
 from trimtab.contracts.errors import InputFileError, MissingDependencyError
 
 from trimtab_grid.user_files import decoded, read_bytes
 
-MAX_ROWS = 600_000
-"""A year of minutes has 527,040."""
+MAX_ROWS = MAX_LINES
 MAX_COLUMNS = 200
 MAX_UNPACKED = 128 * 1024 * 1024
 MAX_RATIO, RATIO_FLOOR = 40, 2 * 1024 * 1024
@@ -77,7 +77,7 @@ def parse_table(content: bytes, name: str) -> Table:
 
 def csv_table(text: str, name: str) -> Table:
     """The table in the text of a CSV file."""
-    lines = text.splitlines()
+    lines = bounded_lines(text, name)
     remarks = {}
     for line in lines:
         if not line.lstrip().startswith("#"):

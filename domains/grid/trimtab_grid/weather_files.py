@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from trimtab.contracts.bounded import bounded_lines
 from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.spec import FloatArray
 
@@ -79,7 +80,7 @@ def read_weather(path: Path) -> Weather:
 def parse_weather(text: str, name: str) -> Weather:
     """As `read_weather`, of the text of a file; `name` is used in messages."""
     try:
-        rows = list(csv.reader(text.splitlines()))
+        rows = list(csv.reader(bounded_lines(text, name)))
     except csv.Error as error:
         msg = f"{name}: is no table: {error}; give a TMY3 or EPW file as published"
         raise InputFileError(msg) from None

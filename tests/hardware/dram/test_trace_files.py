@@ -165,6 +165,11 @@ def test_a_small_file_that_splits_into_millions_of_bursts_is_refused(tmp_path):
         read("".join(f"r,0,{1 << 20},{k}\n" for k in range(70)), tmp_path=tmp_path)
 
 
+def test_empty_lines_without_end_are_refused(tmp_path):
+    with pytest.raises(InputFileError, match="more than 1000000 empty lines"):
+        read("0: read 0x40\n" + "\n" * 1_000_001, tmp_path=tmp_path)
+
+
 def test_a_binary_file_is_refused_with_its_line(tmp_path):
     (tmp_path / "t.stl").write_bytes(b"0: read 0x40\n\xff\xfe\x00\n")
     with pytest.raises(InputFileError, match=r"t\.stl:2: not a text trace"):

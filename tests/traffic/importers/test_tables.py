@@ -38,7 +38,8 @@ def test_commas_semicolons_tabs_and_column_aliases_are_read(tmp_path: Path, cont
         (b"edgeid,count\n", r"no column 'edge' \(accepted: edge, edge_id, link\).*'edgeid'"),
         (b"edge,count\nA,\xff\n", r"counts\.csv:2: not UTF-8"),
         (b"edge,count\n\0,1\n", r"counts\.csv:2: holds a NUL"),
-        (b"edge,count\n" + b"\n" * 600_000, r"counts\.csv: more than 600000 lines"),
+        (b"edge,count\n" + b"\n" * 600_000, r"counts\.csv: more than 600000 rows"),
+        (b"edge,count\n" + b"0," * 40_000, r"counts\.csv:2: a row of 80000 characters"),
         (bytes((50 << 20) + 1), r"counts\.csv: larger than 50 MB"),
     ],
 )

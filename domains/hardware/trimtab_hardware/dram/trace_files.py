@@ -36,6 +36,7 @@ MAGIC: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma
 MAX_NPZ_BYTES = 2 << 30
 """Unpacked size of a stored trace: some 80 million requests."""
 MAX_LINE_BYTES = 64 << 10
+MAX_EMPTY_LINES = 1_000_000
 MAX_RATIO = 1000
 """Compression ratio above which a trace is a bomb (regular traces reach some hundreds in xz)."""
 MAX_COUNT = 1 << 62
@@ -122,16 +123,20 @@ def _check_size(path: Path) -> None:
 
 def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
     """Lines of a stream; neither a line nor, of a compressed file, the whole grows without end."""
-    total = 0
+    total = empty = 0
     packed = path.stat().st_size if path.is_file() else 0
     allowed = max(RATIO_FLOOR, MAX_RATIO * packed) if packed else math.inf
     while line := stream.readline(MAX_LINE_BYTES):
         total += len(line)
+        empty += len(line) <= len("\r\n")
         if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
             msg = f"{path}: a line is longer than {MAX_LINE_BYTES >> 10} kB: this is no trace"
             raise InputFileError(msg)
         if total > allowed:
             msg = f"{path}: decompresses to more than {int(allowed) >> 20} MB (a bomb?)"
+            raise InputFileError(msg)
+        if empty > MAX_EMPTY_LINES:
+            msg = f"{path}: more than {MAX_EMPTY_LINES} empty lines: this is no trace"
             raise InputFileError(msg)
         yield line
 

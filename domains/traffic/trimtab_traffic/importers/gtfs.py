@@ -10,6 +10,7 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from trimtab.contracts.bounded import bounded_lines
 from trimtab.contracts.damage import DAMAGED_ZIP
 from trimtab.contracts.errors import InputFileError, MissingDependencyError
 
@@ -133,8 +134,8 @@ def first_day(feed: Path) -> str:
         with zipfile.ZipFile(feed) as archive:
             for name, column in (("calendar.txt", "start_date"), ("calendar_dates.txt", "date")):
                 if name in archive.namelist():
-                    text = _calendar(archive, name, feed)
-                    days += [row.get(column) or "" for row in csv.DictReader(text.splitlines())]
+                    rows = csv.DictReader(_calendar(archive, name, feed))
+                    days += [row.get(column) or "" for row in rows]
     except InputFileError:
         raise
     except DAMAGED_ZIP as error:
@@ -147,13 +148,13 @@ def first_day(feed: Path) -> str:
     return found[0]
 
 
-def _calendar(archive: zipfile.ZipFile, name: str, feed: Path) -> str:
+def _calendar(archive: zipfile.ZipFile, name: str, feed: Path) -> list[str]:
     with archive.open(name) as stream:
         content = stream.read(MAX_CALENDAR_BYTES + 1)
     if len(content) > MAX_CALENDAR_BYTES:
         msg = f"{feed}: {name} is larger than {MAX_CALENDAR_BYTES >> 20} MB: this is no calendar"
         raise InputFileError(msg)
-    return content.decode("utf-8-sig", "replace")
+    return bounded_lines(content.decode("utf-8-sig", "replace"), f"{feed}: {name}")
 
 
 def check_projection(net_file: Path) -> None:

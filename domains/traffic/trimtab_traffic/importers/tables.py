@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trimtab.contracts.bounded import bounded_lines
 from trimtab.contracts.errors import InputFileError, suggestion
 
 from trimtab_traffic.filewrite import FORMULA_STARTS
 from trimtab_traffic.safexml import parse_seconds
 
 MAX_TABLE_BYTES = 50 * 1024 * 1024
-MAX_ROWS = 600_000
-"""Lines above which a table is refused: a signal logs some 200,000 events a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def read_table(
     Raises:
         InputFileError: no such file, too large, not UTF-8, or a required column is missing.
     """
-    lines = _text(path).splitlines()
+    lines = bounded_lines(_text(path), str(path))
     reader = csv.reader(lines, delimiter=_delimiter(lines))
     try:
         header = [cell.strip().lower() for cell in next(reader, [])]
@@ -106,7 +105,7 @@ def header_of(path: Path) -> frozenset[str]:
     Raises:
         InputFileError: as `read_table`.
     """
-    lines = _text(path).splitlines()
+    lines = bounded_lines(_text(path), str(path))
     cells = next(csv.reader(lines[:1], delimiter=_delimiter(lines)), [])
     return frozenset(cell.strip().lower() for cell in cells)
 
@@ -136,9 +135,6 @@ def _text(path: Path) -> str:
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); name a readable file"
         raise InputFileError(msg) from None
-    if text.count("\n") > MAX_ROWS:
-        msg = f"{path}: more than {MAX_ROWS} lines; cut it to the signals and period needed"
-        raise InputFileError(msg)
     if "\0" in text:
         msg = f"{path}:{text[: text.index(chr(0))].count(chr(10)) + 1}: holds a NUL byte; no text"
         raise InputFileError(msg)
