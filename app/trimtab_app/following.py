@@ -59,7 +59,7 @@ def _headline(progress: RunProgress) -> None:
     done, total = states.get("done", 0), max(sum(states.values()), 1)
     share = progress.share if _is_open(progress) else done / total
     markup.show(f"<p>{markup.badge(state)}</p>{markup.bar(share, 'Progress')}")
-    left = "done" if not _is_open(progress) else "not known yet"
+    left = "none" if not _is_open(progress) else "not known yet"
     if progress.eta_s is not None:
         left = f"about {duration(progress.eta_s)}"
     jobs = f"{done} of {sum(states.values())} jobs"
@@ -70,7 +70,7 @@ def _headline(progress: RunProgress) -> None:
                 f"{100 * share:.0f} %",
                 jobs,
             ),
-            ("Time left", left, "at the speed so far" if _is_open(progress) else "nothing is open"),
+            ("Time left", left, "at the speed so far" if _is_open(progress) else f"it is {state}"),
             ("Waiting", str(states.get("queued", 0)), f"{states.get('running', 0)} running"),
             ("Failed", str(states.get("failed", 0)), f"{states.get('cancelled', 0)} cancelled"),
         ]

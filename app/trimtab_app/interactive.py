@@ -19,6 +19,7 @@ from trimtab.evidence.html import render_html
 from trimtab.evidence.result import Result
 from trimtab.run.comparison import INTERACTIVE
 
+from trimtab_app import theme
 from trimtab_app.charts import figure_chart
 
 POLICY = (
@@ -65,7 +66,13 @@ def write_interactive(run_dir: Path) -> Path:
 
 
 def _scripts(library: str, charts: Sequence[dict[str, Any]]) -> str:
-    content = json.dumps(charts).replace("<", "\\u003c")
+    light = (*theme.LIGHT["chartCategoricalColors"], *theme.MAP_LIGHT)
+    dark = (*theme.DARK["chartCategoricalColors"], *theme.MAP_DARK)
+    shades = dict(zip(light, dark, strict=True))
+    drawn = json.dumps(charts)
+    for colour, instead in shades.items():  # the app may have drawn them for its dark theme
+        drawn = drawn.replace(instead, colour)
+    content = f'{{"charts": {drawn}, "shades": {json.dumps(shades)}}}'.replace("<", "\\u003c")
     return (
         f"<script>{library}</script>"
         f'<script type="application/json" id="charts">{content}</script>'

@@ -64,5 +64,5 @@ def domains() -> dict[str, DomainManifest]:
 
 
 def is_dark() -> bool:
-    """Whether the browser shows the dark theme."""
-    return st.context.theme.type == "dark"
+    """Whether the browser shows the dark theme; no where no browser asks."""
+    return st.runtime.exists() and st.context.theme.type == "dark"

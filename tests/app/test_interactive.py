@@ -41,7 +41,7 @@ def test_every_chart_has_its_place_and_its_picture_for_readers_without_scripts(
 ) -> None:
     content = re.search(r'id="charts">(.*?)</script>', interactive, re.DOTALL)
     assert content is not None
-    (chart,) = json.loads(content[1])
+    (chart,) = json.loads(content[1])["charts"]
     assert chart["data"][0]["y"] == [1.0, 2.0]
     assert interactive.count('<div class="chart" id="chart-0"') == 1
     assert interactive.count("<noscript><svg") == 1

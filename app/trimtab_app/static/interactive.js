@@ -1,6 +1,15 @@
 // Draws the charts of an interactive report in the colours of the page, again when those change.
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+
+function read() {
+  let text = document.getElementById("charts").textContent;
+  const shades = DARK.matches ? JSON.parse(text).shades : {};
+  for (const [light, dark] of Object.entries(shades)) text = text.replaceAll(light, dark);
+  return JSON.parse(text).charts;
+}
+
 function draw() {
-  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const charts = read();
   const style = getComputedStyle(document.body);
   charts.forEach((chart, at) => {
     const layout = {
@@ -17,4 +26,4 @@ function draw() {
 }
 
 draw();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+DARK.addEventListener("change", draw);
