@@ -70,3 +70,7 @@ def test_what_is_shed_is_told_by_block_in_schedule_details_and_report():
     record = EpisodeRecord("rule", 2, {"cost_l": 1.0}, details=details)
     drawn = [f for f in figures(scenario, [record]) if f.title.startswith("Load shed by block")]
     assert [bar.label for bar in drawn[0].bars] == ["cold-store", "pumps"]
+    balance = next(f for f in figures(scenario, [record]) if f.title.startswith("Power balance"))
+    unserved = next(one for one in balance.series if one.name == "not served")
+    width = np.subtract(unserved.high, unserved.low)
+    np.testing.assert_allclose(width, log["shed_kw"] + log["deficit_kw"], rtol=1e-3, atol=0.5)

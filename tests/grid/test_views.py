@@ -70,6 +70,16 @@ def test_the_stack_of_sources_reaches_the_load_plus_what_is_charged(played):
     np.testing.assert_allclose(np.array(above[-1].y) + floor, load.y, atol=1.0)
 
 
+def test_both_balances_show_the_same_parts_so_that_their_colours_agree(played):
+    details = dict(played[2])
+    idle = dict.fromkeys(details["unit.G3"], 0.0)
+    with_g3 = details | {"unit.G3": dict.fromkeys(idle, 5.0)}
+    made = figures(SCENARIO, [record(with_g3), record(details | {"unit.G3": idle}, "other")])
+    names = [[one.name for one in figure.series] for figure in made[1:3]]
+    assert names[0] == names[1]
+    assert "G3" in names[0]
+
+
 def test_records_without_details_still_give_the_costs():
     made = figures(SCENARIO, [EpisodeRecord("rule", 1, {"cost_l": 5.0})])
     assert [figure.kind for figure in made] == ["bars"]

@@ -23,7 +23,10 @@ from trimtab_grid.plant import Plant
 POINTS = 192
 SHOWN_H = 72.0
 """Hours of a long episode that figures show."""
-FLOWS = ("load_kw", "battery_kw", "wind_used_kw", "pv_used_kw", "dump_kw", "shed_kw")
+FLOWS = (
+    *("load_kw", "battery_kw", "wind_used_kw", "pv_used_kw", "dump_kw"),
+    *("shed_kw", "deficit_kw"),
+)
 UNIT = "unit."
 """Prefix of the power of a genset among flows."""
 

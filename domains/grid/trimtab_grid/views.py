@@ -25,6 +25,9 @@ MAX_LINES = 6
 _TIME = Axis("time since begin", "h")
 _POWER = Axis("power", "kW")
 
+_SINKS = ("battery in", "dumped")
+"""Parts of a balance that take power."""
+
 Points = Mapping[str, float]
 
 
@@ -41,7 +44,10 @@ def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Fi
     made = [headline_bars(guarded, HEADLINE, "cost", "L")]
     if drawn:
         first, *second = list(drawn.values())[:2]
-        made += [_balance(plant, record) for record in (first, *second)]
+        parts = [_parts(plant, record) for record in (first, *second)]
+        there = {name for own in parts for name, values in own.items() if any(values)}
+        pairs = zip((first, *second), parts, strict=True)
+        made += [_balance(record, own, there) for record, own in pairs]
         made.append(_fuel(plant, first))
         if plant.battery is not None:
             made.append(_charge(plant.battery, drawn))
@@ -53,20 +59,36 @@ def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Fi
     return tuple(made)
 
 
-def _balance(plant: Plant, record: EpisodeRecord) -> Figure:
-    """Sources stacked from 0 up, what is charged and dumped below 0, the load as a line."""
+def _parts(plant: Plant, record: EpisodeRecord) -> dict[str, tuple[float, ...]]:
+    """Sources as powers above 0, what is charged and dumped as powers below 0."""
     details = record.details
-    times = tuple(float(t) for t in details["load_kw"])
     battery = _values(details["battery_kw"])
-    sources = {g.name: _values(details[UNIT + g.name]) for g in plant.gensets}
-    sources["wind"] = _values(details["wind_used_kw"])
-    sources["PV"] = _values(details["pv_used_kw"])
-    sources["battery out"] = tuple(max(0.0, v) for v in battery)
-    sources["not served"] = _values(details["shed_kw"])
+    parts = {g.name: _values(details[UNIT + g.name]) for g in plant.gensets}
+    parts["wind"] = _values(details["wind_used_kw"])
+    parts["PV"] = _values(details["pv_used_kw"])
+    parts["battery out"] = tuple(max(0.0, v) for v in battery)
+    shed = _values(details["shed_kw"])
+    lacking = _values(details.get("deficit_kw", {})) or (0.0,) * len(shed)
+    parts["not served"] = tuple(map(sum, zip(shed, lacking, strict=True)))
     sinks = {
         "battery in": tuple(min(0.0, v) for v in battery),
         "dumped": tuple(-v for v in _values(details["dump_kw"])),
     }
+    return parts | sinks
+
+
+def _balance(
+    record: EpisodeRecord, parts: Mapping[str, tuple[float, ...]], there: set[str]
+) -> Figure:
+    """Sources stacked from 0 up, what is charged and dumped below 0, the load as a line.
+
+    `there` names the parts of any balance drawn: the same parts have the same colours in all.
+    """
+    details = record.details
+    times = tuple(float(t) for t in details["load_kw"])
+    drawn = {name: values for name, values in parts.items() if name in there}
+    sources = {name: values for name, values in drawn.items() if name not in _SINKS}
+    sinks = {name: values for name, values in drawn.items() if name in _SINKS}
     load = _values(details["load_kw"])
     bands = (*_stacked(sources, times), *_stacked(sinks, times))
     shares = ", ".join(f"{band.name} {_share(band, load):.0f} %" for band in bands)
@@ -84,12 +106,10 @@ def _balance(plant: Plant, record: EpisodeRecord) -> Figure:
 
 
 def _stacked(parts: Mapping[str, Sequence[float]], times: tuple[float, ...]) -> list[Series]:
-    """One band per part that is ever there, each on top of the one before."""
+    """One band per part, each on top of the one before."""
     low = [0.0] * len(times)
     bands = []
     for name, values in parts.items():
-        if not any(values):
-            continue
         high = [base + value for base, value in zip(low, values, strict=True)]
         edges = tuple(low), tuple(high)
         bands.append(Series(name, times, tuple(high), *map(tuple, _ordered(*edges))))
