@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=101)
     parser.add_argument("--tolerance", type=float, help="of the bound, L per step")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--only", nargs="+", help="these beside the reference, in place of all")
     parser.add_argument("--no-bounds", action="store_true", help="no bounds, no shares")
     parser.add_argument("--train-steps", type=int, help="measure training instead")
     args = parser.parse_args()
@@ -163,6 +164,8 @@ def main() -> None:
     print(f"{args.scenario}: seeds {seeds[0]}..{seeds[-1]}")
     reference: NDArray[np.float64] | None = None
     for name, entry in offers(scenario, args.weights).items():
+        if args.only and reference is not None and name not in args.only:
+            continue
         began = time.process_time()
         m = play(scenario, entry, seeds)
         spent = time.process_time() - began
