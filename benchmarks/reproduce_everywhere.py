@@ -35,7 +35,10 @@ SMALL = {
     "traffic.signals": ("traffic/generated-junction", ("problem.horizon_s=300", "seeds=[1, 2]")),
     "grid.microgrid": ("grid/remote-village", ("problem.horizon_h=6", "seeds=[1, 2]")),
     "grid.islands": ("grid/island-cluster", ("problem.horizon_h=12", "seeds=[1, 2]")),
-    "hardware.dram": ("hardware/dram-stream", ("budget.evaluations=20", "seeds=[1, 2]")),
+    "hardware.dram": (
+        "hardware/dram-stream",
+        ("problem.workloads.0.requests=200", "budget.evaluations=20", "seeds=[1, 2]"),
+    ),
     "hardware.cache": ("hardware/cache-gemm", ("budget.evaluations=20", "seeds=[1, 2]")),
     "hardware.dramadapt": ("hardware/dram-adapt", ("problem.epochs=10", "seeds=[1, 2]")),
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from html import escape
 
 import streamlit as st
 from trimtab.contracts.errors import TrimtabError
+from trimtab.run.machine_faults import machine_fault
 
 from trimtab_app import markup, navigation, session, theme, tour
 
@@ -31,8 +33,11 @@ def main() -> None:
     tour.banner()
     try:
         chosen.run()
-    except TrimtabError as error:
-        markup.faults([("", line) for line in str(error).splitlines()])
+    except (TrimtabError, OSError, sqlite3.Error, MemoryError) as error:
+        known = error if isinstance(error, TrimtabError) else machine_fault(error)
+        if known is None:
+            raise
+        markup.faults([("", line) for line in str(known).splitlines()])
 
 
 def _sign_in() -> None:

@@ -59,9 +59,8 @@ class Session:
 
     def _failed(self, error: BaseException) -> int | None:
         """Say what went wrong in one line; None for a bug, which keeps its traceback."""
-        import sqlite3  # here, so that help stays fast
-
         from trimtab.contracts.errors import ScenarioError, TrimtabError
+        from trimtab.run.machine_faults import machine_fault  # here, so that help stays fast
 
         if isinstance(error, BrokenPipeError):  # the reader went away (| head): it has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._data.fileno())
@@ -69,13 +68,7 @@ class Session:
         if isinstance(error, KeyboardInterrupt):
             self.note("interrupted; finished jobs are kept, run the same command to go on")
             return INTERRUPTED
-        if isinstance(error, sqlite3.Error):
-            error = TrimtabError(
-                f"the job store cannot be used ({error}): see `trimtab doctor`; where it is "
-                "damaged, restore it from a copy or move it away"
-            )
-        if isinstance(error, MemoryError):
-            error = TrimtabError("there is not enough memory for this: a file may be too large")
+        error = machine_fault(error) or error
         if not isinstance(error, TrimtabError):
             return None
         prefix = "" if isinstance(error, ScenarioError) else "trimtab: "
