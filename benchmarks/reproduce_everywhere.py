@@ -32,15 +32,47 @@ SMALL = {
     "toy.tank": ("toy/tank-day", ("seeds=[1, 2, 3, 4, 5]",)),
     "toy.queue": ("toy/queue-hour", ("problem.horizon_min=20",)),
     "toy.beam": ("toy/beam", ("budget.evaluations=40", "seeds=[1, 2]")),
-    "traffic.signals": ("traffic/generated-junction", ("problem.horizon_s=300", "seeds=[1, 2]")),
-    "grid.microgrid": ("grid/remote-village", ("problem.horizon_h=6", "seeds=[1, 2]")),
-    "grid.islands": ("grid/island-cluster", ("problem.horizon_h=12", "seeds=[1, 2]")),
+    "traffic.signals": (
+        "traffic/generated-junction",
+        (
+            "problem.horizon_s=300",
+            "controllers=[fixed, actuated, max_pressure, mpc, graph]",
+            "seeds=[1, 2]",
+        ),
+    ),
+    "grid.microgrid": (
+        "grid/remote-village",
+        (
+            "problem.horizon_h=6",
+            "controllers=[load_following, random, milp_persistence, ppo, random_unshielded]",
+            "seeds=[1, 2]",
+        ),
+    ),
+    "grid.islands": (
+        "grid/island-cluster",
+        ("problem.horizon_h=12", "controllers=[load_following, random]", "seeds=[1, 2]"),
+    ),
     "hardware.dram": (
         "hardware/dram-stream",
-        ("problem.workloads.0.requests=200", "budget.evaluations=20", "seeds=[1, 2]"),
+        (
+            "problem.workloads.0.requests=200",
+            "controllers=[random, cmaes, tpe, nsga2]",
+            "budget.evaluations=20",
+            "seeds=[1, 2]",
+        ),
     ),
-    "hardware.cache": ("hardware/cache-gemm", ("budget.evaluations=20", "seeds=[1, 2]")),
-    "hardware.dramadapt": ("hardware/dram-adapt", ("problem.epochs=10", "seeds=[1, 2]")),
+    "hardware.cache": (
+        "hardware/cache-gemm",
+        ("controllers=[random, cmaes, tpe]", "budget.evaluations=20", "seeds=[1, 2]"),
+    ),
+    "hardware.dramadapt": (
+        "hardware/dram-adapt",
+        (
+            "problem.epochs=10",
+            "controllers=[static_open, locality_threshold, epoch_table]",
+            "seeds=[1, 2]",
+        ),
+    ),
 }
 """Domain → a scenario of it and what makes it small; of another domain the first, as shipped."""
 

@@ -3,11 +3,14 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from trimtab.cli.app import app
 from trimtab.contracts.figure import Axis, Bar, Figure, Series
 from trimtab.evidence.figures_json import FIGURES_FILE, figures_from_json, figures_to_json
+from trimtab.run.comparison import INTERACTIVE
 from trimtab_app.interactive import Drawer, _scripts, write_interactive
 
 LINE = Series("level", (0.0, 1.0), (1.0, 2.0))
@@ -59,3 +62,20 @@ def test_a_name_cannot_end_the_script() -> None:
     drawer(Figure("bars", "t", "a", Axis("y"), bars=(Bar("b", 1.0),)))
     assert len(drawer.charts) == 1
     assert "</script><img" not in _scripts("", drawer.charts)
+
+
+def test_the_command_writes_it_beside_the_report(
+    finished_runs: tuple[Path, list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    folder = shutil.copytree(finished_runs[0], tmp_path / "work")
+    words = ["report", finished_runs[1][0], "--interactive", "--workspace", str(folder), "--json"]
+    monkeypatch.setattr(sys, "argv", ["trimtab", *words])
+    with pytest.raises(SystemExit) as ended:
+        app(prog_name="trimtab")
+    assert not ended.value.code
+    page = Path(json.loads(capfd.readouterr().out)["files"][-1])
+    assert page.name == INTERACTIVE
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
