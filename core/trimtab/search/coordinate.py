@@ -29,7 +29,8 @@ class Coordinate(Vectorised):
         seeds: [R].
         step: [R] first step of ordered and continuous parameters, in ranges.
         kick: [R] share of the parameters redrawn at a restart; 1 restarts anywhere.
-        corner: [R] chance that a restart puts redrawn ordered parameters at an end.
+        corner: [R] chance that the first start puts ordered parameters at an end; a restart, which
+            the ends have failed, puts them anywhere.
     """
 
     ahead = False
@@ -96,7 +97,8 @@ class Coordinate(Vectorised):
         u = self.uniform(self.grid.width + 1)
         parameters = self.uniform(len(self.grid.members))[:, self.grid.owner]
         redrawn = (parameters < self._kick[:, None]) | np.isinf(self.state["best_score"])[:, None]
-        at_end = self._long & (u[:, -1:] < self._corner[:, None])
+        first = np.isinf(self.state["best_score"])[:, None]
+        at_end = self._long & first & (u[:, -1:] < self._corner[:, None])
         drawn = np.where(at_end, np.round(u[:, :-1]), u[:, :-1])
         return np.where(redrawn, drawn, self.state["best"])[:, None]
 
