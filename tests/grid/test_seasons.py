@@ -17,11 +17,11 @@ from trimtab.learn.nets import init_params
 from trimtab.learn.risk import StockProblem
 from trimtab.run.controllers import choose
 from trimtab_grid import training
+from trimtab_grid.controllers.fuel_account import last_fuel_l
 from trimtab_grid.controllers.learned import entries, weights_name
 from trimtab_grid.controllers.players import (
     LearnedController,
     StockPlayer,
-    last_fuel_l,
     planner,
 )
 from trimtab_grid.controllers.rules import RuleController

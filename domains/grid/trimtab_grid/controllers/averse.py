@@ -25,7 +25,7 @@ from trimtab_grid.controllers.averse_fit import (
     best_stock_l,
     fit_averse,
 )
-from trimtab_grid.controllers.players import FuelAccount
+from trimtab_grid.controllers.fuel_account import FuelAccount
 from trimtab_grid.controllers.stochastic import (
     StochasticProgram,
     coarse_planner,

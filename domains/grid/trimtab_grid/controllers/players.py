@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import SpecMismatchError
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import Action, Float32Array, FloatArray, IntArray, Obs, Spec
+from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs, Spec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import load_arrays, load_policy
 from trimtab.learn.risk import StockProblem
 
-from trimtab_grid.engine.observe import UNIT_COLUMNS
-from trimtab_grid.model import fuel_l_h
-from trimtab_grid.resources import GridModel
+from trimtab_grid.controllers.fuel_account import FuelAccount
 from trimtab_grid.scenario import GridScenario
 
 DAY_H = 48.0
@@ -106,45 +104,6 @@ def fitting_policy(path: Path, spec: Spec) -> Policy:
     return load_policy(path)
 
 
-class FuelAccount:
-    """What is left of each day's stock of fuel, kept from what the observation shows.
-
-    Fuel so far is read off the observed unit powers; that of starts cannot be seen in a power and
-    is no part of it.
-
-    Args:
-        problem: the plants.
-        stock_l: stock at the start of every day, L.
-    """
-
-    def __init__(self, problem: ControlProblem, stock_l: float) -> None:
-        self._model: GridModel = problem.resource("model")
-        self._first_l = stock_l
-        self._day = max(1, round(24.0 / float(self._model.arrays.step_h)))
-        self._left_l = np.full(problem.copies, stock_l)
-        self._decision = np.zeros(problem.copies, np.int64)
-
-    def reset(self, rows: IntArray | None) -> None:
-        """Rows whose day begins."""
-        self._decision[slice(None) if rows is None else rows] = 0
-
-    def left_l(self, obs: Obs) -> FloatArray:
-        """Of every row before its next decision, [N] L; called once a step."""
-        begins = self._decision % self._day == 0
-        left = self._left_l - last_fuel_l(self._model, obs)
-        self._left_l[:] = np.where(begins, self._first_l, left)
-        self._decision += 1
-        return self._left_l
-
-    def state_dict(self) -> dict[str, NDArray[Any]]:
-        """The account of every row."""
-        return {"stock_l": self._left_l.copy(), "decision": self._decision.copy()}
-
-    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Inverse of `state_dict`."""
-        self._left_l[:], self._decision[:] = state["stock_l"], state["decision"]
-
-
 class StockPlayer(Controller):
     """Plays a policy that was trained with a stock, with an account of each day's fuel.
 
@@ -189,17 +148,3 @@ class StockPlayer(Controller):
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Inverse of `state_dict`."""
         self._account.load_state_dict(state)
-
-
-def last_fuel_l(model: GridModel, obs: Obs) -> FloatArray:
-    """Fuel of the last step [N], read off the observation, L."""
-    plant, rows = model.arrays, obs.obs[:, 0].astype(np.float64)
-    width = len(UNIT_COLUMNS)
-    fuel = np.zeros(len(rows))
-    for i in range(int(plant.n)):
-        unit = rows[:, i * width : (i + 1) * width]
-        power = unit[:, UNIT_COLUMNS.index("power_share")] * plant.prime_kw[i]
-        turning = (power > 0.0) | (unit[:, UNIT_COLUMNS.index("cooling")] > 0.0)
-        rate = np.array([fuel_l_h(plant, i, float(kw)) for kw in power])
-        fuel += np.where(turning, rate, 0.0)
-    return np.asarray(fuel * float(plant.step_h))

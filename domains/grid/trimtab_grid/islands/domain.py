@@ -40,16 +40,10 @@ class IslandsDomain(Domain):
         interface: str = "default",
         autoreset: bool = False,
     ) -> IslandsControl:
-        """See `Domain.build`; interfaces of `islands.problem.INTERFACES`."""
-        from trimtab_grid.islands.problem import IslandsControl
+        """See `islands.building.build`."""
+        from trimtab_grid.islands.building import build
 
-        return IslandsControl(
-            problem,
-            copies,
-            interface,
-            autoreset=autoreset,
-            build=lambda island: MICROGRID.build(island, copies, interface, autoreset),
-        )
+        return build(problem, copies, interface, autoreset)
 
     def controllers(self, problem: IslandsScenario) -> Mapping[str, Entry]:
         """See `islands.offers.entries`."""

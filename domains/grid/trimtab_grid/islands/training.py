@@ -22,8 +22,8 @@ from trimtab.learn.teach import DaggerConfig, dagger
 from trimtab.learn.wrapped import TeamProblem
 
 from trimtab_grid.course import Budget, Progress
+from trimtab_grid.islands.building import build
 from trimtab_grid.islands.controllers import sharing
-from trimtab_grid.islands.domain import DOMAIN
 from trimtab_grid.islands.learned import IPPO, weights_name
 from trimtab_grid.islands.scenario import IslandsScenario
 
@@ -65,7 +65,7 @@ def train(
         raise UnknownNameError(controller, "learned controller", [IPPO])
     budget = Budget(CPU_S if cpu_s is None else cpu_s)
     tell = progress or (lambda line: None)
-    problem = TeamProblem(DOMAIN.build(scenario, copies, autoreset=True))
+    problem = TeamProblem(build(scenario, copies, autoreset=True))
     net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
     start, played = _student(problem, net, budget, seed)
     tell(f"imitation: {budget.spent_s:.0f} CPU-s")
@@ -127,7 +127,7 @@ def _config(problem: ControlProblem, budget: Budget) -> PPOConfig:
 
 def _cost(scenario: IslandsScenario, policy: Policy, seed: int) -> float:
     """Mean C of whole episodes on seeds that neither training nor evaluation uses, L."""
-    problem = DOMAIN.build(scenario, JUDGED)
+    problem = build(scenario, JUDGED)
     seeds = np.random.default_rng(seed).integers(_FIRST_SEED, 2**50, JUDGED)
     player: Controller = PolicyController(problem, policy)
     obs = problem.reset(seeds)
