@@ -26,27 +26,22 @@ class LimitedProblem(Wrapped):
         problem: measures the channel.
         channel: name of the reward channel.
         limit: of its mean per decision, in the channel's unit.
-        weight: what a unit of the channel counts as cost, limit included; the multiplier is a
-            price in units of it. Learners need costs about as large as rewards.
 
     Raises:
         UnknownNameError: no reward channel has that name.
     """
 
-    def __init__(
-        self, problem: ControlProblem, channel: str, limit: float, weight: float = 1.0
-    ) -> None:
+    def __init__(self, problem: ControlProblem, channel: str, limit: float) -> None:
         super().__init__(problem)
-        self._weight = np.float32(weight)
         self._index = problem.spec.reward_index(channel)
         unit = problem.spec.rewards[self._index].unit
-        self.spec = replace(problem.spec, costs=(CostChannel(channel, unit, weight * limit),))
+        self.spec = replace(problem.spec, costs=(CostChannel(channel, unit, limit),))
 
     def step(self, action: Action | None) -> Step:
         """As the inner problem, with the channel as the cost."""
         step = self.inner.step(action)
         spent = step.reward[:, :, self._index].sum(axis=1, keepdims=True, dtype=np.float32)
-        return replace(step, cost=self._weight * spent)
+        return replace(step, cost=spent)
 
 
 class TeamProblem(Wrapped):

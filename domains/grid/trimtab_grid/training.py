@@ -48,7 +48,6 @@ from trimtab_grid.controllers.learned import weights_name
 from trimtab_grid.controllers.players import averse_planner, planner, teacher
 from trimtab_grid.course import Budget, Course, Progress, Recipe, Teacher, Trained
 from trimtab_grid.excess import ExcessProblem
-from trimtab_grid.objective import THROUGHPUT_L_PER_KWH
 from trimtab_grid.scenario import GridScenario
 
 TRAINING_SEEDS = 1_000_000
@@ -67,9 +66,8 @@ LEASH = 0.3
 """Weight of the divergence from the student, in litres a minute."""
 WEAR_CYCLES_A_DAY = 1.0
 """Equivalent full cycles of the battery that `sac_lagrangian` may use."""
-PRICE_RATE = 30.0
-"""How fast the price of throughput, in fixed prices, follows the excess: per iteration and litre a
-decision at the fixed price."""
+PRICE_RATE = 0.01
+"""How fast the price of throughput follows the excess, L/kWh per kWh a decision and iteration."""
 JUDGED_DAYS = 240
 """Days on which a training judges what it found: twelve lie in the tail."""
 STOCKS = 7
@@ -266,10 +264,8 @@ def by_lagrangian(course: Course) -> Trained:
     plant = problem.parts[0].arrays
     a_day = WEAR_CYCLES_A_DAY * 2.0 * float(plant.energy_kwh)
     limit = a_day * float(plant.step_h) / 24.0
-    plants = ExcessProblem(course.plants(PLAYED))
-    limited = LimitedProblem(plants, "throughput", limit, weight=THROUGHPUT_L_PER_KWH)
-    found, times = soft(course, limited, start, played, tuple(weights), cost_rate=PRICE_RATE)
-    price = times * THROUGHPUT_L_PER_KWH * course.scenario.step_min
+    limited = LimitedProblem(ExcessProblem(course.plants(PLAYED)), "throughput", limit)
+    found, price = soft(course, limited, start, played, tuple(weights), cost_rate=PRICE_RATE)
     (spent,) = judged(course, "throughput_kwh", found.policy)
     spent *= 24.0 / course.recipe.episode_h
     told = {"limit_kwh_a_day": a_day, "price_l_kwh": price, "spent_kwh_a_day": spent}
@@ -297,7 +293,7 @@ def soft(
     sac = SAC(problem, off_policy_net(problem), config, (course.seed,), initial=start)
     _run(sac.train(), course)
     found = Trained(sac.policy().seed(0), problem, played + int(sac.env_steps[0]), {})
-    return found, float(sac.lagrange.value[0, 0])
+    return found, float(sac.lagrange.value[0, 0]) * course.scenario.step_min
 
 
 def off_policy_net(problem: ControlProblem) -> NetSpec:

@@ -29,14 +29,6 @@ def test_the_channel_is_the_only_cost_summed_over_agents_and_all_else_is_as_it_w
         assert other.cost[:, 0] == pytest.approx(one.reward[:, :, 0].sum(axis=1), rel=1e-6)
 
 
-def test_a_weight_counts_cost_and_limit_alike() -> None:
-    name = SimpleSpread(copies=3).spec.rewards[0].name
-    plain, weighted = (LimitedProblem(SimpleSpread(copies=3), name, 1.5, w) for w in (1.0, 0.5))
-    assert weighted.spec.costs[0].limit == 0.75
-    for one, half in zip(played(plain), played(weighted), strict=True):
-        assert half.cost == pytest.approx(0.5 * one.cost)
-
-
 def test_an_unknown_channel_is_named() -> None:
     with pytest.raises(UnknownNameError, match="warmth"):
         LimitedProblem(SimpleSpread(copies=1), "warmth", 1.0)
