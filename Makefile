@@ -16,7 +16,8 @@ export MKL_NUM_THREADS := 1
 demo: $(VENV)/.demo
 	$(BIN)/trimtab run traffic/cologne8
 
-test: $(VENV)/.test lint types tests
+test: $(VENV)/.test lint
+	@$(MAKE) --no-print-directory -j 2 types tests # types are checked while tests wait
 
 lint:
 	$(BIN)/ruff check .
