@@ -1,7 +1,8 @@
 """Zero-call transfer: designs proposed for unseen traces by a policy trained on generated ones.
 
-Run: python benchmarks/dram_transfer.py [TRAINING WORKLOADS] [CALLS EACH] [REQUESTS] [FILE]
-(a .safetensors file keeps the policy; it is trained if there is none).
+Run: python benchmarks/dram_transfer.py [TRAINING WORKLOADS] [CALLS EACH] [REQUESTS] [FILE] [PART]
+(a .safetensors file keeps the policy; it is trained if there is none. PART is the id of the memory that
+designs are proposed for, whatever the policy was trained on).
 The policy is trained on generated mixes only; the test traces are the four seed workloads and
 program kernels, which it has never met. Regret is that of energy × time to the best design known
 of each trace: the best of the policy's arms, of 40 calls of it and of a genetic search of 600
@@ -70,7 +71,7 @@ def main() -> None:
     numbers = [int(text) for text in sys.argv[1:4]]
     workloads, calls, requests = (*numbers, *(60, 120, 2000)[len(numbers) :])
     path = Path(sys.argv[4]) if len(sys.argv) > 4 else None
-    part = load_part("ddr3-1600-1gb-x8")
+    part = load_part(sys.argv[5] if len(sys.argv) > 5 else "ddr3-1600-1gb-x8")
     if path is not None and path.exists():
         policy = load_policy(path)
     else:
