@@ -1,8 +1,8 @@
 """Zero-call transfer: designs proposed for unseen traces by a policy trained on generated ones.
 
 Run: python benchmarks/dram_transfer.py [TRAINING WORKLOADS] [CALLS EACH] [REQUESTS] [FILE] [PART]
-(a .safetensors file keeps the policy; it is trained if there is none. PART is the id of the memory that
-designs are proposed for, whatever the policy was trained on).
+(a .safetensors file keeps the policy; it is trained if there is none. PART is the id of the memory
+that designs are proposed for, whatever the policy was trained on).
 The policy is trained on generated mixes only; the test traces are the four seed workloads and
 program kernels, which it has never met. Regret is that of energy × time to the best design known
 of each trace: the best of the policy's arms, of 40 calls of it and of a genetic search of 600
