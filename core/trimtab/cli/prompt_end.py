@@ -13,8 +13,10 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from trimtab.cli.session import INTERRUPTED
 
@@ -24,8 +26,9 @@ SAID = b"interrupted; nothing half-written is left, run the same command to star
 
 @contextmanager
 def prompt_end(patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """While open, an interrupt ends the process `patience_s` later, if it has not ended by then.
+    """While open, an interrupt ends the process, at the latest `patience_s` after it.
 
+    The interpreter is not taken down in order: with a big library loaded that takes seconds.
     In another thread than the main one it changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -33,22 +36,27 @@ def prompt_end(patience_s: float = PATIENCE_S) -> Iterator[None]:
         return
     ours, pythons = socket.socketpair()
     pythons.setblocking(False)
-    over = threading.Event()
     before = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
-    watch = threading.Thread(target=_watch, args=(ours, over, patience_s), daemon=True)
+    watch = threading.Thread(target=_watch, args=(ours, patience_s), daemon=True)
     watch.start()
     try:
         yield
+    except KeyboardInterrupt:
+        _end()
     finally:
-        over.set()
         signal.set_wakeup_fd(before)
         pythons.close()
         watch.join()
         ours.close()
 
 
-def _watch(signals: socket.socket, over: threading.Event, patience_s: float) -> None:
+def _watch(signals: socket.socket, patience_s: float) -> None:
     while number := signals.recv(1):
-        if number[0] == signal.SIGINT and not over.wait(patience_s):
-            os.write(sys.stderr.fileno(), SAID)
-            os._exit(INTERRUPTED)
+        if number[0] == signal.SIGINT:
+            time.sleep(patience_s)
+            _end()
+
+
+def _end() -> NoReturn:
+    os.write(sys.stderr.fileno(), SAID)
+    os._exit(INTERRUPTED)

@@ -5,21 +5,29 @@ import subprocess
 import sys
 
 PROGRAM = """
-import hashlib
+import hashlib, threading
 from trimtab.cli.prompt_end import prompt_end
 with prompt_end(0.1):
-    print("begun", flush=True)
+    threading.Timer(0.5, print, ("begun",), {"flush": True}).start()  # from within the call below
     hashlib.pbkdf2_hmac("sha256", b"word", b"salt", 2_000_000_000)  # releases the GIL for minutes
 """
-QUICK = """
-import time
+SLOW_TO_END = """
+import atexit, time
 from trimtab.cli.prompt_end import prompt_end
+atexit.register(time.sleep, 600)
+with prompt_end(60.0):
+    print("begun", flush=True)
+    time.sleep(600)
+"""
+UNDISTURBED = """
+from trimtab.cli.prompt_end import prompt_end
+with prompt_end():
+    pass
 try:
-    with prompt_end(60.0):
-        print("begun", flush=True)
-        time.sleep(600)
+    print("begun", flush=True)
+    input()
 except KeyboardInterrupt:
-    print("raised", flush=True)
+    print("raised")
 """
 
 
@@ -27,6 +35,7 @@ def interrupted(program: str) -> tuple[int, str, str]:
     """Exit code, output and errors of a program that is interrupted once it has begun."""
     with subprocess.Popen(
         [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -44,6 +53,12 @@ def test_a_native_call_is_not_waited_for() -> None:
     assert said.count("interrupted") == 1
 
 
-def test_python_code_is_interrupted_as_ever() -> None:
-    code, out, said = interrupted(QUICK)
+def test_the_interpreter_is_not_taken_down_in_order() -> None:
+    code, _, said = interrupted(SLOW_TO_END)
+    assert code == 130
+    assert said.count("interrupted") == 1
+
+
+def test_afterwards_an_interrupt_is_what_it_was() -> None:
+    code, out, said = interrupted(UNDISTURBED)
     assert (code, out, said) == (0, "begun\nraised\n", "")
