@@ -5,7 +5,7 @@
 A small scenario of each installed domain is run by `trimtab run` in a fresh workspace under each
 setting, and a hash is taken over every result and every stored figure of every job, processor
 times left out. Differing jobs are named. Ray is left out by name where it is not installed. A run
-that was stopped goes on.
+that was stopped goes on; an edited checkout makes other jobs, so leave it alone meanwhile.
 """
 
 from __future__ import annotations
