@@ -8,19 +8,18 @@ their own, since libsumo holds one simulation a process.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from trimtab.contracts.errors import SimulatorError
+from trimtab.run.alone import alone
 
 from trimtab_traffic.inputs import cache_folder, resolve
 from trimtab_traffic.scenario import SignalsProblem
@@ -91,7 +90,7 @@ def trial_of(
         SimulatorError: the trial could not be played; carries the last line of its errors.
     """
     path = cache_folder() / "trials" / f"{_key(problem, controller, parameters, seeds, files)}.json"
-    with _alone(path):
+    with alone(path.with_suffix(".lock")):  # others that want the same trial wait for this one
         if not path.is_file():
             found = _played(problem, controller, parameters, seeds)
             part = path.with_suffix(".part")
@@ -114,15 +113,6 @@ def _key(
     for file in (inputs.net, *inputs.routes, *inputs.additional, *files):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:24]
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Other processes that want the same trial wait for this one's result."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _played(

@@ -1,3 +1,5 @@
+from threading import Thread
+
 import numpy as np
 import pytest
 from trimtab.contracts.errors import BoundError
@@ -7,6 +9,7 @@ from trimtab_hardware.dram.domain import DOMAIN
 from trimtab_hardware.dram.enumerate import (
     DesignTable,
     TabledProblem,
+    cache_folder,
     check_table,
     enumerate_space,
     equal_but_for_limits,
@@ -112,6 +115,20 @@ def test_an_interrupted_enumeration_goes_on_where_it_was(enumerated, tmp_path):
     assert (again.column("cost_s")[first] == 123.0).all()
     assert again.checksum == table.checksum
     assert not blocks.exists()
+
+
+def test_a_search_that_begins_while_the_table_is_made_waits_for_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRIMTAB_WORKSPACE", str(tmp_path))
+    built = []
+    search = Thread(target=lambda: built.append(DOMAIN.build(scenario())))
+
+    def begin(done, groups):
+        if not search.is_alive():
+            search.start()
+
+    enumerate_space(DramProblem(scenario()), cache_folder(), processes=1, progress=begin)
+    search.join()
+    assert isinstance(built[0], TabledProblem)
 
 
 def test_no_design_of_the_front_is_dominated_and_every_other_one_is(enumerated):

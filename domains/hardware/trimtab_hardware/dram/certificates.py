@@ -37,7 +37,7 @@ def dram_bound(scenario: DramScenario) -> Bound:
     """Bound of energy × time: the optimum by enumeration, or the closed form."""
     start = time.process_time()
     problem = DramProblem(scenario)
-    if scenario.space.startswith("seed10") and _is_enumerated(problem):
+    if is_enumerated(problem):
         return _enumerated(problem)
     value, floors = closed_form(problem)
     certificate = {"floors": [_plain(one) for one in floors], "identity": problem.identity}
@@ -47,10 +47,11 @@ def dram_bound(scenario: DramScenario) -> Bound:
     return Bound(value, "proven", how, certificate, cpu_s=time.process_time() - start)
 
 
-def _is_enumerated(problem: DramProblem) -> bool:
+def is_enumerated(problem: DramProblem) -> bool:
+    """Whether every design of the problem's space is simulated for its bound."""
     asked = problem.scenario.enumerate_space
-    requests = sum(len(trace) for trace in problem.traces)
-    return requests <= ENUMERATED_REQUESTS if asked is None else asked
+    few = sum(len(trace) for trace in problem.traces) <= ENUMERATED_REQUESTS
+    return problem.scenario.space.startswith("seed10") and (few if asked is None else asked)
 
 
 def _enumerated(problem: DramProblem) -> Bound:

@@ -49,12 +49,13 @@ class DramDomain(Domain):
         """See `Domain.build`; from the table of the space, or the cache if traces are long."""
         from trimtab.search.cache import CachedProblem
 
-        from trimtab_hardware.dram.enumerate import TabledProblem, cache_folder, load_table
+        from trimtab_hardware.dram.certificates import is_enumerated
+        from trimtab_hardware.dram.enumerate import TabledProblem, awaited_table, cache_folder
         from trimtab_hardware.dram.problem import DramProblem
 
         built = DramProblem(problem)
-        if problem.space.startswith("seed10"):
-            table = load_table(built, cache_folder())
+        if is_enumerated(built):
+            table = awaited_table(built, cache_folder())
             if table is not None:
                 return TabledProblem(built, table)
         if sum(len(trace) for trace in built.traces) < CACHED_REQUESTS:

@@ -28,6 +28,7 @@ from trimtab.contracts.errors import BoundError
 from trimtab.contracts.problem import DesignProblem, Evaluation
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
+from trimtab.run.alone import alone
 from trimtab.search.exhaustive import count_designs, enumerate_designs, raw_size
 
 from trimtab_hardware.dram.metrics import ENTRIES, FRONT, METRICS, buffer_entries
@@ -103,6 +104,19 @@ def load_table(problem: DramProblem, folder: Path) -> DesignTable | None:
         return None
 
 
+def awaited_table(problem: DramProblem, folder: Path) -> DesignTable | None:
+    """As `load_table`, once a process that is making the table now has done so."""
+    lock = _lock_path(problem, folder)
+    if lock.exists():
+        with alone(lock):
+            pass
+    return load_table(problem, folder)
+
+
+def _lock_path(problem: DramProblem, folder: Path) -> Path:
+    return table_path(problem, folder).with_suffix(".lock")
+
+
 @lru_cache(maxsize=1)
 def _read_table(path: Path, identity: str, changed_ns: int, size: int) -> DesignTable:
     """Read a file once in a process that works off many jobs, until the file changes."""
@@ -130,9 +144,15 @@ def enumerate_space(
         processes: simulators that work at the same time.
         progress: called with (groups done, groups in all).
     """
-    stored = load_table(problem, folder)
-    if stored is not None:
-        return stored
+    with alone(_lock_path(problem, folder)):
+        stored = load_table(problem, folder)
+        return stored or _made_table(problem, folder, processes, progress)
+
+
+def _made_table(
+    problem: DramProblem, folder: Path, processes: int, progress: Progress | None
+) -> DesignTable:
+    """See `enumerate_space`."""
     blocks = folder / f"{table_path(problem, folder).stem}.blocks"
     blocks.mkdir(parents=True, exist_ok=True)
     designs = np.concatenate(list(enumerate_designs(problem.spec.space)))
