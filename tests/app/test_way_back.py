@@ -1,6 +1,7 @@
 """The way back to the page that was asked for before sign-in."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,7 +29,9 @@ def answer(path: str, query: str = "", cookie: str = "", status: int = 302) -> d
         "type": "http", "method": "GET", "path": path, "query_string": query.encode(),
         "headers": [(b"cookie", cookie.encode())],
     }  # fmt: skip
-    asyncio.run(WayBack(app, PAGES, CALLBACK)(scope, receive, send))
+    # A browser's tests may have left a loop running in this thread.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, WayBack(app, PAGES, CALLBACK)(scope, receive, send)).result()
     return {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 

@@ -56,8 +56,10 @@ SOME = (
 )
 
 
-@pytest.mark.parametrize("name", SOME)
-@pytest.mark.parametrize("plant", ["plant-a", "plant-b"])
+@pytest.mark.parametrize(
+    ("plant", "name"),
+    [(p, n) for p in ("plant-a", "plant-b") for n in SOME if n in entries(scenario(p))],
+)
 def test_no_controller_harms_the_plant_behind_the_shield_or_beats_the_bound(
     plant: str, name: str
 ) -> None:
