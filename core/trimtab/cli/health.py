@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import trimtab
-from trimtab.cli.system_libraries import missing
+from trimtab.cli.system_libraries import missing, refused_platform
 from trimtab.contracts.errors import TrimtabError
 from trimtab.contracts.registry import plugins
 from trimtab.run.identity import installed, package_name
@@ -37,6 +37,7 @@ def findings(workspace: Path) -> list[Finding]:
     """Everything that was looked at, in a fixed order."""
     return [
         Finding("trimtab", "ok", f"{trimtab.__version__}, Python {platform.python_version()}"),
+        _platform(),
         *_packages(),
         *_pins(),
         *_simulators(),
@@ -44,6 +45,12 @@ def findings(workspace: Path) -> list[Finding]:
         _store(workspace),
         *_plugins(),
     ]
+
+
+def _platform() -> Finding:
+    name = f"{platform.system()} {platform.machine()}"
+    refused = refused_platform()
+    return Finding("platform", "broken" if refused else "ok", refused or name)
 
 
 def _requirements() -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Names the system libraries that a plug-in's wheels need and this machine lacks.
+"""Names what no wheel can bring: the platform, and system libraries that this machine lacks.
 
 Runs before anything is installed (``python system_libraries.py MANIFEST...``), so it uses the
 standard library only.
@@ -7,10 +7,21 @@ standard library only.
 from __future__ import annotations
 
 import ctypes
+import platform
 import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+
+
+def refused_platform() -> str | None:
+    """Why nothing can be installed on this machine, in one line; ``None`` where it can."""
+    if (sys.platform, platform.machine()) == ("darwin", "x86_64"):
+        return (
+            "macOS on Intel cannot run trimtab: torch, libsumo and numba have no wheels for it; "
+            "use macOS on Apple silicon, Linux, or Windows through WSL"
+        )
+    return None
 
 
 def missing(libraries: Iterable[str]) -> list[str]:
@@ -42,8 +53,9 @@ def complaint(manifest: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 3 and one line per plug-in that lacks a library, else 0."""
-    complaints = [line for line in (complaint(Path(a)) for a in arguments) if line]
+    """Exit code 3 and one line per plug-in that lacks a library or for the platform, else 0."""
+    lines = (refused_platform(), *(complaint(Path(a)) for a in arguments))
+    complaints = [line for line in lines if line]
     sys.stderr.write("".join(f"{line}\n" for line in complaints))
     return 3 if complaints else 0
 

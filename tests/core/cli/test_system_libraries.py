@@ -1,7 +1,9 @@
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from trimtab.cli import system_libraries
 
 MANIFEST = """
@@ -38,3 +40,16 @@ def test_a_missing_library_is_named_in_one_line_with_the_packages_to_install(
 def test_nothing_is_said_when_all_libraries_are_there(tmp_path: Path) -> None:
     done = run(tmp_path, '"libc.so.6"')
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_macos_on_intel_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert system_libraries.main([]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "macOS on Intel" in line
+    assert "no wheels" in line
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    assert system_libraries.main([]) == 0
