@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from trimtab.contracts.domain import DomainManifest
 from trimtab.contracts.registry import plugins
-from trimtab.run.probe import NOT_CHECKED, Seen, look_at
+from trimtab.run.probe import NOT_CHECKED, Checked, Seen, look_at
 
 from trimtab_app import markup, navigation, session
 
@@ -41,15 +41,15 @@ def _plugin(seen: Seen) -> None:
     with st.container(border=True, key=f"plugin-{plugin.name}"):
         st.subheader(plugin.manifest.title, anchor=False)
         for domain in plugin.manifest.domains:
-            _domain(domain, seen.tiers.get(domain.name, ""))
+            _domain(domain, seen.checked.get(domain.name))
 
 
-def _domain(domain: DomainManifest, tier: str) -> None:
+def _domain(domain: DomainManifest, checked: Checked | None) -> None:
     unknown = f"{NOT_CHECKED} on this version: trimtab check-plugin {domain.name}"
     about = [
         ("Name", domain.name),
         ("Kind", KINDS[domain.kind]),
-        ("Tier", tier or unknown),
+        ("Tier", unknown if checked is None else checked.said),
         ("Reads", ", ".join(domain.imports)),
         ("Writes", ", ".join(domain.exports)),
         ("Libraries", f"extra [{domain.extra}]" if domain.extra else "the base installation"),
@@ -57,4 +57,6 @@ def _domain(domain: DomainManifest, tier: str) -> None:
     ]
     st.markdown(f"**{domain.title}**")
     markup.facts([(term, value) for term, value in about if value])
+    if checked is not None and checked.failed:
+        markup.faults(checked.failed)
     navigation.link(f"New scenario of {domain.name}", "scenarios", domain=domain.name)

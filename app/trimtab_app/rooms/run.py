@@ -20,7 +20,17 @@ from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.supervisor import supervisor_pid
 from trimtab.run.sweep import points_of
 
-from trimtab_app import choices, following, markup, navigation, queueing, results, session, sweeps
+from trimtab_app import (
+    choices,
+    file_check,
+    following,
+    markup,
+    navigation,
+    queueing,
+    results,
+    session,
+    sweeps,
+)
 from trimtab_app.drafts import read_draft
 from trimtab_app.estimate import duration, estimate, size
 from trimtab_app.scenario_library import Library
@@ -78,7 +88,7 @@ def _own(library: Library, name: str) -> tuple[str, LoadedScenario] | None:
         navigation.link("Mend it in the editor", "scenarios", scenario=name)
         return None
     navigation.link("Edit this scenario", "scenarios", scenario=name)
-    return str(path), draft.loaded
+    return (str(path), draft.loaded) if file_check.show(library, name) else None
 
 
 def _offered(loaded: LoadedScenario) -> Mapping[str, Entry]:

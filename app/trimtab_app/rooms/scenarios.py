@@ -12,7 +12,7 @@ from trimtab.contracts.scenario import scenario_model
 from trimtab.run.catalogue import shipped_summaries
 from trimtab.run.template import scenario_template
 
-from trimtab_app import choices, confined, markup, navigation, session
+from trimtab_app import choices, confined, file_check, markup, navigation, session
 from trimtab_app.drafts import Draft, read_draft
 from trimtab_app.fields import fields_of
 from trimtab_app.form import Form, Path
@@ -166,9 +166,13 @@ def _editor(library: Library, name: str) -> None:
     left, right = st.columns([11, 9], gap="large")
     with right:
         _yaml(library, name, draft)
+        below = st.container(key="files-read")
     with left:
         _form(library, name, draft)
         _attach(library, name)
+    if draft.loaded is not None:
+        with below:  # last, since reading files takes a moment
+            file_check.show(library, name)
 
 
 def _revision(name: str) -> int:

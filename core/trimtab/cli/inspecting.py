@@ -17,12 +17,12 @@ def plugins(
     """List installed domain plug-ins, broken ones with their reason."""
     with Session(as_json=json_) as session:
         from trimtab.contracts.registry import plugins as installed
-        from trimtab.run.probe import NOT_CHECKED, look_at
+        from trimtab.run.probe import look_at
 
         shown = [p for p in installed() if all_ or p.manifest is None or not p.manifest.hidden]
         seen = look_at(shown)
         rows = [
-            [s.plugin.name, d.name, d.kind, d.title, s.tiers.get(d.name, NOT_CHECKED), "installed"]
+            [s.plugin.name, d.name, d.kind, d.title, s.tier(d.name), "installed"]
             for s in seen
             if s.plugin.manifest is not None and not s.broken
             for d in s.plugin.manifest.domains

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +42,9 @@ def check_plugin(
         from trimtab.contracts.registry import manifests
 
         every = sorted(manifests())
-        documents = [_apart(one) for one in every] if name is None else [_checked(name)]
+        documents = (
+            [_apart(one) for one in every] if name is None else [_checked(name, _follow(session))]
+        )
         for found in documents:
             rows = [[c[key] for key in COLUMNS] for c in found["checks"]]
             session.table(list(COLUMNS), rows)
@@ -51,10 +55,17 @@ def check_plugin(
         raise typer.Exit(1 if any(found["tier"] == "none" for found in documents) else 0)
 
 
-def _checked(name: str) -> dict[str, Any]:
+def _follow(session: Session) -> Callable[[str], None]:
+    """Says each check on a terminal as it ends: a big domain takes minutes."""
+    return session.note if sys.stderr.isatty() else lambda text: None
+
+
+def _checked(name: str, say: Callable[[str], None]) -> dict[str, Any]:
     """Tier and checks of one domain, run in this process if its code can be imported at all."""
+    from collections import Counter
+
     from trimtab.contracts.registry import plugins
-    from trimtab.run.probe import keep_tier, look_at
+    from trimtab.run.probe import Checked, keep_checks, look_at
     from trimtab.testing.checks import run_check, tier_of
     from trimtab.testing.conformance import CHECKS, installed_subject
 
@@ -63,10 +74,15 @@ def _checked(name: str) -> dict[str, Any]:
     if broken:
         return _broken(name, broken)
     subject = installed_subject(name)
-    results = [run_check(rule, subject) for rule in CHECKS]
+    results = []
+    for rule in CHECKS:
+        results.append(run_check(rule, subject))
+        say(f"{rule.name}: {results[-1].outcome}")
     tier = tier_of(results) or "none"
+    numbers = Counter(r.outcome for r in results)
+    failed = tuple((r.name, r.detail.partition("\n")[0]) for r in results if r.outcome == "failed")
     for plugin in owners:
-        keep_tier(plugin, name, tier)
+        keep_checks(plugin, name, Checked(tier, numbers["passed"], numbers["skipped"], failed))
     checks = [
         dict(zip(COLUMNS, (r.name, r.tier, r.outcome, r.detail.partition("\n")[0]), strict=True))
         for r in results
@@ -78,7 +94,6 @@ def _apart(name: str) -> dict[str, Any]:
     """The same in a process of its own, which a domain may hang or end."""
     import json
     import subprocess
-    import sys
 
     words = [sys.executable, "-m", "trimtab.cli", "check-plugin", name, "--json"]
     try:

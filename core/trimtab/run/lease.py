@@ -103,11 +103,13 @@ class Heartbeat:
         tick, renewed = threading.Event(), time.monotonic()
         while True:
             tick.wait(POLL_S)
-            with self._lock, contextlib.suppress(sqlite3.OperationalError):
+            with self._lock, contextlib.suppress(sqlite3.OperationalError, LeaseLostError):
                 if not self._claims:
                     renewed = time.monotonic()
                     continue
                 self._look(db)
+                if self.lost.is_set():  # what was lost cannot be renewed
+                    continue
                 if time.monotonic() - renewed >= self._lease_s / 5:
                     renew(db, self._claims, self._lease_s)
                     renewed = time.monotonic()

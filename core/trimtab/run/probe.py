@@ -2,7 +2,7 @@
 
 Code that raises, hangs, ends the interpreter or is no `Domain` makes its own plug-in broken, with
 the reason; the others are looked at meanwhile. What was found is kept in the user's cache until the
-plug-in's version or one of its files changes. So is the tier that its checks reached.
+plug-in's version or one of its files changes. So is what its conformance checks found.
 
 ``python -m trimtab.run.probe MODULE:ATTRIBUTE…`` is the process: it prints one JSON line.
 """
@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -37,17 +37,51 @@ NOT_CHECKED = "not checked"
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What the conformance checks found of one domain.
+
+    Attributes:
+        tier: the highest whose rules hold, or `none`.
+        passed, skipped: numbers of rules; skipped ones do not apply.
+        failed: rule and reason each.
+    """
+
+    tier: str
+    passed: int = 0
+    skipped: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Checked:
+        """From what was kept."""
+        failed = tuple((str(rule), str(why)) for rule, why in plain["failed"])
+        return cls(plain["tier"], plain["passed"], plain["skipped"], failed)
+
+    @property
+    def said(self) -> str:
+        """The tier and what it rests on, in words."""
+        return (
+            f"{self.tier}: {self.passed} checks passed, {len(self.failed)} failed, "
+            f"{self.skipped} do not apply"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A plug-in whose manifest can be read, and what its code did.
 
     Attributes:
         broken: why its code cannot be used; empty where it can.
-        tiers: domain → tier that its checks reached, as far as they ran on this version.
+        checked: domain → what its checks found, as far as they ran on this version.
     """
 
     plugin: Plugin
     broken: str
-    tiers: dict[str, str]
+    checked: dict[str, Checked]
+
+    def tier(self, domain: str) -> str:
+        """Tier of a domain in a word or two."""
+        return self.checked[domain].tier if domain in self.checked else NOT_CHECKED
 
 
 def cache_file() -> Path:
@@ -69,25 +103,28 @@ def look_at(found: Sequence[Plugin], limit_s: float = LIMIT_S) -> list[Seen]:
         with ThreadPoolExecutor(len(fresh)) as pool:
             reasons = pool.map(lambda one: _probe(one[0], limit_s), fresh)
         for (plugin, mark), reason in zip(fresh, reasons, strict=True):
-            entry = {"stamp": mark, "broken": reason, "tiers": {}, "at": time.time()}
+            entry = {"stamp": mark, "broken": reason, "checked": {}, "at": time.time()}
             known[plugin.name] = entry
         _keep({plugin.name: known[plugin.name] for plugin, _ in fresh})
     return [
         Seen(
             plugin,
             plugin.broken or str(known[plugin.name]["broken"]),
-            dict(known.get(plugin.name, {}).get("tiers", {})),
+            {
+                domain: Checked.of(plain)
+                for domain, plain in known.get(plugin.name, {}).get("checked", {}).items()
+            },
         )
         for plugin in found
     ]
 
 
-def keep_tier(plugin: Plugin, domain: str, tier: str) -> None:
-    """Remember the tier that a domain's checks reached."""
+def keep_checks(plugin: Plugin, domain: str, checked: Checked) -> None:
+    """Remember what a domain's checks found."""
     mark, old = stamp(plugin, _versions()), _kept().get(plugin.name)
-    tiers = old.get("tiers", {}) if old is not None and _holds(old, mark) else {}
-    entry = {"stamp": mark, "broken": "", "tiers": {**tiers, domain: tier}, "at": time.time()}
-    _keep({plugin.name: entry})
+    others = old.get("checked", {}) if old is not None and _holds(old, mark) else {}
+    every = {**others, domain: asdict(checked)}
+    _keep({plugin.name: {"stamp": mark, "broken": "", "checked": every, "at": time.time()}})
 
 
 def _versions() -> dict[str, str]:

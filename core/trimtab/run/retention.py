@@ -52,6 +52,11 @@ def _delete_rows(db: sqlite3.Connection, run: str) -> None:
     for table in _OF_A_JOB:
         db.executemany(f"delete from {table} where job=?", jobs)  # noqa: S608 - our own names
     db.executemany("delete from job where id=?", jobs)
+    db.execute(  # jobs that other runs have write their log and checkpoints there from now on
+        "update job set run=(select min(run) from run_job where job=job.id) "
+        "where run=? and id in (select job from run_job)",
+        (run,),
+    )
     db.execute("delete from task where hash not in (select task from job)")
     db.execute("delete from scenario where hash not in (select scenario from run)")
 

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from trimtab.contracts.registry import plugins
 from trimtab.run.comparison import compare_run
 from trimtab.run.plan import RunOptions
+from trimtab.run.probe import Checked, keep_checks, look_at
 from trimtab_app import navigation
 from trimtab_app.rooms.compare import SEARCH, VIEWS
 from trimtab_app.tour import STOPS
@@ -43,6 +44,19 @@ def test_plugins_are_listed_with_their_domains(page: Page, text_of: TextOf) -> N
     shown = [p.manifest for p in plugins() if p.manifest is not None]
     assert shown
     assert all(domain.name in said for manifest in shown for domain in manifest.domains)
+
+
+def test_what_the_checks_of_a_plugin_found_is_shown(
+    page: Page, text_of: TextOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (toy,) = [plugin for plugin in plugins() if plugin.name == "toy"]
+    look_at([toy])
+    failed = (("balances", "a litre is lost"),)
+    keep_checks(toy, "toy.tank", Checked("bronze", 40, 3, failed))
+    said = text_of(page("plugins"))
+    assert "bronze: 40 checks passed, 1 failed, 3 do not apply" in said
+    assert "a litre is lost" in said
 
 
 def test_an_unknown_run_in_the_address_is_said(page: Page, with_runs: list[str]) -> None:

@@ -138,6 +138,30 @@ def test_a_reload_finds_the_last_edit(page: Page, library: Library) -> None:
     assert field(page("scenarios", scenario="mine"), "Horizon").value == 36
 
 
+OWN_NETWORK = """\
+schema: trimtab/scenario/1
+name: mine
+domain: traffic.signals
+problem:
+  network: {net: files/own.net.xml, routes: [files/own.rou.xml]}
+"""
+
+
+@pytest.mark.parametrize("room", ["scenarios", "run"])
+def test_files_that_cannot_be_used_are_said_before_a_run(
+    room: str, page: Page, workspace: Path, text_of: TextOf
+) -> None:
+    library = Library.of(workspace)
+    name = library.create("own", OWN_NETWORK)
+    files = library.home(name) / "files"
+    files.mkdir()
+    (files / "own.net.xml").write_text("<net><edge", encoding="utf-8")
+    (files / "own.rou.xml").write_text("<routes/>", encoding="utf-8")
+    app = page(room, scenario=name)
+    assert "own.net.xml" in text_of(app).partition('class="faults"')[2]
+    assert "start" not in [button.key for button in app.button]
+
+
 def test_a_scenario_that_is_not_there_is_said(
     page: Page, library: Library, text_of: TextOf
 ) -> None:

@@ -1,5 +1,6 @@
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def held(store: Store, min_free_bytes: int = 0) -> tuple[Lease, Heartbeat]:
     beat = Heartbeat(store.workspace, grace_s=3600.0)
     lease = Lease(claimed, store.workspace, store.db, store.db, beat, 0.0, min_free_bytes)
     return lease, beat
+
+
+def held_anew(store: Store) -> tuple[Lease, Heartbeat]:
+    store.db.execute("update job set state='queued'")
+    return held(store)
 
 
 def test_figures_and_results_of_a_group_are_stored_per_job(store: Store) -> None:
@@ -107,6 +113,25 @@ def test_a_lost_lease_is_noticed_at_the_next_check(store: Store) -> None:
     with pytest.raises(LeaseLostError):
         lease.check()
     beat.drop(lease.claims)
+
+
+def test_a_heartbeat_outlives_the_loss_of_a_lease_that_was_due(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    lease, _ = held(store)
+    beat = Heartbeat(store.workspace, lease_s=0.0, grace_s=3600.0)  # always due
+    store.db.execute("update job set attempt=attempt+1")
+    beat.hold(lease.claims)
+    assert beat.lost.wait(10)
+    beat.drop(lease.claims)
+    again, _ = held_anew(store)
+    beat.hold(again.claims)
+    cancel_run(store.db, "r")
+    assert beat.cancelled.wait(10)
+    beat.drop(again.claims)
+    assert died == []
 
 
 def test_an_orphaned_worker_gives_its_jobs_back(store: Store) -> None:

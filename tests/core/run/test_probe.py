@@ -9,7 +9,7 @@ import pytest
 from trimtab.contracts import registry
 from trimtab.contracts.registry import plugins
 from trimtab.run import probe
-from trimtab.run.probe import Seen, keep_tier, look_at
+from trimtab.run.probe import Checked, Seen, keep_checks, look_at
 
 MANIFEST = """api = 1
 title = "{name}"
@@ -95,12 +95,15 @@ def test_what_was_found_is_kept_until_a_file_changes(install: Install, tmp_path:
     assert "first" in seen("bad").broken
 
 
-def test_a_tier_is_kept_for_the_version_that_was_checked(install: Install, tmp_path: Path) -> None:
+def test_checks_are_kept_for_the_version_that_was_checked(install: Install, tmp_path: Path) -> None:
     install("fine", "from trimtab.testing.toys.tank import DOMAIN")
-    keep_tier(seen("fine").plugin, "fine", "silver")
-    assert seen("fine").tiers == {"fine": "silver"}
+    found = Checked("bronze", 40, 3, (("balances", "a litre is lost"),))
+    keep_checks(seen("fine").plugin, "fine", found)
+    assert seen("fine").checked == {"fine": found}
+    assert seen("fine").tier("fine") == "bronze"
     (tmp_path / "fine/trimtab_fine/more.py").write_text("")
-    assert seen("fine").tiers == {}
+    assert seen("fine").checked == {}
+    assert seen("fine").tier("fine") == "not checked"
 
 
 def test_a_disabled_plugin_is_not_there(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:

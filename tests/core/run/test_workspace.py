@@ -130,6 +130,17 @@ def test_a_deleted_run_leaves_no_rows_and_no_files(scenario: Load, tmp_path: Pat
         assert len(jobs) == 4
 
 
+def test_jobs_of_a_deleted_run_that_another_has_write_into_the_others_folder(
+    scenario: Load, tmp_path: Path
+) -> None:
+    space = Workspace(tmp_path / "work")
+    first = space.enqueue(scenario(), RunOptions(seeds=(1,)))
+    kept = space.enqueue(scenario(), RunOptions(seeds=(1, 2)))
+    space.delete(first)
+    with Store(space.path) as store:
+        assert store.db.execute("select distinct run from job").fetchall() == [(kept,)]
+
+
 def test_one_supervisor_is_enough(tmp_path: Path) -> None:
     assert supervisor_pid(tmp_path) is None
     with supervising(tmp_path):
