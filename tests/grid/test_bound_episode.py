@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import BoundError
 from trimtab_grid.arrays import plant_arrays
 from trimtab_grid.bound_check import battery_excess_kw
-from trimtab_grid.bound_episode import episode_of, fault_margin, outer_series
+from trimtab_grid.bound_episode import episode_of, fault_margin
 from trimtab_grid.bounds import Year, lower_bound, verify_bound
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.model import fuel_l_h, soc_after
@@ -138,14 +139,24 @@ def test_an_outer_grid_that_carries_all_costs_its_price() -> None:
 
 def test_the_outer_grid_of_the_bound_is_that_of_the_simulator() -> None:
     scenario = hours(outer_grid={**OUTER, "outages_per_year": 900})
-    series = outer_series(scenario, 3)
-    assert series is not None
     with DOMAIN.build(scenario, 1, "order") as problem:
-        problem.reset(np.array([3]))
+        series = episode_of(problem, 3).outer
         there = problem.snapshot(np.array([0]))["outer_grid"][0, 1:]
+    assert series is not None
     assert 0 < there.sum() < there.size
     assert np.array_equal(series[:, 0] > 0.0, there)
     assert set(np.unique(series[:, 1])) == {0.28 / 1.5, 0.42 / 1.5}
+
+
+def test_the_bound_pays_the_tariff_of_the_hours_in_the_users_file(tmp_path: Path) -> None:
+    table = tmp_path / "load.csv"
+    rows = [f"2025-06-01T{hour:02}:00+03:00,300" for hour in range(5, 11)]
+    table.write_text("\n".join(["time,load_kw", *rows]) + "\n", encoding="utf-8")
+    scenario = hours(horizon_h=6, data={"kind": "file", "file": table}, outer_grid=OUTER)
+    with DOMAIN.build(scenario, 1, "default") as problem:
+        outer = episode_of(problem, 1).outer
+    assert outer is not None
+    assert (outer[:, 1] * 1.5).round(6).tolist() == [0.28, 0.28, 0.42, 0.42, 0.42, 0.42]
 
 
 @pytest.mark.parametrize("step_min", [1, 5, 60])

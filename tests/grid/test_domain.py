@@ -3,11 +3,13 @@ import sys
 
 import numpy as np
 import pytest
+from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.registry import manifests
 from trimtab.contracts.scenario import Scenario
 from trimtab.run.scenario_file import load_scenario
 from trimtab.testing.subject import play
 from trimtab_grid.domain import DOMAIN
+from trimtab_grid.plant import load_plant
 from trimtab_grid.scenario import GridScenario
 
 SHIPPED = ("remote-village", "plant-b-year")
@@ -59,6 +61,41 @@ def test_a_users_series_is_played_as_it_stands_in_the_file(tmp_path):
         future = problem.resource("future")[0]
     assert list(future[:, 0]) == [200.0 + h for h in range(24)]
     assert list(future[:, 1]) == [50.0 + h for h in range(24)]
+
+
+def days_of_load(folder, days):
+    """A table of hours whose load tells its day."""
+    path = folder / "village.csv"
+    rows = [f"2024-01-{1 + h // 24:02}T{h % 24:02}:00Z,{200 + h // 24}" for h in range(24 * days)]
+    path.write_text("\n".join(["time,load_kw", *rows]), encoding="utf-8")
+    return path
+
+
+def test_an_episode_begins_on_the_day_of_the_users_file_that_is_named(tmp_path):
+    data = {"kind": "file", "file": days_of_load(tmp_path, 5), "first_day": 4}
+    scenario = GridScenario(plant="plant-b", step_min=60, data=data, shield=False)
+    with DOMAIN.build(scenario, 1, "order") as problem:
+        problem.reset(np.array([1]))
+        assert set(problem.resource("future")[0][:, 0]) == {203.0}
+        assert problem.clock_series().time_of(1).day == 4
+    assert any("first_day" in note for note in DOMAIN.notes(scenario))
+
+
+def test_a_series_shorter_than_the_episode_is_refused_when_it_is_checked(tmp_path):
+    data = {"kind": "file", "file": days_of_load(tmp_path, 5), "first_day": 6}
+    scenario = GridScenario(plant="plant-b", step_min=60, data=data)
+    with pytest.raises(InputFileError, match="has 120 steps of 60 min, the episode needs 24 from"):
+        DOMAIN.check(scenario)
+
+
+def test_a_plant_that_only_bears_a_shipped_name_is_checked_and_has_no_shipped_weights():
+    plant = load_plant("plant-a")
+    larger = plant.disturbances.model_copy(update={"load_max_kw": 900.0})
+    own = GridScenario(plant=plant.model_copy(update={"disturbances": larger}))
+    assert not any("ppo" in note for note in DOMAIN.notes(GridScenario()))
+    with pytest.raises(InputFileError, match="kW missing"):
+        DOMAIN.check(own)
+    assert "no weights" in DOMAIN.controllers(own)["ppo"].help
 
 
 def test_a_series_beyond_the_plants_limits_is_noted_before_it_is_played(tmp_path):

@@ -138,3 +138,27 @@ def test_random_trips_depend_on_the_seed_and_not_on_the_actions():
 def test_a_fault_of_a_unit_that_is_not_there_is_refused(unit):
     with pytest.raises(ValueError, match="name one of"):
         GridScenario(faults=[{"kind": "trip", "at_min": 1, "unit": unit}])
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ({"kind": "trip", "unit": "G1", "at_min": 1440}, "not before the episode's end, 1440 min"),
+        ({"kind": "soc_bias"}, "size is 0, which changes nothing: give a share of capacity"),
+        ({"kind": "soc_bias", "size": 20}, "is a share of capacity: -1 to 1"),
+        ({"kind": "load_jump"}, "size is 0, which changes nothing: give kW"),
+        ({"kind": "battery_trip", "size": 3}, "only soc_bias and load_jump have one"),
+        ({"kind": "battery_trip", "unit": "G1"}, "it concerns no unit: leave it out"),
+    ],
+)
+def test_a_fault_that_cannot_happen_is_refused_and_not_ignored(fault, told):
+    with pytest.raises(ValueError, match=told):
+        GridScenario(faults=[{"at_min": 1, **fault}])
+
+
+def test_a_fault_of_a_battery_that_is_not_there_is_refused():
+    from trimtab_grid.plant import load_plant
+
+    plant = load_plant("plant-b").model_copy(update={"battery": None})
+    with pytest.raises(ValueError, match="the plant has no battery"):
+        GridScenario(plant=plant, step_min=60, faults=[{"kind": "battery_trip", "at_min": 0}])

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 from trimtab.contracts.errors import ContractError, InputFileError
 from trimtab.contracts.spec import Action
+from trimtab_grid.domain import DOMAIN
 from trimtab_grid.episodes import Episodes, lead_steps
 from trimtab_grid.forecasts import (
     ForecastSettings,
@@ -116,12 +117,31 @@ def test_a_file_of_another_step_is_refused():
 
 
 def test_the_scenario_names_the_method_and_a_file_where_it_needs_one(tmp_path):
-    assert isinstance(forecaster(ForecastSettings(kind="noisy"), lambda _: None), Noisy)
+    assert isinstance(forecaster(ForecastSettings(kind="noisy"), lambda *_: None), Noisy)
     given = load_series(START, 60.0, np.ones(3))
     asked = ForecastSettings(kind="file", file=tmp_path / "f.csv")
-    assert forecaster(asked, lambda _: given) == FromFile(given)
+    assert forecaster(asked, lambda *_: given) == FromFile(given)
     with pytest.raises(ValidationError, match="belong together"):
         ForecastSettings(kind="file")
+
+
+def test_a_forecast_file_has_columns_and_a_zone_of_its_own(tmp_path):
+    mine, told = tmp_path / "mine.csv", tmp_path / "told.csv"
+    hours = [f"2025-01-01 {hour:02}:00" for hour in range(24)]
+    mine.write_text("\n".join(["Zeit,Last", *(f"{t},0.3" for t in hours)]), encoding="utf-8")
+    told.write_text("\n".join(["when,kW", *(f"{t},310" for t in hours)]), encoding="utf-8")
+    ours = {"kind": "file", "file": mine, "columns": {"Zeit": "time", "Last": "load_mw"}}
+    theirs = {"kind": "file", "file": told, "columns": {"when": "time", "kW": "load_kw"}}
+    scenario = GridScenario(
+        plant="plant-b",
+        step_min=60,
+        data={"zone": "UTC", **ours},
+        forecast={"zone": "UTC", **theirs},
+    )
+    assert DOMAIN.check(scenario) == ()
+    with DOMAIN.build(scenario) as problem:
+        problem.reset(np.array([1]))
+        assert problem.resource("forecast").issue(0, 3)[1:, 0].tolist() == [310.0, 310.0]
 
 
 def shown(problem, obs):
@@ -142,7 +162,7 @@ def test_observation_and_resource_show_the_same_forecast(kind, tmp_path):
     )
     start = Episodes(scenario, scenario.resolved_plant()).start
     mine = load_series(start, 60.0, np.arange(100.0) + 200.0, np.arange(100.0))
-    with GridControl(scenario, 1, "default", autoreset=False, read=lambda _: mine) as problem:
+    with GridControl(scenario, 1, "default", autoreset=False, read=lambda *_: mine) as problem:
         obs = problem.reset(np.array([3]))
         for _ in range(30):
             np.testing.assert_allclose(*shown(problem, obs), atol=1e-3)

@@ -204,6 +204,37 @@ def test_steps_outside_the_disturbances_of_the_plant_are_counted():
     assert "1 steps rise by more" in notes[1]
 
 
+@pytest.mark.parametrize(
+    ("wind", "pv", "told"),
+    [
+        (0.2, 0.0, "wind is rated 400 kW: if the column is in MW, call it wind_mw"),
+        (450.0, 0.0, "above the rated 400 kW"),
+        (300.0, 5.0, "pv_kw peaks at 5, but the plant has no pv"),
+    ],
+)
+def test_wind_and_pv_that_do_not_fit_the_plant_are_noted(wind, pv, told):
+    start, load = datetime(2025, 1, 1, tzinfo=UTC), np.full(24, 300.0)
+    series = load_series(start, 60.0, load, np.full(24, wind), np.full(24, pv))
+    (note,) = check_scale(series, load_plant("plant-a"))
+    assert told in note
+
+
+def test_wind_in_watts_is_told_as_a_mixed_up_unit():
+    start, load = datetime(2025, 1, 1, tzinfo=UTC), np.full(24, 300.0)
+    series = load_series(start, 60.0, load, np.full(24, 200e3))
+    with pytest.raises(InputFileError, match="if the column is in W, call it wind_w"):
+        check_scale(series, load_plant("plant-a"))
+
+
+def test_a_load_that_falls_faster_than_declared_is_counted():
+    plant = load_plant("plant-a")
+    slow = plant.disturbances.model_copy(update={"load_fall_kw_per_min": 20.0})
+    plant = plant.model_copy(update={"disturbances": slow})
+    start, load = datetime(2025, 1, 1, tzinfo=UTC), np.array([300.0, 270.0, 255.0])
+    (note,) = check_scale(load_series(start, 1.0, load), plant)
+    assert "1 steps fall by more than load_fall_kw_per_min 20" in note
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_series_or_one_clear_error(content):
     with contextlib.suppress(InputFileError):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from trimtab.contracts.spec import FloatArray
 
 from trimtab_grid.bounds import Year
-from trimtab_grid.episodes import Episodes
-from trimtab_grid.outer_grid import OuterPlan
 from trimtab_grid.problem import GridControl
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.unit_graph import State
@@ -29,21 +26,6 @@ def fault_margin(scenario: GridScenario) -> float | None:
     return max((abs(f.size) for f in faults if f.kind == "soc_bias"), default=0.0)
 
 
-def outer_series(scenario: GridScenario, seed: int) -> FloatArray | None:
-    """Limits and prices of the outer grid in every step of a seed, outages included, [T, 4]."""
-    if scenario.outer_grid is None:
-        return None
-    episodes, step_h = Episodes(scenario, scenario.resolved_plant()), scenario.step_min / 60.0
-    plan = OuterPlan(
-        scenario.outer_grid, scenario.fuel_price, episodes.hours(), step_h, 1, episodes.start
-    )
-    plan.draw(np.zeros(1, np.int64), np.array([seed], np.int64), np.zeros(1, np.int64))
-    rows = [plan.now(np.array([t], np.int64))[0] for t in range(scenario.horizon)]
-    found = np.array(rows)[:, [0, 2, 1, 3]]
-    found[:, 2] *= -1.0
-    return found
-
-
 def episode_of(control: GridControl, seed: int) -> Year:
     """Load, renewables and first charge state of one seed, as the simulator plays them."""
     control.reset(np.array([seed], dtype=np.int64))
@@ -59,7 +41,7 @@ def episode_of(control: GridControl, seed: int) -> Year:
         pv,
         first,
         units_of(control),
-        outer_series(scenario, seed),
+        control.outer_series(0),
         fault_margin(scenario),
     )
 

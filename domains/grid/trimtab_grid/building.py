@@ -13,12 +13,5 @@ def build(
     scenario: GridScenario, copies: int = 1, interface: str = "default", autoreset: bool = False
 ) -> GridControl:
     """See `Domain.build`; interfaces of `specification.INTERFACES`."""
-    reading = scenario.data.reading()
     kind = ScuControl if interface.startswith(SCU) else GridControl
-    return kind(
-        scenario,
-        copies,
-        interface,
-        autoreset=autoreset,
-        read=lambda path: read_series(path, reading),
-    )
+    return kind(scenario, copies, interface, autoreset=autoreset, read=read_series)

@@ -250,10 +250,17 @@ def standing(
     return True, f"{line}; {score.killed} of {score.generated} faults put into the shield found"
 
 
-def standing_of(plant: str, record: PlantArrays, built: BuiltTables) -> tuple[bool, str]:
-    """Whether the package holds a certificate that proves this plant, and the line to show."""
-    path = shipped_path(plant, float(record.step_min))
-    return standing(read_certificate(path), record, built)
+def certificate_of(plant: str, record: PlantArrays, own: Path | None = None) -> Certificate | None:
+    """The user's own certificate of a plant, else the one in the package, if there is one."""
+    return read_certificate(own or shipped_path(plant, float(record.step_min)))
+
+
+def standing_of(
+    plant: str, record: PlantArrays, built: BuiltTables, own: Path | None = None
+) -> tuple[bool, str]:
+    """Whether a certificate proves this plant, and the line to show; `own` is the user's."""
+    proven, line = standing(certificate_of(plant, record, own), record, built)
+    return proven, line if own is None else f"{line} ({own.name})"
 
 
 def as_plain(certificate: Certificate) -> Mapping[str, Any]:

@@ -111,12 +111,12 @@ class GridDomain(Domain):
         return problem_from_files(files, folder, name)
 
     def data_files(self, problem: GridScenario) -> tuple[Path, ...]:
-        """Plant, weather, series, forecast, tariff and network files that the scenario names."""
+        """Every file that the scenario names: plant, series, weather, proof and so on."""
         data = problem.data
         network = None if problem.network is None else problem.network.file
         outer = None if problem.outer_grid is None else problem.outer_grid.file
         series = (data.file, data.weather_file, problem.forecast.file, outer)
-        named = (problem.plant_file, *series, network)
+        named = (problem.plant_file, *series, network, problem.certificate)
         return tuple(path for path in named if path is not None)
 
     def balances(self, problem: GridScenario, log: Mapping[str, Any]) -> Mapping[str, float]:
@@ -183,8 +183,9 @@ class GridDomain(Domain):
 
         made = {
             "generated": "load and wind are synthetic",
-            "weather": "load is synthetic; wind is that of a typical year",
-            "file": "load, wind and PV are the user's",
+            "weather": "load is synthetic; wind is that of a typical year, the same for all seeds",
+            "file": "load, wind and PV are the user's, the same rows for all seeds: other days by "
+            "problem.data.first_day",
         }
         untrained = learned.untrained_note(problem)
         return (made[problem.data.kind], self._shield_note(problem), *untrained)
@@ -199,7 +200,8 @@ class GridDomain(Domain):
 
         plant = problem.resolved_plant()
         record = plant_arrays(plant, problem.step_min)
-        return f"the shield is on; {standing_of(plant.name, record, safe_tables(record))[1]}"
+        built = safe_tables(record)
+        return f"the shield is on; {standing_of(plant.name, record, built, problem.certificate)[1]}"
 
 
 DOMAIN = GridDomain()

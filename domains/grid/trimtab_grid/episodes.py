@@ -6,13 +6,11 @@ Nothing here depends on actions. Column k + 1 of a bank realises in step k; colu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.spec import FloatArray, IntArray
 
 from trimtab_grid.arrays import MAX_UNITS, steps_of
@@ -25,6 +23,7 @@ from trimtab_grid.generators import (
 from trimtab_grid.plant import Plant
 from trimtab_grid.scenario import Fault, GridScenario
 from trimtab_grid.series import Series, clock, load_series
+from trimtab_grid.series_files import ReadSeries
 from trimtab_grid.weather import Weather, pv_from_weather, wind_from_weather
 from trimtab_grid.weather_files import read_weather, sand_point
 from trimtab_grid.weather_year import round_the_year
@@ -46,7 +45,7 @@ class Episodes:
     """Banks of a scenario: load, wind and PV of every seed over its horizon."""
 
     def __init__(
-        self, scenario: GridScenario, plant: Plant, read: Callable[[Path], Series] | None = None
+        self, scenario: GridScenario, plant: Plant, read: ReadSeries | None = None
     ) -> None:
         self._scenario, self._plant = scenario, plant
         self._steps = scenario.horizon + 1
@@ -59,7 +58,7 @@ class Episodes:
         bank = np.zeros((len(seed), self._steps, 3))
         if self._file is not None:
             for k, values in enumerate((self._file.load_kw, self._file.wind_kw, self._file.pv_kw)):
-                bank[:, 1:, k] = values[: self._steps - 1]
+                bank[:, 1:, k] = values
             bank[:, 0] = bank[:, 1]
             return bank
         data, step_min = self._scenario.data, self._scenario.step_min
@@ -91,20 +90,12 @@ class Episodes:
         path = self._scenario.data.weather_file
         return sand_point() if path is None else read_weather(path)
 
-    def _from_file(self, read: Callable[[Path], Series] | None) -> Series | None:
+    def _from_file(self, read: ReadSeries | None) -> Series | None:
         data = self._scenario.data
         if data.file is None or read is None:
             return None
-        series = read(data.file)
-        if series.step_min != self._scenario.step_min:
-            series = series.resample(self._scenario.step_min, data.refine)
-        if len(series) < self._steps - 1:
-            msg = (
-                f"{data.file}: has {len(series)} steps of {series.step_min:g} min, the horizon "
-                f"needs {self._steps - 1}: shorten horizon_h or bring a longer series"
-            )
-            raise InputFileError(msg)
-        return series
+        whole = read(data.file, data.reading())
+        return data.played(whole, self._scenario.step_min, self._steps - 1)
 
     def series(self, values: FloatArray) -> Series:
         """One row of a bank [steps + 1, 3] as a series; its step 0 is before the episode."""

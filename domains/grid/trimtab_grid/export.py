@@ -22,8 +22,8 @@ from trimtab.evidence.csv_text import CsvCell
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 
-from trimtab_grid.arrays import OFF, TRIPPED, PlantArrays
-from trimtab_grid.certificate import as_plain, facts, read_certificate, shipped_path, standing
+from trimtab_grid.arrays import OFF, TRIPPED
+from trimtab_grid.certificate import as_plain, certificate_of, facts, standing
 from trimtab_grid.load_blocks import shed_by_block
 from trimtab_grid.plant import Plant
 from trimtab_grid.problem import GridControl
@@ -91,17 +91,18 @@ def export(
         *with_parquet(tables),
         write_text(out / "controller.json", _json(about)),
         write_text(out / "plant.json", _json(plant.model_dump(mode="json", exclude_defaults=True))),
-        write_text(out / "safety.json", _json(safety(plant, control.arrays, control.guard.on))),
+        write_text(out / "safety.json", _json(safety(control))),
         *own,
     )
 
 
-def safety(plant: Plant, arrays: PlantArrays, shielded: bool) -> dict[str, Any]:
+def safety(control: GridControl) -> dict[str, Any]:
     """Standing of the shield on this plant: what is proven, under which conditions."""
-    if not shielded:
+    if not control.guard.on:
         return {"proven": False, "standing": "not proven: the shield is off"}
+    arrays = control.arrays
     built = safe_tables(arrays)
-    certificate = read_certificate(shipped_path(plant.name, float(arrays.step_min)))
+    certificate = certificate_of(control.plant.name, arrays, control.scenario.certificate)
     proven, words = standing(certificate, arrays, built)
     stated = facts(arrays, built)
     stated["conditions"] = [c.model_dump(mode="json") for c in stated["conditions"]]

@@ -12,10 +12,8 @@ values and the same `weight` of a lead.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -26,6 +24,7 @@ from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.contracts.streams import Stream
 
 from trimtab_grid.series import Series
+from trimtab_grid.series_files import Reading, ReadSeries
 
 Kind = Literal["persistence", "seasonal", "noisy", "perfect", "file"]
 Foretold = Literal["persistence", "noisy", "perfect"]
@@ -54,6 +53,10 @@ class ForecastSettings(StrictModel):
     file: DataFile | None = Field(
         default=None, description="table of forecast load_kw, wind_kw, pv_kw"
     )
+    columns: dict[str, str] = Field(
+        default={}, description="header of a column of it → what it holds (load_kw, time)"
+    )
+    zone: str | None = Field(default=None, description="time zone of its times without offset")
 
     @model_validator(mode="after")
     def _file_given(self) -> ForecastSettings:
@@ -61,6 +64,10 @@ class ForecastSettings(StrictModel):
             msg = "kind: file and a file belong together: give both or neither"
             raise ValueError(msg)
         return self
+
+    def reading(self) -> Reading:
+        """How the user's file is read."""
+        return Reading(columns=self.columns, zone=self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +226,15 @@ class FromFile(Forecaster):
         return np.array(self.forecast.columns[quantity][steps])
 
 
-def forecaster(settings: ForecastSettings, read: Callable[[Path], Series]) -> Forecaster:
+def forecaster(settings: ForecastSettings, read: ReadSeries) -> Forecaster:
     """The forecaster of a scenario.
 
     Args:
         settings: of the scenario.
-        read: reads the user's file (see `tables.read_series`).
+        read: reads the user's file.
     """
     if settings.file is not None:
-        return FromFile(read(settings.file))
+        return FromFile(read(settings.file, settings.reading()))
     made: dict[str, Forecaster] = {
         "persistence": Persistence(),
         "seasonal": SeasonalNaive(settings.season_h),

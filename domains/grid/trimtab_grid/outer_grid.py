@@ -113,6 +113,14 @@ class OuterPlan:
         found[:, 2], found[:, 3] = self._price[at], self._sold[at]
         return found
 
+    def series(self, row: int) -> FloatArray | None:
+        """Limits, kW, and prices, L/kWh, of every step of a copy, [T, 4] as in `stage.Stage`."""
+        if self._grid is None:
+            return None
+        there = self.there[row, 1:]
+        bought, sold = self._grid.import_kw * there, self._grid.export_kw * there
+        return np.stack([bought, self._price[1:], sold, self._sold[1:]], axis=1)
+
     def seen(self, step: IntArray) -> FloatArray:
         """[N, 2] of `EXTRA_COLUMNS`: limit as last measured, price of the coming step."""
         if self._grid is None:

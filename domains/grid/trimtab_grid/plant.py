@@ -334,6 +334,11 @@ def shipped_plants() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in PLANTS.glob("*.yaml")))
 
 
+def is_shipped(plant: Plant) -> bool:
+    """Whether a plant is one of the package, to the last number, and not only called like it."""
+    return plant.name in shipped_plants() and plant == load_plant(plant.name)
+
+
 def load_plant(name: str | Path) -> Plant:
     """A shipped plant by name, or the user's plant file (YAML or JSON) by path.
 

@@ -10,7 +10,7 @@ intervention.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ from trimtab_grid.plant_network import PlantNetwork
 from trimtab_grid.resources import Asked, Forecasts, GridModel, GridState
 from trimtab_grid.scenario import UNSHIELDED, GridScenario
 from trimtab_grid.series import Series
+from trimtab_grid.series_files import Reading, ReadSeries
 from trimtab_grid.specification import INTERFACES, REWARDS, grid_spec, observed_columns
 
 FAILURES, SENSORS = Stream("failures"), Stream("sensors")
@@ -84,7 +85,7 @@ class GridControl(ControlProblem):
         interface: str,
         *,
         autoreset: bool,
-        read: Callable[[Path], Series] | None = None,
+        read: ReadSeries | None = None,
     ) -> None:
         if interface not in INTERFACES:
             raise UnknownNameError(interface, "interface", list(INTERFACES))
@@ -435,6 +436,10 @@ class GridControl(ControlProblem):
             "shielded": self.guard.on,
         }
 
+    def outer_series(self, row: int) -> FloatArray | None:
+        """Limits and prices of the outer grid as a copy meets them, outages included, [T, 4]."""
+        return self._outer.series(row)
+
     def clock_series(self) -> Series:
         """Series of the first copy as played, with its times; step 0 is before the episode."""
         return self._episodes.series(self._bank[0])
@@ -460,6 +465,6 @@ def _network_of(scenario: GridScenario, plant: Plant) -> PlantNetwork | None:
     return PlantNetwork(scenario.network, plant)
 
 
-def _no_reader(path: Path) -> Series:
+def _no_reader(path: Path, reading: Reading) -> Series:
     msg = f"{path}: no reader of forecast files was given"
     raise ActionError(msg)

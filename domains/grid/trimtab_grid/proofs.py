@@ -5,6 +5,9 @@ Of the islands of the shipped cluster also that no tie flow leads them out of th
 With ``--write`` the certificates in the package are written anew; without it they are only
 compared with what was proven now. The mutants' score is kept as long as their sources are the same;
 ``benchmarks/grid_mutants.py --write`` puts it in.
+
+``python -m trimtab_grid.proofs mine.yaml certificate.json`` proves the plant of one's own scenario
+and writes its certificate, which the scenario then names as ``certificate: certificate.json``.
 """
 
 from __future__ import annotations
@@ -12,6 +15,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
+
+from trimtab.contracts.errors import InputFileError, TrimtabError
 
 from trimtab_grid.arrays import PlantArrays, plant_arrays
 from trimtab_grid.certificate import (
@@ -30,6 +36,7 @@ from trimtab_grid.islands.composition import prove_tied
 from trimtab_grid.plant import load_plant
 from trimtab_grid.proof import ProofResult, prove, solver_version
 from trimtab_grid.safety import safe_tables
+from trimtab_grid.scenario import GridScenario
 from trimtab_grid.shield_tables import BuiltTables
 
 PLANTS = (
@@ -107,14 +114,56 @@ def check_plant(name: str, step_min: float, *, write: bool) -> bool:
     return proven and holds
 
 
+def prove_own(name: str, out: Path) -> bool:
+    """Prove the plant of a scenario of one microgrid and write its certificate to `out`.
+
+    Raises:
+        TrimtabError: the scenario is wrong or of another domain, the plant cannot be kept safe, or
+            z3 is not installed.
+    """
+    from trimtab.run.scenario_file import load_scenario
+
+    loaded = load_scenario(name)
+    problem = loaded.scenario.problem
+    if not isinstance(problem, GridScenario):
+        msg = f"{name}: is of {loaded.domain.name}; name a scenario of grid.microgrid"
+        raise InputFileError(msg)
+    plant = problem.resolved_plant()
+    record = plant_arrays(plant, problem.step_min)
+    built = safe_tables(record)
+    result = prove(record, PROCESSES)
+    asked = result.sound_queries + result.live_queries
+    _say(
+        f"{plant.name} at {problem.step_min:g} min: {result.states} unit states, {asked} queries, "
+        f"{result.unsat} unsat, {result.cpu_s:.0f} s CPU"
+    )
+    for failure in result.failures[:5]:
+        _say(f"  {failure}")
+    if result.proven:
+        made = certify(plant.name, problem.step_min, record, built, result, None, None)
+        write_certificate(out, made)
+        _say(f"{out}: written; add to the problem of {name}: certificate: {out.name}")
+    return result.proven
+
+
 def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Prove all shipped plants; 1 if anything is not proven or not as certified."""
+    """Prove all shipped plants, or one's own; 1 if not proven or not as certified, 2 if refused."""
     write = "--write" in arguments
+    own = [argument for argument in arguments if argument != "--write"]
+    if own:
+        if len(own) != 2 or write:  # noqa: PLR2004
+            _say("usage: python -m trimtab_grid.proofs [--write | SCENARIO CERTIFICATE.json]")
+            return 2
+        try:
+            return 0 if prove_own(own[0], Path(own[1])) else 1
+        except TrimtabError as error:
+            _say(str(error))
+            return 2
     outcomes = [check_plant(*plant, write=write) for plant in PLANTS]
     return 0 if all(outcomes) else 1
 

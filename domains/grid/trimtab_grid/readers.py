@@ -28,7 +28,7 @@ from trimtab.run.yaml_document import parse
 from trimtab_grid.json_files import parse_json
 from trimtab_grid.network_settings import NetworkSettings
 from trimtab_grid.pandapower_files import is_pandapower, read_network
-from trimtab_grid.plant import Plant, load_plant, shipped_plants
+from trimtab_grid.plant import Plant, is_shipped, load_plant
 from trimtab_grid.python_microgrid import is_microgrid, read_microgrid
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.series import Series
@@ -189,19 +189,18 @@ def check_files(problem: GridScenario) -> tuple[str, ...]:
     if data.file is not None:
         series = read_series(data.file, data.reading())
         notes.extend(check_scale(series, plant))
-        if series.step_min != problem.step_min:
-            series.resample(problem.step_min, data.refine)
+        data.played(series, problem.step_min, problem.horizon)
     if data.weather_file is not None:
         read_weather(data.weather_file)
     if problem.forecast.file is not None:
-        read_series(problem.forecast.file)
+        read_series(problem.forecast.file, problem.forecast.reading())
     if problem.outer_grid is not None and problem.outer_grid.file is not None:
         read_tariff(problem.outer_grid.file)
     if problem.network is not None:
         from trimtab_grid.plant_network import PlantNetwork
 
         notes.extend(PlantNetwork(problem.network, plant).notes)
-    if problem.shield and plant.name not in shipped_plants():
+    if problem.shield and not is_shipped(plant):
         _require_shield(plant, problem.step_min)
     return tuple(notes)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 from trimtab.contracts.scenario import DataFile, StrictModel
@@ -13,7 +14,7 @@ from trimtab_grid.generators import CommunityLoad, WindClimate
 from trimtab_grid.network_settings import NetworkSettings
 from trimtab_grid.outer_grid import OuterGrid
 from trimtab_grid.plant import Plant, load_plant
-from trimtab_grid.series import MIN_STEP_MIN, Refinement
+from trimtab_grid.series import MIN_STEP_MIN, Refinement, Series
 from trimtab_grid.series_files import Reading
 
 UNSHIELDED = "-unshielded"
@@ -27,6 +28,10 @@ FaultKind = Literal[
     "forecast_stuck",
     "forecast_missing",
 ]
+_OF_UNITS: Final = ("trip", "failed_start")
+_OF_BATTERY: Final = ("soc_bias", "battery_trip")
+_SIZED: Final[Mapping[str, str]] = {"soc_bias": "a share of capacity", "load_jump": "kW"}
+"""Faults that have a size, and what it is."""
 
 
 class DataSource(StrictModel):
@@ -40,7 +45,10 @@ class DataSource(StrictModel):
     load: CommunityLoad = Field(default=CommunityLoad(), description="the generated load")
     climate: WindClimate = Field(default=WindClimate(), description="the generated wind")
     first_day: int = Field(
-        default=1, ge=1, le=365, description="day of the year on which it begins"
+        default=1,
+        ge=1,
+        le=365,
+        description="day on which episodes begin: of the year, or of the user's file",
     )
     weather_file: DataFile | None = Field(
         default=None, description="TMY3 or EPW; Sand Point if empty"
@@ -67,6 +75,16 @@ class DataSource(StrictModel):
         """How the user's file is read."""
         return Reading(columns=self.columns, zone=self.zone)
 
+    def played(self, series: Series, step_min: float, steps: int) -> Series:
+        """The part of the user's series that an episode plays.
+
+        Raises:
+            InputFileError: it is too short, or its steps do not become those of the episode.
+        """
+        if series.step_min != step_min:
+            series = series.resample(step_min, self.refine)
+        return series.from_day(self.first_day, steps)
+
 
 class Fault(StrictModel):
     """One fault to inject, for every seed at the same time."""
@@ -76,6 +94,26 @@ class Fault(StrictModel):
     for_min: float = Field(60.0, gt=0, description="how long it lasts, min")
     unit: str = Field("", description="name of the genset, for trip and failed_start")
     size: float = Field(0.0, description="soc_bias: share of capacity; load_jump: kW added")
+
+    def wrong(self, plant: Plant, horizon_h: float) -> str:
+        """Why the fault could not happen on a plant within an episode; empty if it can."""
+        units = sorted(genset.name for genset in plant.gensets)
+        if self.at_min >= 60.0 * horizon_h:
+            end = f"{60.0 * horizon_h:g} min"
+            return f"at_min {self.at_min:g} is not before the episode's end, {end}: begin earlier"
+        if self.kind in _OF_UNITS and self.unit not in units:
+            return f"unit {self.unit!r}; name one of {units}"
+        if self.kind not in _OF_UNITS and self.unit:
+            return f"unit {self.unit!r} is given, but it concerns no unit: leave it out"
+        if self.kind in _SIZED and self.size == 0.0:
+            return f"size is 0, which changes nothing: give {_SIZED[self.kind]}"
+        if self.kind not in _SIZED and self.size:
+            return f"size {self.size:g} is given, but only {' and '.join(_SIZED)} have one"
+        if self.kind == "soc_bias" and abs(self.size) > 1.0:
+            return f"size {self.size:g} is a share of capacity: -1 to 1"
+        if self.kind in _OF_BATTERY and plant.battery is None:
+            return "the plant has no battery: leave it out, or give it one"
+        return ""
 
 
 class GridScenario(StrictModel):
@@ -104,6 +142,10 @@ class GridScenario(StrictModel):
         description="units that are not off, long since, at the begin; for every seed alike",
     )
     shield: bool = Field(default=True, description="the proven shield stands before the plant")
+    certificate: DataFile | None = Field(
+        default=None,
+        description="proof of the user's own plant, as python -m trimtab_grid.proofs writes it",
+    )
     faults: tuple[Fault, ...] = Field(
         default=(), description="faults to inject, for every seed alike"
     )
@@ -117,13 +159,13 @@ class GridScenario(StrictModel):
             msg = f"horizon_h {self.horizon_h} is not a whole number of {self.step_min:g} min steps"
             raise ValueError(msg)
         plant = self.resolved_plant()
-        known = {genset.name for genset in plant.gensets}
         wrong = fault_of(self.first_units, plant)
         if wrong:
             raise ValueError(wrong)
         for fault in self.faults:
-            if fault.kind in {"trip", "failed_start"} and fault.unit not in known:
-                msg = f"fault {fault.kind}: unit {fault.unit!r}; name one of {sorted(known)}"
+            wrong = fault.wrong(plant, self.horizon_h)
+            if wrong:
+                msg = f"fault {fault.kind}: {wrong}"
                 raise ValueError(msg)
         return self
 

@@ -7,9 +7,8 @@ agent stands in one table with the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from trimtab_grid.episodes import forecast_columns, lead_weights
 from trimtab_grid.problem import GridControl
 from trimtab_grid.resources import Asked
 from trimtab_grid.scenario import GridScenario
-from trimtab_grid.series import Series
+from trimtab_grid.series_files import ReadSeries
 
 
 class ScuControl(GridControl):
@@ -47,7 +46,7 @@ class ScuControl(GridControl):
         interface: str,
         *,
         autoreset: bool,
-        read: Callable[[Path], Series] | None = None,
+        read: ReadSeries | None = None,
     ) -> None:
         scu.require_minutes(scenario.step_min)
         super().__init__(scenario, copies, interface, autoreset=autoreset, read=read)

@@ -19,6 +19,7 @@ from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.spec import FloatArray
 
 MIN_STEP_MIN, MAX_STEP_MIN = 1.0 / 60.0, 60.0
+MINUTES_PER_DAY = 1440.0
 POWERS = ("load_kw", "wind_kw", "pv_kw")
 Refinement = Literal["hold", "linear"]
 
@@ -90,6 +91,23 @@ class Series:
             raise InputFileError(msg)
         part = {name: values[begin : begin + steps] for name, values in self.columns.items()}
         return self._with(self.time_of(begin), self.step_min, part)
+
+    def from_day(self, day: int, steps: int) -> Series:
+        """Part of the series that begins `day` - 1 whole days after its first step.
+
+        Raises:
+            InputFileError: the series does not reach that far.
+        """
+        begin = round((day - 1) * MINUTES_PER_DAY / self.step_min)
+        if begin + steps > len(self):
+            which = f" from day {day} on" if day > 1 else ""
+            msg = (
+                f"{self.source}: has {len(self)} steps of {self.step_min:g} min, the episode needs "
+                f"{steps}{which}: shorten horizon_h, choose an earlier first_day, or bring a "
+                "longer series"
+            )
+            raise InputFileError(msg)
+        return self.window(begin, steps)
 
     def resample(self, step_min: float, refine: Refinement | None = None) -> Series:
         """The same series at another step.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from trimtab_grid.timestamps import Steps, steps_of
 HOURS_PER_YEAR = 8760
 FAR_TOO_SMALL, FAR_TOO_LARGE = 0.01, 20.0
 """Peak load over the plant's largest load below or above which the unit must be wrong."""
+_PER_MIN = "load_rise_kw_per_min", "load_fall_kw_per_min"
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "-", "--", "#n/a", "#value!", "#div/0!", "?"}
 
 
@@ -39,6 +40,10 @@ class Reading:
     zone: str | None = None
     start: datetime | None = None
     step_min: float | None = None
+
+
+ReadSeries = Callable[[Path, Reading], Series]
+"""Reads a user's table, as `read_series` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def check_scale(series: Series, plant: Plant) -> tuple[str, ...]:
     """Hold a series against the plant it is for; notes on what lies outside.
 
     Raises:
-        InputFileError: load is so far from the plant's that the unit must be another.
+        InputFileError: load, wind or PV is so far from the plant's that the unit must be another.
     """
     peak, largest = float(series.load_kw.max()), plant.disturbances.load_max_kw
     if not FAR_TOO_SMALL * largest <= peak <= FAR_TOO_LARGE * largest:
@@ -132,22 +137,57 @@ def check_scale(series: Series, plant: Plant) -> tuple[str, ...]:
             f"if the column is in {likely}, call it load_{likely.lower()}; else mend the plant"
         )
         raise InputFileError(msg)
-    above = int((series.load_kw > largest).sum())
-    below = int((series.load_kw < plant.disturbances.load_min_kw).sum())
-    rise = plant.disturbances.load_rise_kw_per_min
-    steep = 0
-    if rise is not None:
-        steep = int((np.diff(series.load_kw) > rise * series.step_min * (1 + 1e-9)).sum())
-    limits = (
-        (above, f"above load_max_kw {largest:g}"),
-        (below, f"below load_min_kw {plant.disturbances.load_min_kw:g}"),
-        (steep, f"rise by more than load_rise_kw_per_min {rise}"),
+    return (*_outside(series, plant), *_sources(series, plant))
+
+
+def _outside(series: Series, plant: Plant) -> Iterator[str]:
+    """Notes on steps of load that leave the declared set."""
+    limits = plant.disturbances
+    rise, fall = limits.load_rise_kw_per_min, limits.load_fall_kw_per_min
+    change = np.diff(series.load_kw) / (series.step_min * (1 + 1e-9))
+    found = (
+        (series.load_kw > limits.load_max_kw, f"above load_max_kw {limits.load_max_kw:g}"),
+        (series.load_kw < limits.load_min_kw, f"below load_min_kw {limits.load_min_kw:g}"),
+        (change > (np.inf if rise is None else rise), f"rise by more than {_PER_MIN[0]} {rise}"),
+        (-change > (np.inf if fall is None else fall), f"fall by more than {_PER_MIN[1]} {fall}"),
     )
-    return tuple(
-        f"{series.source}: {count} steps {how}: outside what the shield promises for"
-        for count, how in limits
-        if count
-    )
+    for steps, how in found:
+        if steps.any():
+            count = int(steps.sum())
+            yield f"{series.source}: {count} steps {how}: outside what the shield promises for"
+
+
+def _sources(series: Series, plant: Plant) -> Iterator[str]:
+    """Notes on wind and PV that do not fit what the plant has.
+
+    Raises:
+        InputFileError: the unit must be another.
+    """
+    pv = plant.pv
+    rated = {
+        "wind": 0.0 if plant.wind is None else plant.wind.rated_kw,
+        "pv": 0.0 if pv is None else pv.inverter_kw or pv.rated_kw,
+    }
+    for name, most in rated.items():
+        peak = float(series.columns[f"{name}_kw"].max())
+        if peak > 0.0 == most:
+            yield (
+                f"{series.source}: {name}_kw peaks at {peak:g}, but the plant has no {name}: it is "
+                f"fed in as it stands; give {name}: {{rated_kw: ...}}"
+            )
+        elif peak > FAR_TOO_LARGE * most:
+            msg = (
+                f"{series.source}: {name}_kw peaks at {peak:g}, the plant's {name} is rated "
+                f"{most:g} kW: if the column is in W, call it {name}_w; else mend the plant"
+            )
+            raise InputFileError(msg)
+        elif peak > most * (1 + 1e-9):
+            yield f"{series.source}: {name}_kw peaks at {peak:g}, above the rated {most:g} kW"
+        elif 0.0 < peak < FAR_TOO_SMALL * most:
+            yield (
+                f"{series.source}: {name}_kw peaks at {peak:g}, the plant's {name} is rated "
+                f"{most:g} kW: if the column is in MW, call it {name}_mw"
+            )
 
 
 def _meanings(table: Table, reading: Reading) -> tuple[dict[int, Meaning], tuple[str, ...]]:

@@ -14,6 +14,7 @@ from typing import Any
 from trimtab.contracts.controller import AnyController, Entry
 from trimtab.contracts.problem import Budget, ControlProblem, Need
 
+from trimtab_grid.plant import is_shipped
 from trimtab_grid.scenario import GridScenario
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -33,7 +34,12 @@ def weights_name(controller: str, scenario: GridScenario) -> str:
 
 
 def trained(scenario: GridScenario, folder: Path = WEIGHTS) -> dict[str, Path]:
-    """Weights in `folder` that fit the scenario's plant and step, by controller."""
+    """Weights in `folder` that fit the scenario's plant and step, by controller.
+
+    Those of the package are of shipped plants: another plant of the same name has none.
+    """
+    if folder == WEIGHTS and not is_shipped(scenario.resolved_plant()):
+        return {}
     paths = {name: folder / weights_name(name, scenario) for name in HELP}
     return {
         name: path

@@ -11,6 +11,7 @@ from trimtab.contracts.problem import Budget, ControlProblem
 
 from trimtab_grid.controllers.learned import WEIGHTS
 from trimtab_grid.islands.scenario import IslandsScenario
+from trimtab_grid.plant import is_shipped
 
 IPPO = "ippo"
 HELP = "every island acts on what it sees: student of combined_sharing, improved as a team"
@@ -27,7 +28,7 @@ def entries(scenario: IslandsScenario, folder: Path = WEIGHTS) -> dict[str, Entr
     """The learned agents, with their weights where they fit the scenario."""
     path = folder / weights_name(scenario)
     manifest = path.with_suffix(".json")
-    if not (path.exists() and manifest.exists()):
+    if not (path.exists() and manifest.exists() and _is_known(scenario, folder)):
         told = f"{HELP}; no weights for this cluster: plays combined_sharing, see trimtab train"
         return {IPPO: Entry("learned", _play, told, frozenset({"model"}))}
     notes = json.loads(manifest.read_text())["notes"]
@@ -35,6 +36,13 @@ def entries(scenario: IslandsScenario, folder: Path = WEIGHTS) -> dict[str, Entr
     defaults = {"weights": str(path)}
     files = (path, manifest)
     return {IPPO: Entry("learned", _play, HELP, defaults=defaults, files=files, trained=trained)}
+
+
+def _is_known(scenario: IslandsScenario, folder: Path) -> bool:
+    """Whether weights in `folder` may be of these plants; the package's are of shipped ones."""
+    count = range(len(scenario.islands))
+    shipped = all(is_shipped(scenario.island_scenario(k).resolved_plant()) for k in count)
+    return shipped or folder != WEIGHTS
 
 
 def _play(problem: ControlProblem, **parameters: Any) -> AnyController:

@@ -23,6 +23,9 @@ class Island(StrictModel):
         default=None, description="plant file (YAML or JSON) instead"
     )
     data: DataSource = Field(default=DataSource(), description="its load, wind and PV")
+    certificate: DataFile | None = Field(
+        default=None, description="proof of its plant, if it is the user's own"
+    )
     first_units: tuple[FirstUnit, ...] = Field(
         default=(), description="units that are not off, long since, at the begin"
     )
@@ -89,6 +92,10 @@ class IslandsScenario(StrictModel):
             if fault.tie not in known:
                 msg = f"tie_trip: tie {fault.tie!r}; name one of {sorted(known)}"
                 raise ValueError(msg)
+            if fault.at_min >= 60.0 * self.horizon_h:
+                end = f"the end, {60.0 * self.horizon_h:g} min"
+                msg = f"tie_trip: at_min {fault.at_min:g} is not before {end}: begin earlier"
+                raise ValueError(msg)
         for k in range(len(names)):
             self.island_scenario(k)
         return self
@@ -100,6 +107,7 @@ class IslandsScenario(StrictModel):
             plant=island.plant,
             plant_file=island.plant_file,
             data=island.data,
+            certificate=island.certificate,
             first_units=island.first_units,
             faults=island.faults,
             step_min=self.step_min,
