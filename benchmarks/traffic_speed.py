@@ -82,9 +82,19 @@ def record(net: str, folder: str) -> tuple[float, str]:
 
 def ours_acting(net: str, folder: str) -> tuple[float, str]:
     """Part 1: an episode of recorded actions, all lanes read at every decision."""
+    return acting(net, folder, logs=True)
+
+
+def ours_training(net: str, folder: str) -> tuple[float, str]:
+    """Part 1: the same as in training, where nobody asks for the logs."""
+    return acting(net, folder, logs=False)
+
+
+def acting(net: str, folder: str, *, logs: bool) -> tuple[float, str]:
+    """CPU and trips of an episode of recorded actions."""
     load_libsumo()
     actions = np.load(Path(folder) / "actions.npy")
-    with SignalControl(scenario(net), "stage") as problem:
+    with SignalControl(scenario(net), "stage", logs=logs) as problem:
         started = cpu_s()
         problem.reset(np.array([1]))
         for action in actions:

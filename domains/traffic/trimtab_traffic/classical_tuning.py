@@ -143,7 +143,7 @@ def _scores(
     """Delay of every candidate relative to the defaults, the mean over the networks."""
     delays = []
     for model in models:
-        with SignalControl(model, untuned_entries(model)[name].interface) as problem:
+        with SignalControl(model, untuned_entries(model)[name].interface, logs=False) as problem:
             builders = [_builder(name, model, parameters) for parameters in ({}, *candidates)]
             delays.append([delay_s(problem, build(problem), demand) for build in builders])
     usual, *tried = zip(*delays, strict=True)

@@ -39,7 +39,7 @@ class SignalsDomain(Domain):
         """See `Domain.build`; one copy per process, interfaces of `problem.INTERFACES`."""
         from trimtab_traffic.problem import SignalControl
 
-        return SignalControl(problem, interface, autoreset=autoreset)
+        return SignalControl(problem, interface, autoreset=autoreset, logs=not autoreset)
 
     def preload(self) -> None:
         """Import SUMO's library, if it is there."""

@@ -1,13 +1,15 @@
 """Action interfaces: how a joint action becomes what the signals show until the next decision.
 
-A drive knows the signals only as a mirror (what they show and for how long), never reads it back
-from SUMO, and yields timed changes; the problem advances SUMO from one change to the next.
+A drive knows the signals only as a mirror (what they show and for how long) and never reads it back
+from SUMO. It yields phases to set at the decision where SUMO holds the transitions as programs, or
+timed changes of what is shown; the problem advances SUMO from one such change to the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +19,8 @@ from trimtab.contracts.spec import Action, BoolArray, Composite, IntArray
 
 from trimtab_traffic.automaton import SignalAutomaton
 from trimtab_traffic.shield import ShieldInputs, ShieldState, SignalShield
+from trimtab_traffic.shield_tables import padded
+from trimtab_traffic.stage_programs import StagePhases, stage_phases
 
 Change = tuple[float, int, str]
 """(seconds from the decision, signal row, state string)."""
@@ -31,12 +35,14 @@ class Played:
         changed: [signals] bool.
         reason: [signals] int16, code of `shield.REASONS`.
         changes: what the signals show during the interval, in order of time.
+        phases: (signal row, phase of its stage program) to set at the decision, in place of that.
     """
 
     executed: Action | None
     changed: BoolArray
     reason: NDArray[np.int16]
     changes: Sequence[Change]
+    phases: Sequence[tuple[int, int]] = ()
 
 
 class Drive(Protocol):
@@ -71,12 +77,16 @@ class StageDrive:
     Where the rules forbid no choice at any decision (profile `resco`), the shield's tables are not
     asked: the mask is constant and a change is its transition followed by the new stage.
 
+    Args:
+        shield: the compiled automata.
+        by_program: SUMO has loaded `programs`, so a change is said by its first phase.
+
     Attributes:
         state: mirrored signal state.
     """
 
-    def __init__(self, shield: SignalShield) -> None:
-        self.shield = shield
+    def __init__(self, shield: SignalShield, *, by_program: bool = False) -> None:
+        self.shield, self.by_program = shield, by_program
         self.interval_s = shield.decision_s
         self.state: ShieldState = shield.initial()
         self._rows = np.arange(len(shield.automata))
@@ -115,42 +125,59 @@ class StageDrive:
         Raises:
             ActionError: wrong shape, or a stage that no signal has.
         """
-        n = len(self._rows)
-        if action.discrete is None or action.discrete.shape != (1, n, 1):
-            got = None if action.discrete is None else action.discrete.shape
-            msg = f"stage interface: action.discrete must have shape (1, {n}, 1), got {got}"
-            raise ActionError(msg)
-        stages = np.array(action.discrete[0, :, 0], dtype=np.int64)
-        changed, reason = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int16)
-        legal = bool(((stages >= 0) & (stages < self._sizes)).all())
-        if legal and self._free and inputs is None:
-            changes = self._play_freely(stages, int(seconds))
-            return Played(Action(discrete=stages[None, :, None]), changed, reason, changes)
-        if not legal or not self.mask(inputs)[self._rows, stages].all():
+        before, stages = self.state.stage, _proposed(action, len(self._rows))
+        changed, reason = np.zeros(len(stages), dtype=bool), np.zeros(len(stages), dtype=np.int16)
+        turning = (stages != before).nonzero()[0]
+        wanted = stages[turning]
+        legal = not ((wanted < 0) | (wanted >= self._sizes[turning])).any()
+        free = legal and self._free and inputs is None
+        if not free and not (legal and self.mask(inputs)[self._rows, stages].all()):
             stages, changed, reason = self.shield.project(self.state, stages, inputs)
-        changes = self.shield.schedule(self.state, stages, int(seconds))
-        self.state = self.shield.advance(self.state, stages, inputs, int(seconds))
-        return Played(Action(discrete=stages[None, :, None]), changed, reason, changes)
+            turning = (stages != before).nonzero()[0]
+        changes: Sequence[Change] = ()
+        phases: Sequence[tuple[int, int]] = ()
+        if self.by_program:
+            first = self._first_phase[turning, before[turning], stages[turning]]
+            phases = list(zip(turning.tolist(), first.tolist(), strict=True))
+        elif free:
+            changes = self._steps(stages, turning)
+        else:
+            changes = self.shield.schedule(self.state, stages, int(seconds))
+        if free:
+            self.state = self._moved_on(stages, turning, int(seconds))
+        else:
+            self.state = self.shield.advance(self.state, stages, inputs, int(seconds))
+        return Played(Action(discrete=stages[None, :, None]), changed, reason, changes, phases)
 
-    def _play_freely(self, stages: IntArray, seconds: int) -> Sequence[Change]:
-        """Changes of the coming interval where every stage is legal; the clock moves on."""
-        state = self.state
-        changed = stages != state.stage
-        previous, elapsed_s = state.previous, state.elapsed_s
+    @cached_property
+    def programs(self) -> tuple[StagePhases, ...]:
+        """The phases of every signal's stage program."""
+        return tuple(stage_phases(automaton) for automaton in self.shield.automata)
+
+    @cached_property
+    def _first_phase(self) -> IntArray:
+        """[signals, most stages, most stages] phase that a change of stage begins with."""
+        return padded([signal.first for signal in self.programs], 0, np.int64)
+
+    def _steps(self, stages: IntArray, turning: IntArray) -> list[Change]:
+        """Every state that is shown during the coming interval, where no choice is forbidden."""
         changes: list[Change] = []
-        if changed.any():
-            for row in np.flatnonzero(changed).tolist():
-                automaton = self.shield.automata[row]
-                steps = automaton_steps(automaton, int(state.stage[row]), int(stages[row]))
-                changes += [(second, row, shown) for second, shown in steps]
-            changes.sort()
-            previous = np.where(changed, state.stage, previous)
-            lost_s = self._transition_s[self._rows, state.stage, stages]
-            elapsed_s = np.where(changed, -lost_s, elapsed_s)
-        self.state = ShieldState(
-            state.automaton, previous, stages, elapsed_s + seconds, state.age_s, state.bus_s
-        )
-        return changes
+        for row in turning.tolist():
+            automaton = self.shield.automata[row]
+            steps = automaton_steps(automaton, int(self.state.stage[row]), int(stages[row]))
+            changes += [(second, row, shown) for second, shown in steps]
+        return sorted(changes)
+
+    def _moved_on(self, stages: IntArray, turning: IntArray, seconds: int) -> ShieldState:
+        """The mirrored state at the end of the coming interval, where no choice is forbidden."""
+        state = self.state
+        previous, elapsed_s = state.previous, state.elapsed_s + seconds
+        if len(turning):
+            before = state.stage[turning]
+            previous = previous.copy()
+            previous[turning] = before
+            elapsed_s[turning] = seconds - self._transition_s[turning, before, stages[turning]]
+        return ShieldState(state.automaton, previous, stages, elapsed_s, state.age_s, state.bus_s)
 
     def stage(self) -> IntArray:
         """See `Drive.stage`."""
@@ -159,6 +186,15 @@ class StageDrive:
     def elapsed_s(self) -> IntArray:
         """See `Drive.elapsed_s`."""
         return self.state.elapsed_s
+
+
+def _proposed(action: Action, signals: int) -> IntArray:
+    """The stages of an action, [signals]."""
+    if action.discrete is None or action.discrete.shape != (1, signals, 1):
+        got = None if action.discrete is None else action.discrete.shape
+        msg = f"stage interface: action.discrete must have shape (1, {signals}, 1), got {got}"
+        raise ActionError(msg)
+    return np.array(action.discrete[0, :, 0], dtype=np.int64)
 
 
 def automaton_steps(

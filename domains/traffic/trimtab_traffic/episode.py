@@ -86,12 +86,12 @@ class EpisodeFigures:
             "gridlock": float(stuck >= GRIDLOCK_VEH),
         }
 
-    def details(self, outputs: Outputs) -> Mapping[str, Mapping[str, float]]:
+    def details(self, outputs: Outputs | None) -> Mapping[str, Mapping[str, float]]:
         """Per edge the seconds lost, per approach lane the 95 % queue, per time the mean queue."""
         lanes = self._state.approach_lanes
         means = self._queue_m().mean(axis=1)
         return {
-            "edge_delay_s": read_edge_loss(outputs.edges),
+            "edge_delay_s": {} if outputs is None else read_edge_loss(outputs.edges),
             "queue_p95_m": dict(zip(lanes, self._queue_p95_m().tolist(), strict=True)),
             "queue_m": {f"{t:g}": float(q) for t, q in zip(self._times_s, means, strict=True)},
         }

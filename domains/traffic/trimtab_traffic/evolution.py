@@ -97,7 +97,7 @@ def evolve(
         order = np.random.default_rng([seed, generation]).permutation(len(models))
         for i in order[: search.networks]:
             if i not in towns:
-                towns[i] = SignalControl(models[i], "graph")
+                towns[i] = SignalControl(models[i], "graph", logs=False)
         chosen = [towns[i] for i in order[: search.networks]]
         demand = search.first_seed + generation
         start = [delay_s(town, player(town, np.zeros(width)), demand) for town in chosen]

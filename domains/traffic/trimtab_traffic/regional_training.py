@@ -131,7 +131,7 @@ class RegionalMoves(ControlProblem):
     autoreset = False
 
     def __init__(self, model: SignalsProblem) -> None:
-        self.signals = SignalControl(model, "split")
+        self.signals = SignalControl(model, "split", logs=False)
         network = self.signals.network
         fleet = FollowedFleet(network, model.sensors.penetration)
         self.signals.state.fleet = fleet
@@ -324,7 +324,7 @@ def compare(
 
 def _delay_s(model: SignalsProblem, policy: Policy | None, seed: int) -> float:
     """True delay under the policy, or under the rule."""
-    with SignalControl(model, "split") as problem:
+    with SignalControl(model, "split", logs=False) as problem:
         if policy is None:
             rule = entries(model)["regional_rule"]
             agent = make_controller(problem, rule, {"trials": 0}, "regional_rule")

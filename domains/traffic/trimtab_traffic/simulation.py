@@ -18,6 +18,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -143,9 +144,10 @@ class Session:
                 msg = f"SUMO refuses {options.net.name}: {message}"
                 raise InputFileError(msg) from error
         # libsumo's own simulationStep collects subscriptions of all domains each time
-        self._step = (
-            self.api.simulationStep if self.backend == "traci" else self.api.simulation.step
-        )
+        if self.backend == "traci":
+            self._step = self.api.simulationStep
+        else:
+            self._step = getter(self.api, "simulation", "step")
         self.time_s = options.begin_s
         self._call_s = 0.0
 
@@ -237,10 +239,15 @@ def command_line(
 
 def getter(api: Any, domain: str, name: str) -> Callable[..., Any]:
     """A function of an API domain, without the Python wrapper that libsumo puts around each."""
-    native = sys.modules.get("libsumo._libsumo")
-    if native is not None and api is sys.modules.get("libsumo"):
-        return cast("Callable[..., Any]", getattr(native, f"{domain}_{name}"))
+    if api is sys.modules.get("libsumo"):
+        return _native(domain, name)
     return cast("Callable[..., Any]", getattr(getattr(api, domain), name))
+
+
+@cache
+def _native(domain: str, name: str) -> Callable[..., Any]:
+    module = sys.modules["libsumo._libsumo"]
+    return cast("Callable[..., Any]", getattr(module, f"{domain}_{name}"))
 
 
 def preload() -> None:

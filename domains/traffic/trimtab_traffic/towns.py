@@ -47,7 +47,7 @@ class Town(Protocol):
 
 
 def _stages(model: SignalsProblem) -> Town:
-    return SignalControl(model, "graph")
+    return SignalControl(model, "graph", logs=False)
 
 
 class Towns(ControlProblem):

@@ -134,7 +134,7 @@ def judge(
     """Compare two controllers of one action interface on the same networks and seeds."""
     relative = []
     for model in models:
-        with SignalControl(model, interface) as problem:
+        with SignalControl(model, interface, logs=False) as problem:
             pairs = [[delay_s(problem, of(problem), s) for of in (candidate, start)] for s in seeds]
         relative.append([ours / theirs - 1.0 for ours, theirs in pairs])
     zeros = [[0.0] * len(seeds) for _ in models]
@@ -309,7 +309,7 @@ def _save(
 
 def _within(cpu_s: float, model: SignalsProblem, start: Policy) -> Search:
     """As many generations as the budget allows, judged by one episode after one that compiles."""
-    with SignalControl(model, "graph") as problem:
+    with SignalControl(model, "graph", logs=False) as problem:
         delay_s(problem, plays(start)(problem), JUDGE_SEED)
         begun = time.process_time()
         delay_s(problem, plays(start)(problem), JUDGE_SEED)
