@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+# A shell starts what it puts in the background with interrupts ignored, and children inherit that.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 PROGRAM = """
 import hashlib, threading
 from trimtab.cli.prompt_end import prompt_end
@@ -34,16 +36,19 @@ except KeyboardInterrupt:
 def interrupted(program: str) -> tuple[int, str, str]:
     """Exit code, output and errors of a program that is interrupted once it has begun."""
     with subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", HEARS + program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        begun = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=60)
+        try:
+            begun = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            rest, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     return process.returncode, begun + rest, said
 
 
