@@ -12,10 +12,12 @@ from trimtab_grid.certificate import (
     standing,
     standing_of,
 )
+from trimtab_grid.domain import DOMAIN
 from trimtab_grid.mutation import small_plant
 from trimtab_grid.plant import load_plant
 from trimtab_grid.proof import ProofResult
 from trimtab_grid.proofs import PLANTS, certify
+from trimtab_grid.scenario import GridScenario
 from trimtab_grid.shield_tables import build_tables
 
 CELLS = 3
@@ -106,6 +108,13 @@ def test_a_file_that_is_no_certificate_is_refused(tmp_path):
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(EvidenceError, match="not a safety certificate"):
         read_certificate(path)
+
+
+def test_a_scenario_that_names_no_certificate_as_one_is_refused_when_it_is_checked(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(EvidenceError, match="not a safety certificate"):
+        DOMAIN.check(GridScenario(certificate=path))
 
 
 def test_certificates_survive_their_file(certificate):

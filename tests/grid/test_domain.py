@@ -88,6 +88,35 @@ def test_a_series_shorter_than_the_episode_is_refused_when_it_is_checked(tmp_pat
         DOMAIN.check(scenario)
 
 
+def test_a_forecast_or_tariff_that_ends_too_early_is_refused_when_it_is_checked(tmp_path):
+    settings = {"plant": "plant-b", "step_min": 60, "horizon_h": 72}
+    data = {"kind": "file", "file": days_of_load(tmp_path, 3)}
+    short = tmp_path / "short.csv"
+    times = [f"2024-01-01T{h:02}:00Z,0.3" for h in range(12)]
+    short.write_text("\n".join(["time,import_price", *times]), encoding="utf-8")
+    outer = {"import_kw": 100, "file": short}
+    with pytest.raises(InputFileError, match=r"short\.csv: .* do not cover the episode"):
+        DOMAIN.check(GridScenario(**settings, data=data, outer_grid=outer))
+    told = tmp_path / "told.csv"
+    told.write_text(short.read_text().replace("import_price", "load_kw"), encoding="utf-8")
+    forecast = {"kind": "file", "file": told}
+    with pytest.raises(InputFileError, match=r"told\.csv: foretells nothing for 2024-01-01 12:00"):
+        DOMAIN.check(GridScenario(**settings, data=data, forecast=forecast))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"columns": {"a": "load_kw"}}, "how a file is read, and there is none"),
+        ({"zone": "UTC"}, "how a file is read, and there is none"),
+        ({"kind": "file", "file": "a.csv", "weather_file": "b.epw"}, "leave weather_file out"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(data, told):
+    with pytest.raises(ValueError, match=told):
+        GridScenario(data=data)
+
+
 def test_a_plant_that_only_bears_a_shipped_name_is_checked_and_has_no_shipped_weights():
     plant = load_plant("plant-a")
     larger = plant.disturbances.model_copy(update={"load_max_kw": 900.0})

@@ -68,6 +68,9 @@ def test_what_is_shed_is_told_by_block_in_schedule_details_and_report():
     parts = columns["shed_cold-store_kw"] + columns["shed_pumps_kw"]
     np.testing.assert_allclose(parts, log["shed_kw"])
     record = EpisodeRecord("rule", 2, {"cost_l": 1.0}, details=details)
+    assert details["alarm_min"] == {"load beyond its limits": (log["alarm"] == 2).sum()}
+    alarms = next(f for f in figures(scenario, [record]) if f.title.startswith("Alarms"))
+    assert [bar.label for bar in alarms.bars] == ["load beyond its limits"]
     drawn = [f for f in figures(scenario, [record]) if f.title.startswith("Load shed by block")]
     assert [bar.label for bar in drawn[0].bars] == ["cold-store", "pumps"]
     balance = next(f for f in figures(scenario, [record]) if f.title.startswith("Power balance"))

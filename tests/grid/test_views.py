@@ -54,6 +54,21 @@ def test_every_figure_is_drawn_and_says_in_words_what_it_shows(played):
         assert any(character.isdigit() for character in figure.alt)
 
 
+def test_a_long_episode_is_also_drawn_as_a_whole_and_figures_say_what_they_show(played):
+    log, _, details = played
+    longer = {name: np.concatenate([v, v]) for name, v in log.items() if np.ndim(v)}
+    with DOMAIN.build(SCENARIO, 1, "default") as problem:
+        long = episode_details({**log, **longer}, problem.plant, problem.arrays)
+    assert np.mean(list(long["whole_load_kw"].values())) == pytest.approx(
+        log["load_kw"].mean(), rel=1e-3
+    )
+    titles = [figure.title for figure in figures(SCENARIO, [record(long)])]
+    assert "Power balance: rule, seed 5, first 72 h" in titles
+    assert "Power over the whole episode: rule, seed 5" in titles
+    assert "One-line diagram of plant-b, first 72 h" in titles
+    assert not any("72 h" in f.title for f in figures(SCENARIO, [record(details)]))
+
+
 def test_the_figure_of_charge_tells_what_an_lfp_cell_would_lose(played):
     charge = figures(SCENARIO, [record(played[2])])[3]
     lost = played[2]["lfp_loss_percent"]

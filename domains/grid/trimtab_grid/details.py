@@ -16,13 +16,13 @@ from trimtab.contracts.spec import FloatArray
 from trimtab_grid.ageing_lfp import lfp_loss
 from trimtab_grid.arrays import OFF, TRIPPED, PlantArrays
 from trimtab_grid.compiled import compiled
+from trimtab_grid.engine.memory import ALARMS
 from trimtab_grid.load_blocks import shed_by_block
 from trimtab_grid.model import fuel_l_h
 from trimtab_grid.plant import Plant
+from trimtab_grid.views import SHOWN_H
 
 POINTS = 192
-SHOWN_H = 72.0
-"""Hours of a long episode that figures show."""
 FLOWS = (
     *("load_kw", "battery_kw", "wind_used_kw", "pv_used_kw", "dump_kw"),
     *("shed_kw", "deficit_kw"),
@@ -44,6 +44,8 @@ def episode_details(log: Mapping[str, Any], plant: Plant, arrays: PlantArrays) -
     Returns:
         FLOWS and ``unit.NAME`` as means, kW; ``soc_low`` and ``soc_high``; ``interventions`` so
         far; ``fuel_l`` and ``energy_kwh`` per unit; ``shed_kwh`` per block of load;
+        ``alarm_min`` per alarm that was raised; ``whole_...`` means of an episode that is longer
+        than what is shown;
         ``lfp_loss_percent`` of a battery's capacity by the model of `ageing_lfp`, beside the
         metric. Empty without a log.
     """
@@ -62,6 +64,8 @@ def episode_details(log: Mapping[str, Any], plant: Plant, arrays: PlantArrays) -
         found[name] = _thinned(log["soc"][:steps], width, step_h, pick)
     changed = np.cumsum(np.asarray(log["changed"][:steps]) != 0).astype(np.float64)
     found["interventions"] = _thinned(changed, width, step_h, np.maximum)
+    if steps < len(log["load_kw"]):
+        found |= _whole(log, step_h)
     found["fuel_l"], found["energy_kwh"] = {}, {}
     for k, name in enumerate(names):
         power = np.ascontiguousarray(log["power_kw"][:, k], dtype=np.float64)
@@ -70,12 +74,25 @@ def episode_details(log: Mapping[str, Any], plant: Plant, arrays: PlantArrays) -
         found["energy_kwh"][name] = float(power.sum() * step_h)
     shed = shed_by_block(plant, log["shed_kw"])
     found["shed_kwh"] = {name: float(kw.sum() * step_h) for name, kw in shed.items()}
+    minutes = 60.0 * step_h * np.bincount(log["alarm"], minlength=len(ALARMS))
+    found["alarm_min"] = {ALARMS[k]: float(minutes[k]) for k in np.flatnonzero(minutes) if k}
     if plant.battery is not None:
         soc = np.append(log["soc_first"], log["soc"])
         loss = lfp_loss(soc, step_h, plant.battery.temperature_c)
         parts = {"calendar": 100.0 * loss.calendar, "cycling": 100.0 * loss.cycling}
         found["lfp_loss_percent"] = parts
     return found
+
+
+def _whole(log: Mapping[str, Any], step_h: float) -> Details:
+    """Means over the whole of an episode of which figures show the first days only, kW."""
+    width = math.ceil(len(log["load_kw"]) / POINTS)
+    powers = {
+        "whole_units_kw": np.asarray(log["power_kw"], dtype=np.float64).sum(axis=1),
+        "whole_renewables_kw": log["wind_used_kw"] + log["pv_used_kw"],
+        "whole_load_kw": log["load_kw"],
+    }
+    return {name: _thinned(power, width, step_h) for name, power in powers.items()}
 
 
 @compiled

@@ -63,6 +63,9 @@ class ForecastSettings(StrictModel):
         if (self.kind == "file") != (self.file is not None):
             msg = "kind: file and a file belong together: give both or neither"
             raise ValueError(msg)
+        if self.file is None and (self.columns or self.zone):
+            msg = "columns and zone say how a file is read, and there is none: leave them out"
+            raise ValueError(msg)
         return self
 
     def reading(self) -> Reading:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,13 +25,15 @@ from trimtab.contracts.scenario import StrictModel
 from trimtab.run.diagnostics import faults_of
 from trimtab.run.yaml_document import parse
 
+from trimtab_grid.episodes import first_moment
+from trimtab_grid.forecasts import FromFile
 from trimtab_grid.json_files import parse_json
 from trimtab_grid.network_settings import NetworkSettings
 from trimtab_grid.pandapower_files import is_pandapower, read_network
 from trimtab_grid.plant import Plant, is_shipped, load_plant
 from trimtab_grid.python_microgrid import is_microgrid, read_microgrid
 from trimtab_grid.scenario import GridScenario
-from trimtab_grid.series import Series
+from trimtab_grid.series import Series, load_series
 from trimtab_grid.series_files import (
     Columns,
     Reading,
@@ -186,16 +188,18 @@ def check_files(problem: GridScenario) -> tuple[str, ...]:
     """
     plant, data = problem.resolved_plant(), problem.data
     notes: list[str] = []
+    begin = first_moment(problem)
     if data.file is not None:
         series = read_series(data.file, data.reading())
         notes.extend(check_scale(series, plant))
-        data.played(series, problem.step_min, problem.horizon)
+        begin = data.played(series, problem.step_min, problem.horizon).start
     if data.weather_file is not None:
         read_weather(data.weather_file)
-    if problem.forecast.file is not None:
-        read_series(problem.forecast.file, problem.forecast.reading())
-    if problem.outer_grid is not None and problem.outer_grid.file is not None:
-        read_tariff(problem.outer_grid.file)
+    _require_cover(problem, begin)
+    if problem.certificate is not None:
+        from trimtab_grid.certificate import read_certificate
+
+        read_certificate(problem.certificate)
     if problem.network is not None:
         from trimtab_grid.plant_network import PlantNetwork
 
@@ -203,6 +207,17 @@ def check_files(problem: GridScenario) -> tuple[str, ...]:
     if problem.shield and not is_shipped(plant):
         _require_shield(plant, problem.step_min)
     return tuple(notes)
+
+
+def _require_cover(problem: GridScenario, begin: datetime) -> None:
+    """Refuse a forecast or a tariff that ends before an episode begun at `begin` does."""
+    before, steps = begin - timedelta(minutes=problem.step_min), problem.horizon + 1
+    if problem.forecast.file is not None:
+        told = read_series(problem.forecast.file, problem.forecast.reading())
+        episode = load_series(before, problem.step_min, np.zeros(steps), source="the episode")
+        FromFile(told).settled(episode, "load_kw", 0)
+    if problem.outer_grid is not None and problem.outer_grid.file is not None:
+        read_tariff(problem.outer_grid.file).at(before, problem.step_min, steps)
 
 
 def _require_shield(plant: Plant, step_min: float) -> None:

@@ -69,6 +69,12 @@ class DataSource(StrictModel):
         if (self.kind == "file") != (self.file is not None):
             msg = "kind: file and a file belong together: give both or neither"
             raise ValueError(msg)
+        if self.file is None and (self.columns or self.zone):
+            msg = "columns and zone say how a file is read, and there is none: leave them out"
+            raise ValueError(msg)
+        if self.file is not None and self.weather_file is not None:
+            msg = "the file brings wind and PV itself: leave weather_file out, or import both anew"
+            raise ValueError(msg)
         return self
 
     def reading(self) -> Reading:

@@ -20,6 +20,10 @@ from trimtab_grid.scenario import GridScenario
 HEADLINE = "cost_l"
 UNIT = "unit."
 """Prefix of the power of a genset in details, see `details`."""
+SHOWN_H = 72.0
+"""Hours of a long episode that figures over time show."""
+WHOLE = "whole_load_kw"
+"""In details of episodes that are longer than what figures over time show."""
 MAX_LINES = 6
 """Controllers drawn in one figure; more cannot be told apart."""
 _TIME = Axis("time since begin", "h")
@@ -48,6 +52,8 @@ def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Fi
         there = {name for own in parts for name, values in own.items() if any(values)}
         pairs = zip((first, *second), parts, strict=True)
         made += [_balance(record, own, there) for record, own in pairs]
+        if WHOLE in first.details:
+            made.append(_whole(first))
         made.append(_fuel(plant, first))
         if plant.battery is not None:
             made.append(_charge(plant.battery, drawn))
@@ -55,6 +61,8 @@ def figures(problem: GridScenario, records: Sequence[EpisodeRecord]) -> tuple[Fi
             made.append(_interventions(drawn))
         if any(_shed(first).values()):
             made.append(_blocks(first))
+        if first.details.get("alarm_min"):
+            made.append(_alarms(first))
         made.append(one_line_diagram(plant, first))
     return tuple(made)
 
@@ -94,7 +102,7 @@ def _balance(
     shares = ", ".join(f"{band.name} {_share(band, load):.0f} %" for band in bands)
     return Figure(
         kind="series",
-        title=f"Power balance: {record.controller}, seed {record.seed}",
+        title=f"Power balance: {record.controller}, seed {record.seed}{_span(record)}",
         alt=(
             "Sources stacked over time up to the load, charging and dumping below zero. Energy as "
             f"a share of the load's: {shares}."
@@ -124,6 +132,26 @@ def _ordered(
     return [min(pair) for pair in pairs], [max(pair) for pair in pairs]
 
 
+def _span(record: EpisodeRecord) -> str:
+    """Which part of a long episode figures over time show."""
+    return f", first {SHOWN_H:g} h" if WHOLE in record.details else ""
+
+
+def _whole(record: EpisodeRecord) -> Figure:
+    """Units, renewables and load over all of a long episode."""
+    names = {"units": "whole_units_kw", "wind and PV used": "whole_renewables_kw", "load": WHOLE}
+    lines = {name: record.details[key] for name, key in names.items()}
+    told = ", ".join(f"{name} {fmean(_values(points)):.0f} kW" for name, points in lines.items())
+    return Figure(
+        kind="series",
+        title=f"Power over the whole episode: {record.controller}, seed {record.seed}",
+        alt=f"Means of equal parts of the episode; over all of it {told}.",
+        value_axis=_POWER,
+        x_axis=_TIME,
+        series=tuple(Series(name, _times(p), _values(p)) for name, p in lines.items()),
+    )
+
+
 def _share(band: Series, load: Sequence[float]) -> float:
     thickness = zip(band.low or (), band.high or (), strict=True)
     return 100.0 * sum(high - low for low, high in thickness) / max(sum(load), 1e-9)
@@ -148,7 +176,7 @@ def _charge(battery: Battery, drawn: Mapping[str, EpisodeRecord]) -> Figure:
     lowest = min(series, key=lambda one: min(one.low or (1.0,)))
     return Figure(
         kind="series",
-        title="State of charge",
+        title=f"State of charge{_span(next(iter(drawn.values())))}",
         alt=(
             f"State of charge over time per controller; it must stay within {reserve_low:.2f} to "
             f"{reserve_high:.2f}. Lowest: {min(lowest.low or (1.0,)):.3f} with {lowest.name}."
@@ -204,6 +232,23 @@ def _blocks(record: EpisodeRecord) -> Figure:
     )
 
 
+def _alarms(record: EpisodeRecord) -> Figure:
+    """Time outside the declared disturbances, and what was shed in the whole episode."""
+    alarms = record.details["alarm_min"]
+    told = ", ".join(f"{name} {minutes:.0f} min" for name, minutes in alarms.items())
+    unserved = record.metrics.get("unserved_kwh", 0.0)
+    return Figure(
+        kind="bars",
+        title=f"Alarms: {record.controller}, seed {record.seed}",
+        alt=(
+            "Time in degraded mode by alarm, where the disturbance left what the shield promises "
+            f"against: {told}. Not served in the episode: {unserved:.0f} kWh."
+        ),
+        value_axis=Axis("time", "min"),
+        bars=tuple(Bar(name, minutes) for name, minutes in alarms.items()),
+    )
+
+
 def _interventions(drawn: Mapping[str, EpisodeRecord]) -> Figure:
     series = tuple(
         Series(
@@ -216,7 +261,7 @@ def _interventions(drawn: Mapping[str, EpisodeRecord]) -> Figure:
     counts = ", ".join(f"{one.name} {one.y[-1]:.0f}" for one in series)
     return Figure(
         kind="series",
-        title="Interventions of the shield so far",
+        title=f"Interventions of the shield so far{_span(next(iter(drawn.values())))}",
         alt=f"Steps in which the shield changed the proposed action, summed over time: {counts}.",
         value_axis=Axis("interventions"),
         x_axis=_TIME,
@@ -242,7 +287,7 @@ def one_line_diagram(plant: Plant, record: EpisodeRecord) -> Figure:
     told = ", ".join(f"{name} {kw:.0f} kW" for name, kw in {**sources, **takers}.items())
     return Figure(
         kind="map",
-        title=f"One-line diagram of {plant.name}",
+        title=f"One-line diagram of {plant.name}{_span(record)}",
         alt=f"Sources above the busbar, load and storage below. Mean power: {told}.",
         value_axis=Axis("mean power", "kW"),
         lines=(*_feeders(sources, wide, 1.0), *_feeders(takers, wide, -1.0), bar),
