@@ -7,8 +7,8 @@ The first plays policies that want to do harm under profile `field` and lets the
 judge SUMO's own signal log: first every RESCO network and every generated one under every policy
 with its demand, then large generated networks with crossings and hardly any traffic, each round
 another one, until so many stage changes were counted. The second prints mean delays of seeds 1-3
-under `resco` and `field`. With --log, episodes are appended to the file as they end, and those that
-it already holds are not played again.
+under `resco` and `field`, of all networks or of those named by --nets. With --log, episodes are
+appended to the file as they end, and those that it already holds are not played again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 from traffic_shield import GENERATED
-from traffic_table import Job
+from traffic_table import NETS, Job
 from traffic_table import play as play_controller
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.spec import Action, Obs
@@ -43,8 +43,7 @@ from trimtab_traffic.sources import RESCO_NETS
 Stages = NDArray[np.int64]
 
 INTERVALS_S = (5, 1, 3, 2)
-COST_NETS = ("cologne1", "cologne3", "cologne8", "ingolstadt1")
-COST_CONTROLLERS = ("fixed", "actuated", "wave_50", "mph_split")
+COST_CONTROLLERS = ("fixed", "actuated_5_50", "wave_50", "mph_split")
 
 
 class Attack(Controller):
@@ -301,30 +300,36 @@ def _print_constraints(found: list[Found]) -> None:
     print(f"{changes} stage changes, {sum(f.cpu_s for f in found):.0f} CPU-s")
 
 
-def compare_profiles(log: Path | None, workers: int) -> None:
-    """Print the mean delay of seeds 1-3 under both profiles."""
-    delay_s: dict[Job, float] = {Job(*row["job"]): row["delay_s"] for row in _logged(log)}
-    pairs = list(product(COST_NETS, COST_CONTROLLERS))
-    jobs = [Job(*p, seed, r) for p in pairs for r in ("resco", "field") for seed in (1, 2, 3)]
+def compare_profiles(log: Path | None, workers: int, nets: list[str], seeds: list[int]) -> None:
+    """Print the mean delay of the seeds under both profiles."""
+    found: dict[Job, dict[str, Any]] = {Job(*row["job"]): row for row in _logged(log)}
+    pairs = list(product(nets, COST_CONTROLLERS))
+    jobs = [Job(*p, seed, r) for p in pairs for r in ("resco", "field") for seed in seeds]
     with _pool(workers) as pool:
-        for outcome in pool.map(play_controller, [job for job in jobs if job not in delay_s]):
+        for outcome in pool.map(play_controller, [job for job in jobs if job not in found]):
             job = outcome.job
-            delay_s[job] = outcome.delay_s
-            key = [job.net, job.controller, job.seed, job.profile]
-            _append(log, {"job": key, "delay_s": outcome.delay_s, "cpu_s": outcome.cpu_s})
+            row = {
+                "job": [job.net, job.controller, job.seed, job.profile],
+                "delay_s": outcome.delay_s,
+                "gridlock": outcome.gridlock,
+                "cpu_s": outcome.cpu_s,
+            }
+            found[job] = row
+            _append(log, row)
     print(
-        f"{'network':12} {'controller':10} {'resco':>8} {'worst':>8} {'field':>8} {'worst':>8} "
-        f"{'cost':>8}"
+        f"{'network':14} {'controller':14} {'resco':>8} {'worst':>8} {'jams':>4} {'field':>8} "
+        f"{'worst':>8} {'jams':>4} {'cost':>8}"
     )
     for net, controller in pairs:
-        resco, field = (
-            [delay_s[Job(net, controller, seed, profile)] for seed in (1, 2, 3)]
-            for profile in ("resco", "field")
-        )
-        print(
-            f"{net:12} {controller:10} {fmean(resco):8.2f} {max(resco):8.2f} {fmean(field):8.2f} "
-            f"{max(field):8.2f} {100 * (fmean(field) / fmean(resco) - 1):+6.1f} %"
-        )
+        means, cells = [], []
+        for profile in ("resco", "field"):
+            rows = [found[Job(net, controller, seed, profile)] for seed in seeds]
+            delays = [row["delay_s"] for row in rows]
+            means.append(fmean(delays))
+            jams = sum(bool(row.get("gridlock")) for row in rows)
+            cells.append(f"{means[-1]:8.2f} {max(delays):8.2f} {jams:4d}")
+        change = 100 * (means[1] / means[0] - 1)
+        print(f"{net:14} {controller:14} {cells[0]} {cells[1]} {change:+6.1f} %")
 
 
 def main() -> None:
@@ -332,11 +337,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--changes", type=int, default=1_000_000, help="stage changes to count")
     parser.add_argument("--cost", action="store_true", help="delay under resco and field instead")
+    parser.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS, help="of --cost")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="of --cost")
     parser.add_argument("--log", type=Path, help="file of finished episodes, read and appended to")
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
     if chosen.cost:
-        compare_profiles(chosen.log, chosen.workers)
+        compare_profiles(chosen.log, chosen.workers, chosen.nets, chosen.seeds)
     else:
         attack_shield(chosen.changes, chosen.log, chosen.workers)
 

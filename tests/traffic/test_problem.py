@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from pettingzoo.test import parallel_api_test
+from trimtab.adapters.gymnasium import ProblemEnv
+from trimtab.adapters.pettingzoo import ProblemParallelEnv
 from trimtab.contracts.errors import (
     ActionError,
     NeedNotGrantedError,
@@ -15,7 +18,7 @@ from trimtab.contracts.errors import (
 from trimtab.contracts.spec import Action, Step
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.replay import read_signal_log
-from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.scenario import REWARDS, SignalsProblem
 from trimtab_traffic.trips import trips_digest
 
 Maker = Callable[..., SignalsProblem]
@@ -207,3 +210,45 @@ def test_warm_up_is_simulated_but_not_counted(two_street_problem: Maker) -> None
         steps = play(problem, lambda k: k % 2)
         assert len(steps) == 12
         assert steps[-1].metrics["true_delay_s"][0] < 60
+
+
+def test_a_learner_of_elsewhere_plays_the_signals_through_pettingzoo(
+    two_street_problem: Maker,
+) -> None:
+    for interface in ("graph", "split"):
+        with SignalControl(two_street_problem(), interface, logs=False) as problem:
+            env = ProblemParallelEnv(problem)
+            parallel_api_test(env, num_cycles=15)
+            seen, _ = env.reset(seed=1)
+            assert all(np.isfinite(row).all() for row in seen.values())
+
+
+def test_one_signal_is_a_gymnasium_environment_with_a_reward_per_objective(
+    two_street_problem: Maker,
+) -> None:
+    with SignalControl(two_street_problem(), "graph", logs=False) as problem:
+        env = ProblemEnv(problem)
+        seen, info = env.reset(seed=1)
+        done, delay = False, 0.0
+        while not done:
+            assert env.observation_space.contains(seen)
+            legal = int(np.flatnonzero(info["action_mask"])[0])
+            seen, _, _, done, info = env.step(legal)
+            delay += float(info["reward_vector"][0])
+        assert len(info["reward_vector"]) == len(REWARDS)
+        assert delay > 0.0
+        assert info["metrics"]["true_delay_s"] > 0.0
+
+
+def test_without_logs_the_trips_are_the_same_and_the_delay_map_is_empty(
+    two_street_problem: Maker,
+) -> None:
+    seen = []
+    for logs in (True, False):
+        with SignalControl(two_street_problem(), logs=logs) as problem:
+            play(problem, lambda k: k % 2)
+            seen.append(
+                (trips_digest(problem.outputs.trips), bool(problem.details(0)["edge_delay_s"]))
+            )
+            assert problem.outputs.signals.is_file() == logs
+    assert seen == [(seen[0][0], True), (seen[0][0], False)]

@@ -174,7 +174,10 @@ def kind_of(path: Path) -> Kind:
             return found
     if network_format(path) is not None:
         return "foreign net"
-    msg = f"{path}: no file of a kind that can be imported; see docs for the list of formats"
+    msg = (
+        f"{path}: no file of a kind that can be imported; give SUMO or OpenStreetMap files, "
+        "counts, a matrix, … (list: docs/traffic.md)"
+    )
     raise InputFileError(msg)
 
 
