@@ -1,11 +1,13 @@
-"""Random SIGKILLs of workers, supervisor and driver over a sweep: nothing lost, nothing twice.
+"""Random SIGKILLs of workers, supervisor, driver and server: nothing lost, nothing twice.
 
-    python benchmarks/kill_storm.py --kills 200 --points 24 --seeds 5
+    python benchmarks/kill_storm.py --kills 200 --points 24 --seeds 5 --server
 
 A sweep of the tanks (21 jobs a point: 5 bounds, 3 controllers x 5 seeds, a report) is worked on by
-a foreground driver with two workers and a supervisor with two more; both are started again when
-they were killed. Afterwards every job must be done, every series must have every row once, and
-all metrics and results must be bit-equal to those of an undisturbed run. Exit code 1 if not.
+a foreground driver with two workers and a supervisor with two more, beside the app's server; each
+is started again when it was killed. Some workers are killed while the draft of a checkpoint lies
+beside the place that it is about to be renamed to. Afterwards every job must be done, every series
+must have every row once, and all metrics and results must be bit-equal to those of an undisturbed
+run. Exit code 1 if not.
 """
 
 from __future__ import annotations
@@ -43,6 +45,9 @@ sweep: {{over: {{problem.tariff_peak: [{peaks}]}}}}
 """
 CHECKPOINT_EVERY_S = 0.1
 SLOTS = 2
+VICTIMS = {"worker": 6, "draft": 2, "supervisor": 2, "driver": 2, "server": 1}
+"""Who is killed how often; `draft`: a worker between writing a checkpoint and renaming it."""
+DRAFT_WAIT_S = 1.5
 
 
 def duty(workspace: Path, sweep: str = "") -> Duty:
@@ -62,9 +67,20 @@ def drive_sweep(scenario: Path, workspace: Path) -> None:
 def start(role: str, scenario: Path, workspace: Path) -> subprocess.Popen[bytes]:
     """Start driver or supervisor as a process."""
     command = [sys.executable, __file__, "--role", role, "--scenario", str(scenario)]
+    if role == "server":
+        command = [sys.executable, "-m", "trimtab.cli", "app", "--port", "0", "--no-browser"]
     log = (workspace / f"{role}.log").open("ab")
     with log:
         return subprocess.Popen([*command, "--workspace", str(workspace)], stdout=log, stderr=log)
+
+
+def killed(pid: int) -> bool:
+    """Kill a process; whether it was there."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def busy_workers(db: sqlite3.Connection) -> list[int]:
@@ -89,13 +105,13 @@ def is_over(db: sqlite3.Connection) -> bool:
 class Storm:
     """Kills at random until `kills` are done or nothing is left to do."""
 
-    def __init__(self, scenario: Path, workspace: Path, kills: int, seed: int) -> None:
-        self.scenario, self.workspace, self.kills = scenario, workspace, kills
-        self.rng = random.Random(seed)  # noqa: S311 - chooses victims
+    def __init__(self, scenario: Path, workspace: Path, given: argparse.Namespace) -> None:
+        self.scenario, self.workspace, self.kills = scenario, workspace, given.kills
+        self.rng = random.Random(given.seed)  # noqa: S311 - chooses victims
         self.done: Counter[str] = Counter()
-        self.processes = {
-            role: start(role, scenario, workspace) for role in ("driver", "supervisor")
-        }
+        self.drafts_left = 0
+        roles = ("driver", "supervisor", *(("server",) if given.server else ()))
+        self.processes = {role: start(role, scenario, workspace) for role in roles}
 
     def run(self, gap_s: float) -> None:
         """Kill one victim about every `gap_s` seconds; start again what died."""
@@ -114,27 +130,57 @@ class Storm:
         self.end()
 
     def kill_one(self, db: sqlite3.Connection) -> None:
-        """Kill a worker (2 in 3), the supervisor or the driver, where there is one."""
-        role = self.rng.choice(("worker", "worker", "worker", "worker", "supervisor", "driver"))
-        pids = busy_workers(db) if role == "worker" else [self.processes[role].pid]
-        if not pids:
+        """Kill one victim, where there is one."""
+        known = {r: n for r, n in VICTIMS.items() if r != "server" or r in self.processes}
+        (role,) = self.rng.choices(list(known), list(known.values()))
+        if role == "draft":
+            self.done[role] += self.kill_before_rename(db)
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.rng.choice(pids), signal.SIGKILL)
-            self.done[role] += 1
+        pids = busy_workers(db) if role == "worker" else self.pids(role)
+        self.done[role] += bool(pids) and killed(self.rng.choice(pids))
+
+    def pids(self, role: str) -> list[int]:
+        """Process of a role; the server too may have started the supervisor."""
+        if role == "supervisor":
+            pid = supervisor_pid(self.workspace)
+            return [pid] if pid else []
+        process = self.processes[role]
+        return [process.pid] if process.poll() is None else []
+
+    def kill_before_rename(self, db: sqlite3.Connection) -> bool:
+        """Wait for the draft of a checkpoint and kill the worker that writes it."""
+        until = time.monotonic() + DRAFT_WAIT_S
+        while time.monotonic() < until:
+            spared = busy_workers(db)
+            rows = db.execute("select run, id, worker from job where state='running'").fetchall()
+            for run, job, worker in rows:
+                pid = int(worker.split(":")[1])
+                folder = self.workspace / "runs" / run / "checkpoints" / job[:16]
+                draft = next(folder.glob(".*.part"), None)
+                if draft is not None and pid in spared and killed(pid):
+                    self.drafts_left += draft.exists()
+                    return True
+        return False
 
     def revive(self) -> None:
-        """Start driver and supervisor again where they were killed."""
+        """Start again what was killed."""
         for role, process in self.processes.items():
             code = process.poll()
-            if code is not None and code < 0:
+            gone = code is not None and code < 0
+            if role == "supervisor":
+                gone = code is not None and supervisor_pid(self.workspace) is None
+            if gone:
                 self.processes[role] = start(role, self.scenario, self.workspace)
 
     def end(self) -> None:
-        """Stop the supervisor, wait for the driver."""
+        """Stop the server and the supervisor, wait for the driver."""
         self.processes["driver"].wait()
-        if supervisor_pid(self.workspace):
-            self.processes["supervisor"].send_signal(signal.SIGTERM)
+        if "server" in self.processes:
+            self.processes["server"].kill()
+            self.processes["server"].wait()
+        while pid := supervisor_pid(self.workspace):
+            os.kill(pid, signal.SIGTERM)
+            time.sleep(0.5)
         self.processes["supervisor"].wait()
 
 
@@ -196,6 +242,7 @@ def main() -> int:
     parser.add_argument("--horizon", type=int, default=500)
     parser.add_argument("--gap-s", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--server", action="store_true", help="kill the app's server, too")
     parser.add_argument("--role", choices=("driver", "supervisor"))
     parser.add_argument("--scenario", type=Path)
     parser.add_argument("--workspace", type=Path)
@@ -221,7 +268,7 @@ def storm(folder: Path, given: argparse.Namespace) -> int:
     stormy.mkdir()
     begun = time.monotonic()
     undisturbed = start("driver", scenario, calm)
-    raging = Storm(scenario, stormy, given.kills, given.seed)
+    raging = Storm(scenario, stormy, given)
     raging.run(given.gap_s)
     stormy_s = time.monotonic() - begun
     undisturbed.wait()
@@ -232,6 +279,7 @@ def storm(folder: Path, given: argparse.Namespace) -> int:
         rows = store.db.execute("select count(*) from metric").fetchone()[0]
     outcome = {
         "kills": dict(raging.done),
+        "drafts_left_behind": raging.drafts_left,
         "jobs": attempts[1],
         "resumed": resumed,
         "attempts_max": attempts[0],
