@@ -1,11 +1,13 @@
 """How fast the app answers: 5 sessions on a workspace of 10,000 runs.
 
-    python benchmarks/app_latency.py [--runs 10000] [--sessions 5] [--rounds 6]
+    python benchmarks/app_latency.py [--runs 10000] [--sessions 5] [--rounds 6] [--think-s 0]
 
 Prints first paint of a session that is alone, the time from click to updated page of one session
 and of all at once (median and 95th percentile) with the processor time that server and browsers
-spent meanwhile, and what the Runs page and the time series of a comparison of 20 runs cost the
-server. Needs chromium. Sessions, server and browser share the processors of this machine.
+spent meanwhile: people who stay in the app and change pages, filter, tick and change views, one
+click after the other without a pause, or with one of `--think-s`. Then what the Runs page and the
+time series of a comparison of 20 runs cost the server. Needs chromium. Sessions, server and browser
+share the processors of this machine.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,29 +108,32 @@ async def first_paint(browser: Browser, address: str) -> float:
     return taken
 
 
-async def session(page: Page, address: str, run: str, rounds: int) -> list[float]:
-    """One person who filters, orders, turns pages and switches views; seconds of each click."""
-    found: list[float] = []
+async def session(page: Page, address: str, rounds: int, think_s: float) -> dict[str, list[float]]:
+    """One person who stays in the app and only clicks; seconds of each kind of click."""
+    await page.goto(address)
+    await drawn(page)
+    found: dict[str, list[float]] = {}
+
+    async def timed_click(what: str, click: Awaitable[object], said: str) -> None:
+        begun = time.perf_counter()
+        await click
+        await page.get_by_text(re.compile(said)).first.wait_for(timeout=WAIT_MS)
+        found.setdefault(what, []).append(time.perf_counter() - begun)
+        await asyncio.sleep(think_s)
+
     for number in range(rounds):
-        await page.goto(f"{address}/runs")
-        await drawn(page)
+        to_runs = page.get_by_role("link", name="Runs", exact=True).click()
+        await timed_click("page Runs", to_runs, r"^[\d,]+ runs$")
         wanted = f"copy-00{number + 10}"
-        begun = time.perf_counter()
         await page.locator('input[aria-label^="Name or id"]').fill(wanted)
-        await page.keyboard.press("Enter")
-        await page.get_by_text("100 runs").wait_for(timeout=WAIT_MS)
-        found.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
-        await page.get_by_role("checkbox").first.check(force=True)
-        await page.get_by_text("1 selected").wait_for(timeout=WAIT_MS)
-        found.append(time.perf_counter() - begun)
-        await page.goto(f"{address}/compare?base={run}")
-        await drawn(page)
+        await timed_click("filter", page.keyboard.press("Enter"), f"{wanted}00")
+        tick = page.get_by_role("checkbox").first.check(force=True)
+        await timed_click("tick", tick, "1 selected")
+        to_compare = page.get_by_role("link", name="Compare", exact=True).click()
+        await timed_click("page Compare", to_compare, "Share of the gap closed")
         for view, said in (("Paired", "difference from"), ("Rules", "Rules kept and broken")):
-            begun = time.perf_counter()
-            await page.get_by_role("radio", name=view).click()
-            await page.get_by_text(said).first.wait_for(timeout=WAIT_MS)
-            found.append(time.perf_counter() - begun)
+            shown = page.get_by_role("radio", name=view).click()
+            await timed_click(f"view {view}", shown, said)
     return found
 
 
@@ -135,28 +141,32 @@ async def session(page: Page, address: str, run: str, rounds: int) -> list[float
 class Sessions:
     """Seconds of each click of some sessions, and processor seconds spent meanwhile."""
 
-    clicks: list[float]
+    found: list[dict[str, list[float]]]
     server_s: float
     browsers_s: float
     wall_s: float
 
     def said(self, who: str) -> str:
-        """Two lines for the reader."""
-        n = len(self.clicks)
+        """Lines for the reader: all clicks, what they cost, and each kind of click."""
+        clicks = [taken for one in self.found for kind in one.values() for taken in kind]
+        n = len(clicks)
         cpu = self.server_s, self.browsers_s
         shares = ", ".join(
             f"{w} {c / n:.2f}" for w, c in zip(("server", "browsers"), cpu, strict=True)
         )
-        return (
-            f"click to updated, {who:12} median {median(self.clicks):6.2f} s   "
-            f"p95 {p95(self.clicks):6.2f} s  ({n} clicks)\n"
-            f"    CPU s per click and the page view before it: {shares}; "
-            f"{sum(cpu) / self.wall_s:.2f} cores busy"
-        )
+        lines = [
+            f"click to updated, {who:12} median {median(clicks):6.2f} s   "
+            f"p95 {p95(clicks):6.2f} s  ({n} clicks)",
+            f"    CPU s per click: {shares}; {sum(cpu) / self.wall_s:.2f} cores busy",
+        ]
+        for kind in self.found[0]:
+            every = [taken for one in self.found for taken in one[kind]]
+            lines.append(f"    {kind:14} median {median(every):.2f}  max {max(every):.2f}")
+        return "\n".join(lines)
 
 
 async def at_once(
-    browser: Browser, address: str, run: str, rounds: int, count: int, server: int
+    browser: Browser, address: str, given: argparse.Namespace, count: int, server: int
 ) -> Sessions:
     """`count` sessions at the same time."""
     contexts = [
@@ -164,12 +174,12 @@ async def at_once(
     ]
     pages = [await context.new_page() for context in contexts]
     before, began = spent(server), time.perf_counter()
-    found = await asyncio.gather(*(session(page, address, run, rounds) for page in pages))
+    words = (address, given.rounds, given.think_s)
+    found = await asyncio.gather(*(session(page, *words) for page in pages))
     after, wall_s = spent(server), time.perf_counter() - began
     for context in contexts:
         await context.close()
-    clicks = [taken for one in found for taken in one]
-    return Sessions(clicks, after[0] - before[0], after[1] - before[1], wall_s)
+    return Sessions(found, after[0] - before[0], after[1] - before[1], wall_s)
 
 
 def spent(server: int) -> tuple[float, float]:
@@ -228,6 +238,7 @@ async def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--sessions", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--think-s", type=float, default=0.0, help="pause after each click")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -241,9 +252,8 @@ async def main() -> None:
                 path = shutil.which("chromium")
                 browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
                 paints = [await first_paint(browser, address) for _ in range(given.rounds)]
-                work = (browser, address, run, given.rounds)
-                alone = await at_once(*work, 1, process.pid)
-                together = await at_once(*work, given.sessions, process.pid)
+                alone = await at_once(browser, address, given, 1, process.pid)
+                together = await at_once(browser, address, given, given.sessions, process.pid)
                 await browser.close()
     print(f"{given.runs} runs, {given.sessions} sessions")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-PAGE_ICON = FOLDER / "static" / "icon.png"
+ICON = FOLDER / "static" / "icon.png"
 LOGO = FOLDER / "static" / "logo.svg"
 STYLE = FOLDER / "static" / "style.css"
 MAX_UPLOAD_MB = 50
+PAGE_ICON = f"data:image/png;base64,{b64encode(ICON.read_bytes()).decode()}"
+"""Within the page: as a file it would be fetched again after every click."""
 
 FONT = 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif'
 LIGHT = {

@@ -1,9 +1,10 @@
+import gc
 from pathlib import Path
 
 import pytest
 from trimtab.contracts.errors import InputFileError, TrimtabError
 from trimtab_app import theme
-from trimtab_app.serve import Door, check, is_loopback, serve
+from trimtab_app.serve import Door, check, import_pages, is_loopback, serve
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
@@ -78,3 +79,15 @@ def test_the_settings_are_those_of_a_careful_server() -> None:
     assert settings["server.maxUploadSize"] == 50
     assert settings["client.showErrorDetails"] == "type"
     assert theme.server_settings(host="h", port=0, shared=True)["client.showErrorDetails"] == "none"
+
+
+def test_what_was_imported_is_not_walked_through_after_every_page_view() -> None:
+    import_pages()
+    try:
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
+
+
+def test_the_page_icon_is_asked_of_nobody() -> None:
+    assert theme.PAGE_ICON.startswith("data:image/png;base64,")
