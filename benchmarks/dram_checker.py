@@ -23,12 +23,16 @@ from trimtab_hardware.dram.configuration import (
     SCHEDULERS,
 )
 
+MANAGED = 0.5
+"""Share of controllers with refresh management, where the part knows it."""
+
 
 def draw_configuration(rng: np.random.Generator, part: Part) -> Configuration:
     """A controller from the whole wider space that the part allows."""
     refresh = ["AllBank", "AllBank", "NoRefresh"]
     refresh += ["PerBank"] if part.standard in ("LPDDR4", "HBM2") else []
     refresh += ["SameBank"] if part.standard == "DDR5" else []
+    low = int(rng.integers(1, 32))
     return Configuration(
         page_policy=str(rng.choice(PAGE_POLICIES)),
         scheduler=str(rng.choice(SCHEDULERS)),
@@ -44,6 +48,9 @@ def draw_configuration(rng: np.random.Generator, part: Part) -> Configuration:
         power_down=str(rng.choice(POWER_DOWN_POLICIES)),
         power_down_timeout_ck=int(rng.integers(1, 200)),
         page_timeout_ck=int(rng.choice([0, 0, 30, 300])),
+        low_watermark=low,
+        high_watermark=low + int(rng.integers(1, 32)),
+        refresh_management=part.timing.raaimt > 0 and bool(rng.random() < MANAGED),
         row_hit_cap=int(rng.choice([0, 0, 1, 8])),
         starvation_cap_ck=int(rng.choice([0, 0, 0, 500])),
         channels=int(rng.choice([1, 2, 4])),
@@ -76,7 +83,12 @@ def one_round(seed: int, requests: int) -> tuple[str, int, list[str]]:
     refreshes = design.refresh_policy != "NoRefresh"
     intervals = 1 + design.refresh_max_postponed + design.refresh_max_pulled_in
     report = check(
-        result.commands, part, ranks=design.ranks, refreshes=refreshes, intervals=intervals
+        result.commands,
+        part,
+        ranks=design.ranks,
+        refreshes=refreshes,
+        intervals=intervals,
+        management=design.refresh_management,
     )
     found = [f"seed {seed}: {violation.rule}" for violation in report.first[:3]]
     return part.id, report.commands, found

@@ -4,6 +4,8 @@ One agent moves in the unit cube: a squashed Gaussian proposes a point, the desi
 simulated, and twin critics learn what the design was worth. Every decision ends its episode, so
 nothing is bootstrapped. Discrete parameters are reached through their bins, because exact
 expectations over joint choices (`trimtab.learn.sac`) end long before the 442,368 of a controller.
+What was told already teaches nothing more: a draw that is known is drawn again, each time spread
+wider, so that every update has a new design.
 The reward is the centred rank among all designs told, so no scale has to be set; it is ranked anew
 with every design.
 """
@@ -14,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from trimtab.contracts.space import Space
@@ -22,14 +25,26 @@ from trimtab.deploy.arrays import NumpyOps
 from trimtab.deploy.network import NetSpec, actor
 from trimtab.learn.dataset import Dataset
 from trimtab.learn.sac import SAC, SACConfig
+from trimtab.learn.step import Tensors
 from trimtab.search.grid import Grid
 from trimtab.search.optimizer import Optimizer, generator_state, set_generator_state
 
 _CAPACITY = 4096  # designs that the replay holds
 _BATCH = 64
+_REDRAWS, _WIDER = 32, 1.15  # draws for one question until one is new, each spread wider
 _EDGE = 1e-3  # nearest to a face of the cube that the critics see: the squashing is steep there
 _HIDDEN = (64, 64)
 _LEARNER, _DRAWS = "learner/", "draws/"  # prefixes of the agent's part of the state
+
+
+class _Bandit(SAC):
+    """The core's soft actor-critic where nothing follows a decision."""
+
+    def _targets(
+        self, fixed: Tensors, batch: Tensors, coefficients: Tensors, alpha: torch.Tensor
+    ) -> torch.Tensor:
+        """What a design was worth, [S, B, A, 1]: no networks of what follows are asked."""
+        return batch["reward"][..., None]
 
 
 class SoftActor(Optimizer):
@@ -51,7 +66,7 @@ class SoftActor(Optimizer):
         *,
         startup: int = 10,
         rate: float = 1e-2,
-        updates: int = 2,
+        updates: int = 4,
         entropy: float = -2.0,
     ) -> None:
         self._grid, self._seed = Grid(space), seed
@@ -70,8 +85,16 @@ class SoftActor(Optimizer):
         seen = {"obs": np.zeros((1, 1, 1, 1), np.float32)}
         out = actor(policy.net, policy.params, seen, NumpyOps())
         middle, log_std = (np.asarray(head)[0, 0, 0] for head in (out.mean, out.log_std))
-        noise = self._rng.standard_normal((n, self._grid.width))
-        return self._grid.snap(0.5 + 0.5 * np.tanh(middle + np.exp(log_std) * noise))
+        noise = self._rng.standard_normal((n, _REDRAWS, self._grid.width))
+        spread = np.exp(log_std) * _WIDER ** np.arange(_REDRAWS)[:, None]
+        drawn = self._grid.snap(0.5 + 0.5 * np.tanh(middle + spread * noise))
+        return drawn[np.arange(n), self._first_new(drawn)]
+
+    def _first_new(self, drawn: FloatArray) -> NDArray[np.int64]:
+        """[n] of draws [n, k, width] the first that was not told before, else the first."""
+        told = {row.tobytes() for row in self._points}
+        known = np.array([[row.tobytes() in told for row in rows] for rows in drawn])
+        return np.asarray(known.reshape(drawn.shape[:2]).argmin(axis=1))
 
     def tell(
         self,
@@ -104,7 +127,7 @@ class SoftActor(Optimizer):
         net = NetSpec.for_problem(
             spec, squash=True, state_std=True, activation="relu", hidden=_HIDDEN
         )
-        return SAC(None, net, config, (self._seed,), data=Dataset(spec, self._logged()))
+        return _Bandit(None, net, config, (self._seed,), data=Dataset(spec, self._logged()))
 
     def _remember(self, sac: SAC) -> None:
         """Fill the replay with all designs told, their rewards ranked anew."""

@@ -10,6 +10,7 @@ weights and reported in `Learner.active`; the others go on. Target networks are 
 
 from __future__ import annotations
 
+import math
 import types
 import warnings
 from collections.abc import Callable, Mapping
@@ -197,7 +198,7 @@ def _targets_last(
 
 def _spans(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
     """End of the parameters that Adam moves, and start of those among them that are followed."""
-    sizes = {name: int(np.prod(shape[1:])) for name, shape in shapes.items()}
+    sizes = {name: math.prod(shape[1:]) for name, shape in shapes.items()}
     slow = sum(size for name, size in sizes.items() if name.startswith(TARGET))
     own = sum(sizes.values()) - slow
     return own, own - slow
@@ -206,7 +207,7 @@ def _spans(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
 def _views(flat: torch.Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     views, start = {}, 0
     for name, shape in shapes.items():
-        size = int(np.prod(shape[1:]))
+        size = math.prod(shape[1:])
         views[name] = flat[:, start : start + size].view(shape)
         start += size
     return views

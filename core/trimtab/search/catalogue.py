@@ -372,7 +372,7 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
                 Float("entropy", -6.0, 0.5),
             )
         ),
-        {"startup": 10, "rate": 1e-2, "updates": 2, "entropy": -2.0},
+        {"startup": 10, "rate": 1e-2, "updates": 4, "entropy": -2.0},
         package="torch",
         extra="train",
     ),

@@ -80,6 +80,12 @@ def test_bits_that_are_no_numbers_name_their_key() -> None:
         address_map_from({"addressmapping": {"ROW_BIT": ["a"]}})
 
 
+@pytest.mark.parametrize("entry", [{"FIRST": 13.7, "SECOND": 16}, {"FIRST": True}, [13, 16]])
+def test_an_xor_entry_that_is_no_pair_of_whole_numbers_is_shown(entry: object) -> None:
+    with pytest.raises(InputFileError, match="XOR entry .* is not a pair"):
+        address_map_from({"addressmapping": {"BYTE_BIT": [0], "ROW_BIT": [1], "XOR": [entry]}})
+
+
 def test_added_channels_keep_every_other_field_apart() -> None:
     part = load_part("ddr3-1600-1gb-x8")
     chosen = part.address_map(channels=4, ranks=2)

@@ -19,6 +19,7 @@ from trimtab_hardware.dram.configuration_files import (
     to_mcconfig,
     to_ramulator,
 )
+from trimtab_hardware.dram.part import load_part
 
 
 @given(
@@ -73,3 +74,16 @@ def test_the_other_exports_carry_page_policy_and_queue() -> None:
     text = to_dramsim3(design)
     assert "row_buf_policy = CLOSE_PAGE" in text
     assert "cmd_queue_size = 4" in text
+
+
+def test_a_refresh_that_the_part_lacks_is_refused_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "controller.json"
+    path.write_text('{"mcconfig": {"RefreshPolicy": "PerBank"}}')
+    with pytest.raises(InputFileError, match=r"controller\.json: part ddr3.* has no PerBank"):
+        read_configuration(path, load_part("ddr3-1600-1gb-x8"))
+    assert read_configuration(path, load_part("lpddr4-3200-8gb-x16")).refresh_policy == "PerBank"
+
+
+def test_a_timeout_before_power_down_is_not_lost_in_the_file() -> None:
+    with pytest.raises(InputFileError, match="power_down = Timeout cannot be said"):
+        to_mcconfig(Configuration(power_down="Timeout"))

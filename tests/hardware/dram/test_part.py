@@ -53,3 +53,11 @@ def test_a_map_of_another_part_is_refused_with_the_field() -> None:
     part = load_part("ddr3-1600-1gb-x8")
     with pytest.raises(InputFileError, match="field group has bits"):
         part.check_map(load_part("ddr4-2400-4gb-x8").map)
+
+
+def test_refreshes_need_an_interval():
+    part = load_part("ddr3-1600-1gb-x8")
+    still = replace(part, timing=replace(part.timing, refi=0, rfc=0))
+    still.check_refresh("NoRefresh", managed=False)
+    with pytest.raises(InputFileError, match="refi = 0: give the interval of refreshes"):
+        still.check_refresh("AllBank", managed=False)

@@ -216,3 +216,46 @@ def test_a_comment_may_follow_a_value_of_an_ini_file_without_a_space(tmp_path: P
     path = tmp_path / "part.ini"
     path.write_text(INI.replace("tFAW = 34", "tFAW = 34; four activations"))
     assert read_part(path).timing.faw == 34
+
+
+def test_a_clock_period_of_zero_in_an_ini_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "part.ini"
+    path.write_text(INI.replace("tCK = 0.625", "tCK = 0"))
+    with pytest.raises(InputFileError, match=r"part\.ini: timing: tCK = 0 is no clock period"):
+        read_part(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"burstLength": 0}, "burst_length = 0: give at least 2"),
+        ({"width": 0}, "width_bits = 0: give at least 1"),
+        ({"nbrOfBankGroups": 32}, "32 groups of 16 banks"),
+    ],
+)
+def test_an_organisation_that_is_no_memory_is_refused(
+    tmp_path: Path, change: dict[str, int], said: str
+) -> None:
+    with pytest.raises(InputFileError, match=rf"part\.json: memarchitecturespec: {said}"):
+        read_part(written(tmp_path, "memarchitecturespec", **change))
+
+
+def test_a_device_without_width_in_an_ini_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "part.ini"
+    path.write_text(INI.replace("device_width = 8", "device_width = 0"))
+    with pytest.raises(InputFileError, match=r"part\.ini: dram_structure: width_bits = 0"):
+        read_part(path)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "said"),
+    [
+        ("memarchitecturespec", {"nbrOfRows": 1 << 70}, "address bits: at most 60"),
+        ("memtimingspec", {"RCD": 10**30}, r"timing rcd = 10+\d* is not a count of cycles"),
+    ],
+)
+def test_figures_beyond_the_engines_integers_are_refused(
+    tmp_path: Path, section: str, change: dict[str, int], said: str
+) -> None:
+    with pytest.raises(InputFileError, match=rf"part\.json: .*{said}"):
+        read_part(written(tmp_path, section, **change))

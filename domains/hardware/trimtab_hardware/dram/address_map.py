@@ -163,7 +163,7 @@ def address_map_from(document: Any) -> AddressMap:
 
 def _bits(body: dict[str, Any], key: str) -> tuple[int, ...]:
     bits = body.get(key, [])
-    if isinstance(bits, int):
+    if type(bits) is int:
         bits = [bits]
     if not isinstance(bits, list) or not all(type(bit) is int and bit >= 0 for bit in bits):
         msg = f"{key} is not a list of bit numbers"
@@ -177,9 +177,10 @@ def _pairs(entries: Any) -> tuple[tuple[int, int], ...]:
         raise InputFileError(msg)
     pairs = []
     for entry in entries:
-        try:
-            pairs.append((int(entry["FIRST"]), int(entry["SECOND"])))
-        except (TypeError, KeyError, ValueError):
+        named = entry if isinstance(entry, dict) else {}
+        first, second = named.get("FIRST"), named.get("SECOND")
+        if type(first) is not int or type(second) is not int:
             msg = f"XOR entry {entry!r} is not a pair {{FIRST, SECOND}} of bit numbers"
-            raise InputFileError(msg) from None
+            raise InputFileError(msg)
+        pairs.append((first, second))
     return tuple(pairs)

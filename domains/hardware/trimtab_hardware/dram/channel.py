@@ -252,14 +252,7 @@ def check_fit(part: Part, design: Configuration) -> None:
             f"the engine holds {layout.BANKS} banks in {layout.GROUPS} groups of a channel"
         )
         raise InputFileError(msg)
-    allowed = {"PerBank": ("LPDDR4", "HBM2"), "SameBank": ("DDR5",)}.get(design.refresh_policy)
-    if allowed and (part.standard not in allowed or not part.timing.rfc_pb):
-        kind = design.refresh_policy
-        msg = f"part {part.id} has no {kind} refresh (standards: {', '.join(allowed)}; rfc_pb > 0)"
-        raise InputFileError(msg)
-    if design.refresh_management and not (part.timing.raaimt and part.timing.rfc_pb):
-        msg = f"part {part.id} has no refresh management: raaimt, raammt and rfc_pb must be given"
-        raise InputFileError(msg)
+    part.check_refresh(design.refresh_policy, managed=design.refresh_management)
 
 
 def run_channel(part: Part, design: Configuration, requests: Array) -> tuple[Array, Array, Array]:

@@ -12,6 +12,7 @@ import yaml
 from trimtab.contracts.errors import InputFileError
 
 from trimtab_hardware.dram.configuration import Configuration
+from trimtab_hardware.dram.part import Part
 from trimtab_hardware.dram.user_files import read_document
 
 KEYS = {
@@ -40,13 +41,25 @@ IGNORED = {
 OURS_ONLY = ("page_timeout_ck", "row_hit_cap", "starvation_cap_ck", "channels", "ranks")
 
 
-def read_configuration(path: Path | str) -> Configuration:
+def read_configuration(path: Path | str, part: Part | None = None) -> Configuration:
     """Read a controller from a DRAMSys mcconfig JSON file.
 
+    Args:
+        path: of the file.
+        part: the memory that it is to run on, if that is to be checked.
+
     Raises:
-        InputFileError: The file is unreadable, or a key is unknown or has a wrong value.
+        InputFileError: The file is unreadable, a key is unknown or has a wrong value, or the part
+            lacks what it asks for.
     """
-    return read_document(Path(path), configuration_from)
+
+    def parsed(document: Any) -> Configuration:
+        design = configuration_from(document)
+        if part is not None:
+            part.check_refresh(design.refresh_policy, managed=design.refresh_management)
+        return design
+
+    return read_document(Path(path), parsed)
 
 
 def configuration_from(document: Any) -> Configuration:
@@ -80,6 +93,9 @@ def to_mcconfig(design: Configuration) -> str:
         if getattr(design, name) != getattr(plain, name):
             msg = f"{name} = {getattr(design, name)} cannot be said in an mcconfig file"
             raise InputFileError(msg)
+    if design.power_down == "Timeout":
+        msg = "power_down = Timeout cannot be said in an mcconfig file: DRAMSys powers down at once"
+        raise InputFileError(msg)
     body = {key: getattr(design, name) for key, name in KEYS.items()}
     if design.scheduler != "GrpFrFcfsWm":
         del body["HighWatermark"], body["LowWatermark"]

@@ -116,6 +116,7 @@ class DramDomain(Domain):
                 ranks=c.ranks,
                 refreshes=c.refresh_policy != "NoRefresh",
                 intervals=1 + c.refresh_max_postponed + c.refresh_max_pulled_in,
+                management=c.refresh_management,
             )
             legal = report.commands - report.violations
             columns = sum(COMMANDS[code] in COLUMN_COMMANDS for code in commands.code.tolist())

@@ -16,6 +16,8 @@ from trimtab_hardware.dram.timing import Rail, Timing
 STANDARDS = ("DDR3", "DDR4", "DDR5", "LPDDR4", "HBM2")
 MAPS = ("row-bank-column", "bank-row-column")
 """Names of the shipped address maps; the first is the default."""
+MOST_BITS = 60
+"""Of an address in the engine's integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ class Part:
             if not isinstance(value, int) or value < 1 or (name in sizes and value & (value - 1)):
                 msg = f"part {self.id}: {name} = {value!r} is not a positive power of two"
                 raise InputFileError(msg)
+        if self.burst_length < 2:  # noqa: PLR2004 - two beats a cycle
+            msg = f"part {self.id}: burst_length = {self.burst_length}: give at least 2"
+            raise InputFileError(msg)
+        if self.map.bits > MOST_BITS:
+            msg = f"part {self.id}: {self.map.bits} address bits: at most {MOST_BITS} are held"
+            raise InputFileError(msg)
         if not self.clock_mhz > 0:
             msg = f"part {self.id}: clock_mhz = {self.clock_mhz!r} is not a positive frequency"
             raise InputFileError(msg)
@@ -112,6 +120,26 @@ class Part:
                 )
                 raise InputFileError(msg)
         chosen.check_burst(self.burst_length)
+
+    def check_refresh(self, policy: str, *, managed: bool) -> None:
+        """Raise unless the part knows a refresh policy, and refresh management if it is asked for.
+
+        Raises:
+            InputFileError: The standard lacks it, or its figures are not given.
+        """
+        allowed = {"PerBank": ("LPDDR4", "HBM2"), "SameBank": ("DDR5",)}.get(policy)
+        if allowed and (self.standard not in allowed or not self.timing.rfc_pb):
+            known = ", ".join(allowed)
+            msg = f"part {self.id} has no {policy} refresh (standards: {known}; rfc_pb > 0)"
+            raise InputFileError(msg)
+        if policy != "NoRefresh" and not self.timing.refi:
+            msg = f"part {self.id}: refi = 0: give the interval of refreshes, or ask for NoRefresh"
+            raise InputFileError(msg)
+        if managed and not (self.timing.raaimt and self.timing.rfc_pb):
+            msg = (
+                f"part {self.id} has no refresh management: raaimt, raammt and rfc_pb must be given"
+            )
+            raise InputFileError(msg)
 
     def address_map(
         self, name: str = "row-bank-column", *, channels: int = 1, ranks: int = 1

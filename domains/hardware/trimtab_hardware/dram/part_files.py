@@ -12,7 +12,7 @@ from trimtab.contracts.errors import InputFileError, UnknownNameError
 from trimtab_hardware.dram.address_map import AddressMap
 from trimtab_hardware.dram.part import STANDARDS, Part
 from trimtab_hardware.dram.timing import Rail, Timing
-from trimtab_hardware.dram.user_files import parse_json, read_text
+from trimtab_hardware.dram.user_files import naming, parse_json, read_text
 
 MANAGEMENT = ("RAAIMT", "RAAMMT", "RAADEC")
 """Keys of refresh management."""
@@ -107,18 +107,27 @@ def _assembled(
     path: Path, name: str, standard: str, mhz: float, shape: dict[str, int], timing: Timing,
     rails: tuple[Rail, ...],
 ) -> Part:  # fmt: skip
-    chosen = default_map(
-        shape["devices"] * shape["width_bits"] // 8, shape["burst_length"], shape["columns"],
-        shape["groups"], shape["banks"] // shape["groups"], shape["rows"],
-    )  # fmt: skip
-    try:
+    with naming(path):
+        chosen = default_map(
+            shape["devices"] * shape["width_bits"] // 8, shape["burst_length"], shape["columns"],
+            shape["groups"], shape["banks"] // shape["groups"], shape["rows"],
+        )  # fmt: skip
         return Part(
             id=name, standard=standard, clock_mhz=mhz, **shape, timing=timing, rails=rails,
             map=chosen, source=str(path),
         )  # fmt: skip
-    except InputFileError as fault:
-        msg = f"{path}: {fault}"
-        raise InputFileError(msg) from fault
+
+
+def _check_shape(path: Path, section: str, shape: dict[str, int]) -> None:
+    """Refuse an organisation that is no memory, before anything is worked out from it."""
+    for name, count in shape.items():
+        least = 2 if name == "burst_length" else 1
+        if count < least:
+            msg = f"{path}: {section}: {name} = {count}: give at least {least}"
+            raise InputFileError(msg)
+    if shape["groups"] > shape["banks"]:
+        msg = f"{path}: {section}: {shape['groups']} groups of {shape['banks']} banks in all"
+        raise InputFileError(msg)
 
 
 def _known_standard(name: Any, path: Path) -> str:
@@ -143,6 +152,7 @@ def _part_from_memspec(document: Any, path: Path) -> Part:
         "width_bits": shape_table.count("width"),
         "burst_length": shape_table.count("burstLength"),
     }
+    _check_shape(path, shape_table.section, shape)
     for table, key, only in ((times, "REFM", 1), (shape_table, "RefMode", 1), (times, "AL", 0)):
         if table.count(key, default=only) != only:
             msg = f"{path}: {table.section}: {key} other than {only} is not modelled"
@@ -215,11 +225,8 @@ def _memspec_timing(path: Path, t: _Table, standard: str, burst: int) -> Timing:
 
 
 def _timing(path: Path, **values: int) -> Timing:
-    try:
+    with naming(path):
         return Timing(**values)
-    except InputFileError as fault:
-        msg = f"{path}: {fault}"
-        raise InputFileError(msg) from fault
 
 
 def _memspec_rails(path: Path, body: Any, scale: float) -> tuple[Rail, ...]:
@@ -269,15 +276,20 @@ def _part_from_ini(text: str, path: Path) -> Part:
     protocol = str(form.body.get("protocol", "")).upper()
     standard = _known_standard({"HBM": "HBM2"}.get(protocol, protocol), path)
     groups, width = form.count("bankgroups", default=1), form.count("device_width")
+    wide = system.count("bus_width", default=64)
     shape = {
         "groups": groups, "banks": groups * form.count("banks_per_group"),
         "rows": form.count("rows"), "columns": form.count("columns"),
-        "devices": max(1, system.count("bus_width", default=64) // width), "width_bits": width,
+        "devices": max(1, wide // max(width, 1)), "width_bits": width,
         "burst_length": form.count("BL"),
     }  # fmt: skip
+    _check_shape(path, form.section, shape)
     timing = _ini_timing(path, times, shape["burst_length"] // 2)
-    mhz = 1000.0 / max(times.number("tCK"), 1e-9)
-    return _assembled(path, path.stem, standard, mhz, shape, timing, _ini_rails(power))
+    tck_ns = times.number("tCK")
+    if not tck_ns:
+        msg = f"{path}: timing: tCK = 0 is no clock period"
+        raise InputFileError(msg)
+    return _assembled(path, path.stem, standard, 1000.0 / tck_ns, shape, timing, _ini_rails(power))
 
 
 def _ini_timing(path: Path, t: _Table, burst: int) -> Timing:

@@ -48,7 +48,8 @@ WORST_OF_WORKLOADS = (REFRESH_GAP.name, "p99_latency_ns", "max_latency_ns")
 def engine_hash() -> str:
     """SHA-256 of the simulator's source: results of another engine are never mixed in."""
     folder = Path(__file__).parent
-    files = [folder / name for name in ("simulation.py", "channel.py", "energy.py", "metrics.py")]
+    names = ("simulation", "channel", "energy", "metrics", "address_map", "part", "timing")
+    files = [folder / f"{name}.py" for name in names]
     digest = hashlib.sha256()
     for path in [*files, *sorted((folder / "engine").glob("*.py"))]:
         digest.update(path.read_bytes())
@@ -109,10 +110,13 @@ class DramProblem(DesignProblem):
         """Map of one channel and rank where the design has none of its own."""
         if self.scenario.address_map_file is not None:
             from trimtab_hardware.dram.address_map import read_address_map
+            from trimtab_hardware.dram.user_files import naming
 
             chosen = read_address_map(self.scenario.address_map_file)
-        else:
-            chosen = published_map(self.part, self.scenario.address_map)
+            with naming(self.scenario.address_map_file):
+                self.part.check_map(chosen, self.base.channels, self.base.ranks)
+            return chosen
+        chosen = published_map(self.part, self.scenario.address_map)
         self.part.check_map(chosen, self.base.channels, self.base.ranks)
         return chosen
 

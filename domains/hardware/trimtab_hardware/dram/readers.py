@@ -16,7 +16,7 @@ from trimtab_hardware.dram.part_files import read_part
 from trimtab_hardware.dram.trace_files import read_trace
 from trimtab_hardware.dram.trace_lines import Pace
 from trimtab_hardware.dram.traces import Trace
-from trimtab_hardware.dram.user_files import parse_json, read_text
+from trimtab_hardware.dram.user_files import naming, parse_json, read_text
 
 PART, ADDRESS_MAP, CONTROLLER = "part_file", "address_map_file", "controller_file"
 KINDS = {"memspec": PART, "addressmapping": ADDRESS_MAP, "mcconfig": CONTROLLER}
@@ -50,7 +50,7 @@ def problem_from_files(files: Sequence[Path], folder: Path) -> Imported:
     if PART not in kinds:
         problem["part"] = part.id
     if CONTROLLER in kinds:
-        read_configuration(kinds[CONTROLLER])
+        read_configuration(kinds[CONTROLLER], part)
     workload, more = _workload(traces, part, folder)
     return Imported({**problem, "workloads": [workload]}, (*notes, *more))
 
@@ -74,7 +74,9 @@ def _part(kinds: Mapping[str, Path]) -> tuple[Part, list[str]]:
     if PART in kinds:
         part = read_part(kinds[PART])
         if ADDRESS_MAP in kinds:
-            part.check_map(read_address_map(kinds[ADDRESS_MAP]))
+            chosen = read_address_map(kinds[ADDRESS_MAP])
+            with naming(kinds[ADDRESS_MAP]):
+                part.check_map(chosen)
         return part, list(part.timing.warnings)
     if ADDRESS_MAP in kinds:
         part = _fitting_part(kinds[ADDRESS_MAP])

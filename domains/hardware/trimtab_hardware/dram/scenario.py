@@ -138,11 +138,14 @@ def base_configuration(scenario: DramScenario) -> Configuration:
     Raises:
         TrimtabError: a value or the file is wrong.
     """
+    part = load_scenario_part(scenario)
     if scenario.controller_file is None:
-        return scenario.controller.configuration()
+        design = scenario.controller.configuration()
+        part.check_refresh(design.refresh_policy, managed=design.refresh_management)
+        return design
     from trimtab_hardware.dram.configuration_files import read_configuration
 
-    return read_configuration(scenario.controller_file)
+    return read_configuration(scenario.controller_file, part)
 
 
 def load_workload(workload: Workload, part: Part) -> Trace:

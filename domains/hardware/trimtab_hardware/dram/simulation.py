@@ -138,7 +138,7 @@ def simulate(
         chosen = read_address_map(chosen)
     design = configuration or Configuration()
     if isinstance(design, Path | str):
-        design = read_configuration(design)
+        design = read_configuration(design, memory)
     if not wrap:
         capacity = memory.capacity_bytes * design.channels * design.ranks
         requests.check_capacity(capacity, str(trace) if isinstance(trace, Path | str) else "trace")

@@ -6,6 +6,9 @@ from dataclasses import dataclass, fields
 
 from trimtab.contracts.errors import InputFileError
 
+MOST_CYCLES = 1 << 30
+"""Distances that the engine's integers hold, whatever is added up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -105,8 +108,11 @@ class Timing:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int) or value < 0:
-                msg = f"timing {field.name} = {value!r} is not a count of cycles: give an int >= 0"
+            if not isinstance(value, int) or not 0 <= value < MOST_CYCLES:
+                msg = (
+                    f"timing {field.name} = {value!r} is not a count of cycles: "
+                    f"give an int from 0 to {MOST_CYCLES - 1}"
+                )
                 raise InputFileError(msg)
         if self.raaimt and self.raammt < self.raaimt:
             msg = f"timing raammt = {self.raammt} is below raaimt = {self.raaimt}: see MR58"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,8 +50,15 @@ def read_document(path: Path, parse: Callable[[Any], T]) -> T:
         InputFileError: The file is unreadable, no JSON, or `parse` refuses what it says.
     """
     document = parse_json(read_text(path), path)
-    try:
+    with naming(path):
         return parse(document)
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Puts the file that a fault came from before what is said of it."""
+    try:
+        yield
     except TrimtabError as fault:
         msg = f"{path}: {fault}"
         raise InputFileError(msg) from fault

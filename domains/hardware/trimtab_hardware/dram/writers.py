@@ -57,9 +57,13 @@ def check_design(problem: DramProblem, design: Mapping[str, Any]) -> int:
         commands = problem.simulate(setup, k, commands=True).commands
         if commands is None:
             continue
-        refreshes = setup.configuration.refresh_policy != "NoRefresh"
-        ranks = setup.configuration.ranks
-        report = check(commands, setup.part, ranks=ranks, refreshes=refreshes)
+        report = check(
+            commands,
+            setup.part,
+            ranks=setup.configuration.ranks,
+            refreshes=setup.configuration.refresh_policy != "NoRefresh",
+            management=setup.configuration.refresh_management,
+        )
         if report.violations:
             first = report.first[0]
             msg = (
