@@ -24,7 +24,7 @@ def regret_figure(result: Result) -> Figure | None:
         return None
     left_out = len(curves) - len(shown)
     more = f" The {len(shown)} best optimizers of {len(curves)} are drawn." if left_out else ""
-    ends = ", ".join(f"{s.name} {number(s.y[-1])} %" for s in shown)
+    ends = ", ".join(f"{s.name} {_regret_words(s.y[-1])}" for s in shown)
     alt = (
         f"Median regret at the end of the budget: {ends}. Values at or below {FLOOR_PERCENT:g} % "
         f"are drawn there.{more}"
@@ -37,6 +37,10 @@ def regret_figure(result: Result) -> Figure | None:
         Axis("unique simulator calls", log=True),
         series=tuple(shown),
     )
+
+
+def _regret_words(percent: float) -> str:
+    return "none" if percent <= FLOOR_PERCENT else f"{number(percent)} %"
 
 
 def _series(name: str, curve: CurveSummary) -> Series:

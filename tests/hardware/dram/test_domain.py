@@ -47,7 +47,10 @@ def _record(name, design, given=False):
 def test_figures_show_waiting_and_commands_of_reference_and_best():
     better = {"page_policy": "ClosedAdaptive", "request_buffer_size": 128}
     records = [_record(REFERENCE, {}, given=True), _record("tpe", better)]
-    latency, timeline = DOMAIN.design_views(SMALL, records)
+    histogram, latency, timeline = DOMAIN.design_views(SMALL, records)
+    for series in histogram.series:
+        assert sum(series.y) == pytest.approx(100.0)
+        assert series.x[-1] < records[0].metrics["max_latency_ns"]
     assert [series.name for series in latency.series] == [REFERENCE, "best (tpe)"]
     for series in latency.series:
         assert list(series.y) == sorted(series.y)

@@ -1,4 +1,4 @@
-"""Figures of a DRAM run: latency distribution, command timeline of the best design."""
+"""Figures of a DRAM run: latency histogram and percentiles, commands of the best design."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from trimtab_hardware.dram.result import COMMANDS, CommandTrace, Result
 from trimtab_hardware.dram.scenario import DramScenario
 
 POINTS = 101
+CLASSES_A_DECADE = 10
 WINDOW_CK = 400
 """Cycles that the timeline shows."""
 
 
 def figures(scenario: DramScenario, records: Sequence[DesignRecord]) -> tuple[Figure, ...]:
-    """Latency distribution of the given designs and the best one; timeline of the best one."""
+    """Latencies of the given designs and the best one; timeline of the best one."""
     feasible = [record for record in records if record.feasible]
     if not feasible:
         return ()
@@ -33,15 +34,37 @@ def figures(scenario: DramScenario, records: Sequence[DesignRecord]) -> tuple[Fi
     results = {name: _simulated(problem, design) for name, design in shown.items()}
     label = scenario.workloads[0].label
     last = results[f"best ({best.name})"]
-    latency = _latency(results, label)
-    return (latency,) if last.commands is None else (latency, _timeline(last.commands, label))
+    waits = (_histogram(results, label), _percentiles(results, label))
+    return waits if last.commands is None else (*waits, _timeline(last.commands, label))
 
 
 def _simulated(problem: DramProblem, design: Mapping[str, Any]) -> Result:
     return problem.simulate(problem.setup(design), 0, commands=True)
 
 
-def _latency(results: Mapping[str, Result], label: str) -> Figure:
+def _histogram(results: Mapping[str, Result], label: str) -> Figure:
+    """Share of requests in each class of latency, classes equally wide on a log scale."""
+    waits = {name: result.arrival_latency_ck * result.tck_ns for name, result in results.items()}
+    least, most = (f([f(w) for w in waits.values()]) for f in (np.min, np.max))
+    count = max(1, int(np.ceil(CLASSES_A_DECADE * np.log10(most / least))))
+    edges = np.geomspace(least, most * (1 + 1e-9), count + 1)
+    middle = tuple(np.sqrt(edges[:-1] * edges[1:]).tolist())
+    series = tuple(
+        Series(name, middle, tuple((100.0 * np.histogram(w, edges)[0] / len(w)).tolist()))
+        for name, w in waits.items()
+    )
+    ends = ", ".join(f"{name} {w.min():.0f} to {w.max():.0f} ns" for name, w in waits.items())
+    return Figure(
+        "series",
+        f"Histogram of latency from arrival, {label}",
+        f"Share of requests in each of {count} classes of latency. Ranges: {ends}.",
+        Axis("requests", "%"),
+        Axis("latency from arrival", "ns", log=True),
+        series,
+    )
+
+
+def _percentiles(results: Mapping[str, Result], label: str) -> Figure:
     share = np.linspace(0.0, 100.0, POINTS)
     series = tuple(
         Series(name, tuple(share.tolist()), tuple(_quantiles(result, share).tolist()))
@@ -53,7 +76,7 @@ def _latency(results: Mapping[str, Result], label: str) -> Figure:
     )
     return Figure(
         "series",
-        f"Latency from arrival, {label}",
+        f"Percentiles of latency from arrival, {label}",
         f"Latency below which a share of requests stays. Medians: {medians}.",
         Axis("latency", "ns"),
         Axis("share of requests", "%"),
