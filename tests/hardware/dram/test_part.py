@@ -61,3 +61,8 @@ def test_refreshes_need_an_interval():
     still.check_refresh("NoRefresh", managed=False)
     with pytest.raises(InputFileError, match="refi = 0: give the interval of refreshes"):
         still.check_refresh("AllBank", managed=False)
+
+
+def test_a_data_bus_with_the_bits_of_error_correction_is_refused():
+    with pytest.raises(InputFileError, match=r"a data bus of 72 bits: .*without those of error"):
+        replace(load_part("ddr3-1600-1gb-x8"), devices=9)

@@ -230,6 +230,7 @@ def test_a_clock_period_of_zero_in_an_ini_file_is_refused(tmp_path: Path) -> Non
     [
         ({"burstLength": 0}, "burst_length = 0: give at least 2"),
         ({"width": 0}, "width_bits = 0: give at least 1"),
+        ({"nbrOfBanks": 0}, "banks = 0: give at least 1"),
         ({"nbrOfBankGroups": 32}, "32 groups of 16 banks"),
     ],
 )

@@ -68,6 +68,13 @@ class Part:
         if self.burst_length < 2:  # noqa: PLR2004 - two beats a cycle
             msg = f"part {self.id}: burst_length = {self.burst_length}: give at least 2"
             raise InputFileError(msg)
+        wide = self.devices * self.width_bits
+        if wide % 8 or wide & (wide - 1):
+            msg = (
+                f"part {self.id}: a data bus of {wide} bits: give devices and width_bits that make "
+                "a power of two of bytes (without those of error correction)"
+            )
+            raise InputFileError(msg)
         if self.map.bits > MOST_BITS:
             msg = f"part {self.id}: {self.map.bits} address bits: at most {MOST_BITS} are held"
             raise InputFileError(msg)

@@ -13,6 +13,7 @@ from trimtab_hardware.dram.address_map import read_address_map
 from trimtab_hardware.dram.configuration_files import read_configuration
 from trimtab_hardware.dram.part import Part, load_part, part_ids
 from trimtab_hardware.dram.part_files import read_part
+from trimtab_hardware.dram.scenario import Controller
 from trimtab_hardware.dram.trace_files import read_trace
 from trimtab_hardware.dram.trace_lines import Pace
 from trimtab_hardware.dram.traces import Trace
@@ -51,6 +52,9 @@ def problem_from_files(files: Sequence[Path], folder: Path) -> Imported:
         problem["part"] = part.id
     if CONTROLLER in kinds:
         read_configuration(kinds[CONTROLLER], part)
+    elif PART in kinds:
+        with naming(kinds[PART]):
+            part.check_refresh(Controller().refresh_policy, managed=False)
     workload, more = _workload(traces, part, folder)
     return Imported({**problem, "workloads": [workload]}, (*notes, *more))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from trimtab.contracts.scenario import DataFile, StrictModel
 from trimtab_hardware.dram.configuration import Configuration
 from trimtab_hardware.dram.part import Part, load_part
 from trimtab_hardware.dram.traces import Trace, merge
+from trimtab_hardware.dram.user_files import naming
 
 SeedWorkload = Literal["stream", "random", "cloud-1", "cloud-2"]
 Kernel = Literal[
@@ -141,7 +143,8 @@ def base_configuration(scenario: DramScenario) -> Configuration:
     part = load_scenario_part(scenario)
     if scenario.controller_file is None:
         design = scenario.controller.configuration()
-        part.check_refresh(design.refresh_policy, managed=design.refresh_management)
+        with naming(scenario.part_file) if scenario.part_file else nullcontext():
+            part.check_refresh(design.refresh_policy, managed=design.refresh_management)
         return design
     from trimtab_hardware.dram.configuration_files import read_configuration
 
