@@ -5,8 +5,9 @@
 
 Part 1, decisions every 5 s: an episode of `mph_split` is played once and its actions and signals
 are recorded. Ours then plays the recorded actions, reading vehicles and halting vehicles of every
-lane at each decision; bare libsumo runs the recorded programs in jumps of 5 s. Both simulate the
-same trips. Overhead = CPU of ours / CPU of bare - 1, medians over interleaved repeats.
+lane at each decision, without the logs as in training and with them as in a comparison; bare
+libsumo runs the recorded programs in jumps of 5 s. All simulate the same trips. Overhead = CPU of
+ours / CPU of bare - 1, medians over interleaved repeats. With --parts, more rows say what costs it.
 Part 2, shipped plans (`fixed_ts` of sumo-rl), decisions every 5 s: ours reads vehicles and halting
 vehicles of every lane; sumo-rl runs with its defaults over traci and over libsumo.
 Every run is a process of its own; CPU-seconds are user + system, of the process and its children,
@@ -22,6 +23,7 @@ import resource
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -80,48 +82,54 @@ def record(net: str, folder: str) -> tuple[float, str]:
         return 0.0, trips_digest(problem.outputs.trips)
 
 
-def ours_acting(net: str, folder: str) -> tuple[float, str]:
-    """Part 1: an episode of recorded actions, all lanes read at every decision."""
-    return acting(net, folder, logs=True)
+def ours(net: str, argument: str) -> tuple[float, str]:
+    """Part 1: an episode of recorded actions.
 
-
-def ours_training(net: str, folder: str) -> tuple[float, str]:
-    """Part 1: the same as in training, where nobody asks for the logs."""
-    return acting(net, folder, logs=False)
-
-
-def acting(net: str, folder: str, *, logs: bool) -> tuple[float, str]:
-    """CPU and trips of an episode of recorded actions."""
+    Args:
+        net: network.
+        argument: `FOLDER|FLAGS`: l logs written, a halting vehicles of approach lanes read, v all
+            lanes read.
+    """
     load_libsumo()
+    folder, flags = argument.split("|")
     actions = np.load(Path(folder) / "actions.npy")
-    with SignalControl(scenario(net), "stage", logs=logs) as problem:
+    with SignalControl(scenario(net), "stage", logs="l" in flags) as problem:
         started = cpu_s()
         problem.reset(np.array([1]))
         for action in actions:
-            problem.state.lane_vehicles()
-            problem.state.lane_halting()
+            if "a" in flags:
+                problem.state.approach_halting()
+            if "v" in flags:
+                problem.state.lane_vehicles()
+                problem.state.lane_halting()
             problem.step(Action(discrete=action))
         return cpu_s() - started, trips_digest(problem.outputs.trips)
 
 
-def bare(net: str, folder: str) -> tuple[float, str]:
-    """Both parts: libsumo alone with the recorded programs (or the shipped ones, if none)."""
+def bare(net: str, argument: str) -> tuple[float, str]:
+    """Both parts: libsumo alone with the recorded programs, or the shipped ones.
+
+    Args:
+        net: network.
+        argument: `FOLDER|FLAGS`, no folder for the shipped programs: s signal states logged, e
+            sums per street written.
+    """
     load_libsumo()
+    folder, flags = argument.split("|")
     with SignalControl(scenario(net), "native") as problem:
         options = problem.run_options()
     extra = (Path(folder) / "replay.add.xml",) if folder else ()
-    plain = type(options)(
-        options.net,
-        options.routes,
-        options.begin_s,
-        options.end_s,
-        1,
-        (*options.additional, *extra),
+    plain = replace(
+        options,
+        seed=1,
+        additional=(*options.additional, *extra),
+        signals=options.signals if "s" in flags else (),
+        edge_data="e" in flags,
     )
     session = Session("libsumo")
     started = cpu_s()
     session.start(plain)
-    step = session.api.simulationStep
+    step = session.api.simulation.step
     for time_s in range(int(plain.begin_s) + DECISION_S, int(plain.end_s) + 1, DECISION_S):
         step(float(time_s))
     session.close()
@@ -132,9 +140,9 @@ def bare(net: str, folder: str) -> tuple[float, str]:
 
 
 def ours_watching(net: str, _: str) -> tuple[float, str]:
-    """Part 2: the shipped plans, all lanes read every decision."""
+    """Part 2: the shipped plans, all lanes read every decision; no logs, sumo-rl has none."""
     load_libsumo()
-    with SignalControl(scenario(net), "native") as problem:
+    with SignalControl(scenario(net), "native", logs=False) as problem:
         started = cpu_s()
         problem.reset(np.array([1]))
         step = problem.step(None)
@@ -187,31 +195,45 @@ def in_fresh_process(run: Run, net: str, argument: str) -> tuple[float, str]:
         return pool.submit(run, net, argument).result()
 
 
-def overhead(net: str, repeats: int) -> None:
+ROWS: dict[str, tuple[Run, str]] = {
+    "bare": (bare, ""),
+    "in training, all lanes read": (ours, "v"),
+    "in a comparison, all lanes read": (ours, "lv"),
+}
+PARTS: dict[str, tuple[Run, str]] = {
+    "bare + log of signal states": (bare, "s"),
+    "bare + sums per street": (bare, "e"),
+    "in training, nothing read": (ours, ""),
+    "in training, approach lanes read": (ours, "a"),
+    "in a comparison, nothing read": (ours, "l"),
+}
+
+
+def overhead(net: str, repeats: int, *, parts: bool) -> None:
     """Part 1 for one network."""
+    rows = ROWS | PARTS if parts else ROWS
+    spent: dict[str, list[float]] = {name: [] for name in rows}
     with tempfile.TemporaryDirectory() as folder:
         _, recorded = in_fresh_process(record, net, folder)
-        ours, alone = [], []
         for _ in range(repeats):
-            spent, trips = in_fresh_process(ours_acting, net, folder)
-            ours.append(spent)
-            spent, same = in_fresh_process(bare, net, folder)
-            alone.append(spent)
-            if {trips, same} != {recorded}:
-                print(f"{net}: the replay gave other trips; figures are not comparable")
-    ratio = median(a / b for a, b in zip(ours, alone, strict=True))
-    best = min(ours) / min(alone)
-    print(
-        f"{net:14s} ours {median(ours):7.2f} CPU-s, bare {median(alone):7.2f} CPU-s, overhead "
-        f"{100 * (ratio - 1):+6.1f} % (of minima {100 * (best - 1):+6.1f} %), "
-        f"{HORIZON_S / min(ours):7.0f} sim s/CPU-s",
-        flush=True,
-    )
+            for name, (run, flags) in rows.items():
+                cpu, trips = in_fresh_process(run, net, f"{folder}|{flags}")
+                spent[name].append(cpu)
+                if trips != recorded:
+                    print(f"{net}: {name} gave other trips; figures are not comparable")
+    for name, values in spent.items():
+        ratio = median(a / b for a, b in zip(values, spent["bare"], strict=True))
+        best = min(values) / min(spent["bare"])
+        print(
+            f"{net:14s} {name:32s} {min(values):7.2f} CPU-s, over bare {100 * (ratio - 1):+6.1f} % "
+            f"(of minima {100 * (best - 1):+6.1f} %), {HORIZON_S / min(values):7.0f} sim s/CPU-s",
+            flush=True,
+        )
 
 
 def peers(net: str, repeats: int, backends: list[str]) -> None:
     """Part 2 for one network."""
-    runs: dict[str, tuple[Run, str]] = {"ours": (ours_watching, ""), "bare libsumo": (bare, "")}
+    runs: dict[str, tuple[Run, str]] = {"ours": (ours_watching, ""), "bare libsumo": (bare, "|")}
     runs |= {f"sumo-rl {backend}": (sumo_rl, backend) for backend in backends}
     spent: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
@@ -229,9 +251,10 @@ def main() -> None:
     parser.add_argument("--peer-nets", nargs="*", default=["cologne8", "arterial4x4"])
     parser.add_argument("--peers", nargs="+", default=["libsumo", "traci"])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--parts", action="store_true", help="take the overhead apart")
     chosen = parser.parse_args()
     for net in chosen.nets:
-        overhead(net, chosen.repeats)
+        overhead(net, chosen.repeats, parts=chosen.parts)
     if chosen.peers != ["none"]:
         for net in chosen.peer_nets:
             peers(net, chosen.repeats, chosen.peers)

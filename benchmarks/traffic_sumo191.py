@@ -2,7 +2,10 @@
 
     pip install --no-deps --target DIR eclipse-sumo==1.9.1 traci==1.9.1 sumolib==1.9.1
     python benchmarks/traffic_sumo191.py DIR
-    python benchmarks/traffic_sumo191.py DIR --nets cologne8 --seeds 1 2 3
+    python benchmarks/traffic_sumo191.py DIR --nets cologne8 --seeds 1 2 3 --log sumo191.jsonl
+
+With --log, episodes are appended to the file as they end, and those that it already holds are not
+played again.
 
 RESCO (Ault & Sharon, NeurIPS 2021 Datasets and Benchmarks) was measured with SUMO 1.9: between
 versions alone the shipped plans move by -25 % to +11 %. The shipped plan is set beside the mean of
@@ -101,6 +104,13 @@ def in_a_process_of_its_own(folder: Path, net: str, name: str, seed: int) -> dic
     return result
 
 
+def played_before(log: Path | None) -> dict[tuple[str, str, int], dict[str, float]]:
+    """Metrics by network, controller and seed."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log and log.is_file() else []
+    rows = [json.loads(text) for text in lines]
+    return {(row["net"], row["controller"], row["seed"]): row["metrics"] for row in rows}
+
+
 def line(name: str, net: str, played: list[dict[str, float]]) -> str:
     """One row of the table."""
     published, tolerance = ROWS[name][net]
@@ -122,6 +132,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="target folder of the SUMO 1.9.1 packages")
     parser.add_argument("--nets", nargs="+", default=list(FIXED), choices=list(FIXED))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--log", type=Path, help="file of finished episodes")
     parser.add_argument("--play", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     folder = chosen.folder.resolve()
@@ -135,10 +146,17 @@ def main() -> None:
         f"{'controller':10s} {'network':14s} {'ours':>8s} {'published':>10s} {'differs':>9s} "
         f"{'':14s}{'true':>8s} {'never':>6s}"
     )
-    lines = []
+    lines, known = [], played_before(chosen.log)
     for name, nets in ROWS.items():
         for net in (net for net in nets if net in chosen.nets):
-            played = [in_a_process_of_its_own(folder, net, name, s) for s in chosen.seeds]
+            for seed in (s for s in chosen.seeds if (net, name, s) not in known):
+                metrics = in_a_process_of_its_own(folder, net, name, seed)
+                known[net, name, seed] = metrics
+                if chosen.log is not None:
+                    row = {"net": net, "controller": name, "seed": seed, "metrics": metrics}
+                    with chosen.log.open("a", encoding="utf-8") as stream:
+                        stream.write(json.dumps(row) + "\n")
+            played = [known[net, name, seed] for seed in chosen.seeds]
             lines.append(line(name, net, played))
             print(lines[-1], flush=True)
     sys.exit(any("outside" in text for text in lines))

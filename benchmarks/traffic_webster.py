@@ -4,20 +4,26 @@ Per network: true delay of the shipped plan and of the chosen plan on seeds 1-3 
 choose), the worst seed, the gain, the delay the queue model predicts for the plan (queues plus
 floor), and the CPU time of planning.
 
-    python benchmarks/traffic_webster.py [--maxband] [network ...]
+    python benchmarks/traffic_webster.py --log webster.jsonl [--maxband] [network ...]
+
+With --log, networks are appended to the file as they end, and those that it already holds are not
+planned again.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
+from statistics import fmean
 
 from trimtab_traffic.conflict_groups import read_drivers
 from trimtab_traffic.floor import run_floor
-from trimtab_traffic.plan_choice import designed_plans, proved_plan
+from trimtab_traffic.plan_choice import OffsetMethod, designed_plans, proved_plan
 from trimtab_traffic.queue_model import build_queue_network, model_delay, timetable
 from trimtab_traffic.rawrun import Case, prepare, simulate_plan
 from trimtab_traffic.scenario import NetworkSource, RuleSettings, SignalsProblem
@@ -47,35 +53,65 @@ def predicted_s(case: Case, plan: dict[str, Program]) -> float:
     return floor.delay.mean_s + found.total_veh_s / vehicles
 
 
-def main(words: list[str]) -> None:
-    """Print the table."""
-    method = "maxband" if "--maxband" in words else "platoon"
-    names = [word for word in words if not word.startswith("--")]
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What planning gave on one network; delays in s, one per seed."""
+
+    net: str
+    method: str
+    shipped_s: list[float]
+    chosen_s: list[float]
+    cycles_s: list[int]
+    model_s: float
+    cpu_s: float
+
+    @property
+    def gain(self) -> float:
+        """Share of the shipped plan's delay that is saved."""
+        return 1.0 - sum(self.chosen_s) / sum(self.shipped_s)
+
+
+def plan_network(net: str, method: OffsetMethod) -> Row:
+    """Plan one network and simulate both plans on unseen seeds."""
+    problem = SignalsProblem(network=NetworkSource(wheel=net), rules=RuleSettings(profile="resco"))
+    with tempfile.TemporaryDirectory() as folder:
+        case = prepare(problem, PLANNING_SEED, Path(folder))
+        began = cpu_s()
+        designs = designed_plans(problem, case, {}, method)
+        plan = dict(proved_plan(case, {}, [design.programs for design in designs]))
+        spent = cpu_s() - began
+        shipped = [simulate_plan(case, {}, seed) for seed in SEEDS]
+        chosen = [simulate_plan(case, plan, seed) for seed in SEEDS] if plan else shipped
+        model = predicted_s(case, plan)
+    cycles = sorted({round(program.cycle_s) for program in plan.values()})
+    return Row(net, method, shipped, chosen, cycles, model, spent)
+
+
+def main() -> None:
+    """Plan what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("nets", nargs="*", default=[source.name for source in RESCO_NETS])
+    parser.add_argument("--maxband", action="store_true", help="offsets by MAXBAND")
+    parser.add_argument("--log", type=Path, help="file of finished networks")
+    chosen = parser.parse_args()
+    method: OffsetMethod = "maxband" if chosen.maxband else "platoon"
+    log: Path | None = chosen.log
+    old = log.read_text(encoding="utf-8").splitlines() if log and log.is_file() else []
+    done = {(row.net, row.method): row for row in (Row(**json.loads(line)) for line in old)}
     print("network         shipped s (worst)   webster s (worst)    gain  cycle  model s  CPU-s")
-    for source in RESCO_NETS:
-        if names and source.name not in names:
-            continue
-        problem = SignalsProblem(
-            network=NetworkSource(wheel=source.name), rules=RuleSettings(profile="resco")
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            case = prepare(problem, PLANNING_SEED, Path(folder))
-            began = cpu_s()
-            designs = designed_plans(problem, case, {}, method)
-            plan = proved_plan(case, {}, [design.programs for design in designs])
-            spent = cpu_s() - began
-            shipped = [simulate_plan(case, {}, seed) for seed in SEEDS]
-            chosen = [simulate_plan(case, plan, seed) for seed in SEEDS] if plan else shipped
-            model = predicted_s(case, plan)
-        cycles = sorted({round(program.cycle_s) for program in plan.values()})
-        gain = 1.0 - sum(chosen) / sum(shipped)
+    for net in chosen.nets:
+        row = done.get((net, method)) or plan_network(net, method)
+        if log is not None and (net, method) not in done:
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(asdict(row)) + "\n")
         print(
-            f"{source.name:14} {sum(shipped) / 3:8.1f} ({max(shipped):6.1f})"
-            f"   {sum(chosen) / 3:8.1f} ({max(chosen):6.1f})   {gain:6.1%}"
-            f"  {','.join(map(str, cycles)) or 'shipped'}  {model:7.1f}  {spent:5.1f}",
+            f"{net:14} {fmean(row.shipped_s):8.1f} ({max(row.shipped_s):6.1f})"
+            f"   {fmean(row.chosen_s):8.1f} ({max(row.chosen_s):6.1f})   {row.gain:6.1%}"
+            f"  {','.join(map(str, row.cycles_s)) or 'shipped'}  {row.model_s:7.1f}"
+            f"  {row.cpu_s:5.1f}",
             flush=True,
         )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

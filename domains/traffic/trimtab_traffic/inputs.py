@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from trimtab.contracts.errors import UnknownNameError
+
 from trimtab_traffic.disturbances import Disturbed, Period, disturb
 from trimtab_traffic.generated import generate
 from trimtab_traffic.importers.checks import check_files
@@ -105,8 +107,10 @@ def resolve_inputs(problem: SignalsProblem, work: Path) -> Inputs:
     sumo_version()  # mixed packages are said before anything is run with them
     files, notes = _files(problem, work)
     compiled = compiled_network(files.net_file, files.additional_files)
+    known = [signal.id for signal in compiled.signals]
     for signal_id in problem.rules.signals:
-        compiled.signal(signal_id)
+        if signal_id not in known:
+            raise UnknownNameError(signal_id, "signal under rules.signals", known)
     begin_s = problem.begin_s if problem.begin_s is not None else files.begin_s or 0.0
     period = Period(max(0.0, begin_s - problem.warm_up_s), begin_s, begin_s + problem.horizon_s)
     disturbed = disturb(

@@ -258,11 +258,15 @@ def preload() -> None:
 
 
 def load_libsumo() -> Any:
-    """Import libsumo with file descriptor 1 on stderr: its import prints a pyarrow warning."""
+    """Import libsumo silently: it warns of pyarrow, which only Parquet output needs."""
     if "libsumo" in sys.modules:
         return sys.modules["libsumo"]
     sys.stdout.flush()
-    with contextlib.redirect_stdout(sys.stderr), _redirected(1, 2):
+    with (
+        Path(os.devnull).open("w") as sink,
+        contextlib.redirect_stdout(sink),
+        _redirected(1, sink.fileno()),
+    ):
         return importlib.import_module("libsumo")
 
 
