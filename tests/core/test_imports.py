@@ -19,12 +19,12 @@ PACKAGES = {
 ROOMS = {
     "contracts": set(),
     "search": set(),
-    "learn": {"run", "deploy", "search"},
+    "learn": {"run", "evidence", "deploy", "search"},
     "run": {"evidence", "search"},
     "evidence": set(),
     "deploy": set(),
     "adapters": set(),
-    "testing": {"run", "search", "evidence"},
+    "testing": {"run", "search", "evidence", "deploy", "learn"},
     "cli": {"learn", "search", "run", "evidence", "deploy", "adapters", "testing"},
 }
 CONTRACTS_MAY_USE = set(sys.stdlib_module_names) | {"numpy", "pydantic", "trimtab"}

@@ -189,9 +189,10 @@ class Collector:
         seeds, contexts = self._copy_seeds, None
         if not self.problem.autoreset:
             seeds, contexts = self.source.draw(np.arange(self.problem.copies))
+        obs = self.problem.reset(seeds, contexts)
         if self.teacher is not None:
             self.teacher.reset(seeds, contexts)
-        return self.problem.reset(seeds, contexts)
+        return obs
 
     def state_dict(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Problem, episode sums and generators: arrays, and plain data for JSON.

@@ -19,7 +19,8 @@ import numpy as np
 from trimtab.contracts.errors import ContractError
 from trimtab.contracts.spec import BoolArray, Float32Array, FloatArray, IntArray
 
-Verify = Callable[[Mapping[str, float]], bool]
+Verify = Callable[[int, Mapping[str, float]], bool]
+"""Whether an episode was a success, from its seed and its metrics."""
 Contexts = Callable[[np.random.Generator], Float32Array]
 
 
@@ -53,14 +54,19 @@ class FreshSeeds:
     Attributes:
         rng: draws seeds and contexts.
         contexts: draws one context [P], or None for the spec's defaults.
+        among: seeds to draw from, or None for all of 63 bits.
     """
 
     rng: np.random.Generator
     contexts: Contexts | None = None
+    among: IntArray | None = None
 
     def draw(self, rows: IntArray) -> tuple[IntArray, Float32Array | None]:
         """See `ScenarioSource.draw`."""
-        seeds = self.rng.integers(0, 2**63 - 1, size=len(rows), dtype=np.int64)
+        if self.among is None:
+            seeds = self.rng.integers(0, 2**63 - 1, size=len(rows), dtype=np.int64)
+        else:
+            seeds = self.rng.choice(self.among, size=len(rows))
         if self.contexts is None:
             return seeds, None
         return seeds, np.stack([self.contexts(self.rng) for _ in rows]).astype(np.float32)
@@ -118,12 +124,18 @@ class Retry:
         fresh: source of new scenarios.
         copies: N.
         horizon: decisions per episode.
-        verify: metrics of an ended episode → success.
+        verify: seed and metrics of an ended episode → success.
         rng: decides between a new scenario and a retry.
         share: probability that a free row takes a retry, if there is one.
         start: guidance of the first retry.
         step: change of guidance after each verified success or failure.
         give_up: retries after which a scenario is dropped.
+
+    Attributes:
+        waiting: failed scenarios that are to be played again.
+        retries: how often one was.
+        solved: failed scenarios that the student has come to master alone.
+        dropped: those that were given up.
     """
 
     def __init__(
@@ -146,6 +158,7 @@ class Retry:
         self._share, self._start, self._step, self._give_up = share, start, step, give_up
         self._playing = [Attempt(0, None) for _ in range(copies)]
         self.waiting: deque[Attempt] = deque()
+        self.retries = 0
         self.solved = 0
         self.dropped = 0
 
@@ -155,6 +168,7 @@ class Retry:
         for i, row in enumerate(rows):
             if self.waiting and self._rng.random() < self._share:
                 self._playing[row] = self.waiting.popleft()
+                self.retries += 1
             else:
                 context = None if contexts is None else contexts[i]
                 self._playing[row] = Attempt(int(seeds[i]), context)
@@ -174,8 +188,10 @@ class Retry:
         """See `ScenarioSource.finished`."""
         success = np.array(
             [
-                self._verify({name: float(x[i]) for name, x in metrics.items()})
-                for i in range(len(rows))
+                self._verify(
+                    self._playing[row].seed, {name: float(x[i]) for name, x in metrics.items()}
+                )
+                for i, row in enumerate(rows)
             ],
             dtype=bool,
         )
@@ -190,7 +206,7 @@ class Retry:
             "rng": self._rng.bit_generator.state,
             "playing": [attempt.plain() for attempt in self._playing],
             "waiting": [attempt.plain() for attempt in self.waiting],
-            "counts": [self.solved, self.dropped],
+            "counts": [self.retries, self.solved, self.dropped],
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -199,7 +215,7 @@ class Retry:
         self._rng.bit_generator.state = state["rng"]
         self._playing = [Attempt.from_plain(plain) for plain in state["playing"]]
         self.waiting = deque(Attempt.from_plain(plain) for plain in state["waiting"])
-        self.solved, self.dropped = state["counts"]
+        self.retries, self.solved, self.dropped = state["counts"]
 
     def _judge(self, attempt: Attempt, success: bool) -> None:
         """Anneal the guidance, and put the scenario back unless it is solved or hopeless."""

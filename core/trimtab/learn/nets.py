@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +11,60 @@ import torch
 from trimtab.deploy.arrays import Array
 from trimtab.deploy.network import LOG_STD_HIGH, LOG_STD_LOW, NetSpec
 
+_WIDE = 16
+"""Outputs from which a product is as fast as its transpose."""
+
+
+class _Narrow(torch.autograd.Function):
+    """x @ w for few outputs, as (wᵀ @ xᵀ)ᵀ.
+
+    Products with few columns are a quarter as fast in MKL as those with few rows (heads of 2 to 12
+    outputs, 4096 rows: 380 against 110 µs forward, 590 against 80 µs for the slope of w).
+    """
+
+    @staticmethod
+    def forward(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(w.transpose(1, 2), x.transpose(1, 2)).transpose(1, 2)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        (slope,), (x, w) = slopes, ctx.saved_tensors
+        by_w = torch.bmm(slope.transpose(1, 2), x).transpose(1, 2)
+        return torch.bmm(slope, w.transpose(1, 2)), by_w
+
+
+class _ExpTanh(torch.autograd.Function):
+    """See `TorchOps.tanh`."""
+
+    @staticmethod
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return 1.0 - 2.0 / (torch.exp(2.0 * x) + 1.0)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor) -> torch.Tensor:
+        (slope,), (y,) = slopes, ctx.saved_tensors
+        return torch.mul(slope, 1.0 - y * y)
+
+
+_narrow: Callable[[Array, Array], Array] = _Narrow.apply
+_exp_tanh: Callable[[Array], Array] = _ExpTanh.apply
+
 
 class TorchOps:
     """torch spelling, differentiable, traced whole by the compiler."""
 
     def affine(self, x: Array, w: Array, b: Array) -> Array:
         """[S, M, i] @ [S, i, o] + [S, 1, o]."""
+        if 1 < w.shape[-1] < _WIDE:
+            return _narrow(x, w) + b
         return torch.baddbmm(b, x, w)
 
     def tanh(self, x: Array) -> Array:
@@ -25,11 +74,7 @@ class TorchOps:
         of a whole update), off by at most 2e-7. Its slope is written out as 1 - y², because the
         chain rule through exp overflows.
         """
-        if not torch.compiler.is_compiling():
-            return torch.tanh(x)
-        fixed = x.detach()
-        y = 1.0 - 2.0 / (torch.exp(2.0 * fixed) + 1.0)
-        return y + (1.0 - y * y) * (x - fixed)
+        return _exp_tanh(x) if torch.compiler.is_compiling() else torch.tanh(x)
 
     def relu(self, x: Array) -> Array:
         """max(x, 0)."""

@@ -68,7 +68,7 @@ class Learner:
         self._updates = 0
         self._scalars = [torch.zeros(()) for _ in range(3)]
         self.weights = {name: x.numpy() for name, x in self.tensors().items()}
-        self._update = _compile(self._eager_update) if compiled else self._eager_update
+        self._update = _Compiled(self._eager_update) if compiled else self._eager_update
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -213,31 +213,51 @@ def _views(flat: torch.Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
     return views
 
 
-def _compile(update: Callable[..., Any]) -> Callable[..., Any]:
+class _Compiled:
     """The compiled update, replaced by the eager one if the first call finds no compiler.
 
-    The compiler keeps its cache, and a limit of recompilations, per code object: each learner
-    gets a code object of its own, so that learners of one process do not exhaust it.
+    The shapes of the batch decide which compiled code runs, and nothing else: the compiler's own
+    checks before each call (of every tensor, and of all globals that were read) would cost a
+    twentieth of a small update. It also keeps its cache, and a limit of recompilations, per code
+    object: each variant gets a code object of its own, so that learners of one process do not
+    exhaust it.
     """
+
+    def __init__(self, update: Callable[..., Any]) -> None:
+        self._eager = update
+        self._variants: dict[tuple[torch.Size, ...], Callable[..., Any]] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        """See `Learner._eager_update`."""
+        batch, index = args[4], args[5]
+        key = (index.shape, *[x.shape for x in batch.values()])
+        chosen = self._variants.get(key)
+        return self._first(key, args) if chosen is None else chosen(*args)
+
+    def _first(self, key: tuple[torch.Size, ...], args: tuple[Any, ...]) -> Any:
+        compiled = _compile(self._eager)
+        try:
+            result = compiled(*args)
+        except torch._dynamo.exc.BackendCompilerFailed as error:  # pyright: ignore[reportAttributeAccessIssue]
+            first = str(error).splitlines()[0]
+            note = f"no compiled learning step, going on in eager mode (slower): {first}"
+            warnings.warn(note, RuntimeWarning, stacklevel=4)
+            self._variants[key] = self._eager
+            return self._eager(*args)
+        self._variants[key] = compiled
+        return result
+
+
+def _compile(update: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a bound method under a code object of its own."""
     own = types.FunctionType(
         update.__func__.__code__.replace(),  # type: ignore[attr-defined]
         update.__func__.__globals__,  # type: ignore[attr-defined]
     )
-    compiled = torch.compile(types.MethodType(own, update.__self__), dynamic=False, fullgraph=True)  # type: ignore[attr-defined]
-    chosen: list[Callable[..., Any]] = []
-
-    def call(*args: Any) -> Any:
-        if not chosen:
-            try:
-                result = compiled(*args)
-            except torch._dynamo.exc.BackendCompilerFailed as error:  # pyright: ignore[reportAttributeAccessIssue]
-                first = str(error).splitlines()[0]
-                note = f"no compiled learning step, going on in eager mode (slower): {first}"
-                warnings.warn(note, RuntimeWarning, stacklevel=3)
-                chosen.append(update)
-            else:
-                chosen.append(compiled)
-                return result
-        return chosen[0](*args)
-
-    return call
+    unchecked = getattr(torch.compiler, "skip_all_guards_unsafe", None)  # since torch 2.10
+    return torch.compile(
+        types.MethodType(own, update.__self__),  # type: ignore[attr-defined]
+        dynamic=False,
+        fullgraph=True,
+        options=None if unchecked is None else {"guard_filter_fn": unchecked},
+    )

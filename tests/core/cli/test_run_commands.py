@@ -147,6 +147,25 @@ def test_only_learned_controllers_are_trained(trimtab: Command) -> None:
     assert "is classical, not learned: try tune" in ended.err
 
 
+def test_a_trained_controller_joins_the_next_run(trimtab: Command) -> None:
+    short = ("--set", "problem.horizon_h=6")
+    trained = trimtab(
+        "train", "toy/tank-day", *short, "--controller", "pupil", "--cpu-s", "1", "--json"
+    )
+    assert "the teacher: " in trained.err
+    document = trained.document
+    assert document["schema"] == "trimtab/training/1"
+    ended = trimtab(
+        "run", "toy/tank-day", *short, "--n-seeds", "3", "--workers", "1", "--controllers",
+        "level_band,pupil", "--parameters", document["file"], "--json",
+    )  # fmt: skip
+    rows = {row["name"]: row for row in ended.document["rows"]}
+    assert rows["pupil"]["role"] == "learned"
+    assert rows["pupil"]["shielded"]
+    refused = trimtab("run", "toy/tank-day", *short, "--controllers", "pupil", "--n-seeds", "1")
+    assert (refused.code, "nothing was trained yet" in refused.err) == (2, True)
+
+
 def test_simulate_keeps_the_full_log(trimtab: Command, tmp_path: Path) -> None:
     ended = trimtab(
         "simulate",

@@ -10,7 +10,7 @@ from trimtab.testing.classics.spread import AssignAndPush, SimpleSpread
 def retry(copies: int = 1, share: float = 1.0, **changes: float) -> Retry:
     fresh = FreshSeeds(np.random.default_rng(0))
     rng = np.random.default_rng(1)
-    return Retry(fresh, copies, 10, lambda m: m["delay"] < 5, rng, share=share, **changes)
+    return Retry(fresh, copies, 10, lambda seed, m: m["delay"] < 5, rng, share=share, **changes)
 
 
 def play(source: Retry, delay: float) -> int:
@@ -58,7 +58,7 @@ def test_a_failed_retry_gets_more_guidance_and_is_dropped_in_the_end() -> None:
 
 def test_contexts_travel_with_their_scenario() -> None:
     fresh = FreshSeeds(np.random.default_rng(0), lambda rng: rng.random(2))
-    source = Retry(fresh, 1, 10, lambda m: False, np.random.default_rng(1), share=1.0)
+    source = Retry(fresh, 1, 10, lambda seed, m: False, np.random.default_rng(1), share=1.0)
     _, first = source.draw(np.array([0]))
     source.finished(np.array([0]), {})
     _, again = source.draw(np.array([0]))
@@ -87,7 +87,7 @@ def test_ppo_imitates_guided_decisions_of_verified_successes_only() -> None:
         fresh,
         32,
         25,
-        lambda m: m["episode_return"] > -14.0,
+        lambda seed, m: m["episode_return"] > -14.0,
         np.random.default_rng(1),
         share=0.8,
         start=1.0,

@@ -103,6 +103,13 @@ def test_learning_rate_falls_to_zero_and_training_stops_as_planned() -> None:
     assert reports[-1].env_steps.tolist() == [7 * 8 * 32]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_compiled_update_gives_the_weights_of_the_eager_one() -> None:
+    small = {**_plain(SMALL), "steps": 8 * 32, "epochs": 4}
+    eager, compiled = (build(config=PPOConfig(**{**small, "compiled": c})) for c in (False, True))
+    assert finish(compiled) == pytest.approx(finish(eager), abs=2e-6)
+
+
 def test_cartpole_improves_fivefold_over_random_play() -> None:
     config = PPOConfig(
         steps=14_000,

@@ -111,6 +111,30 @@ def test_truncation_bootstraps_so_value_is_the_infinite_sum(probe: Callable[...,
     assert values(ppo)[0, 0] == pytest.approx(2.0, abs=0.05)
 
 
+def test_truncation_bootstraps_from_the_last_observation_not_from_the_restart(
+    probe: Callable[..., Any],
+) -> None:
+    """Two steps, the second pays 1: V₁ = 1 + γV₁ and V₀ = γV₁; from the restart V₁ = 1 + γV₀."""
+
+    def late(t: np.ndarray, action: Action) -> np.ndarray:
+        return np.repeat(t[:, None] == 1, chosen(action).shape[1], axis=1)
+
+    ppo = learn(probe(8, reward=late, length=2, truncates=True), discount=0.5, steps=8000)
+    assert values(ppo)[:, 0] == pytest.approx([1.0, 2.0], abs=0.05)
+
+
+def test_what_a_dead_agent_is_paid_changes_no_weight(probe: Callable[..., Any]) -> None:
+    def weights(wage: float) -> np.ndarray:
+        def pay(t: np.ndarray, action: Action) -> np.ndarray:
+            return (chosen(action) == 1) + np.array([0.0, wage])
+
+        problem = probe(4, reward=pay, agents=2, dead=(1,))
+        ppo = learn(problem, steps=256, normalise_obs=True, normalise_reward=True)
+        return ppo.learner.flat.numpy().copy()
+
+    assert np.array_equal(weights(0.0), weights(1000.0))
+
+
 def test_dead_agents_leave_no_gradient(probe: Callable[..., Any]) -> None:
     def build(agents: int, dead: tuple[int, ...]) -> PPO:
         problem = probe(4, reward=lambda t, a: chosen(a) == 1, agents=agents, dead=dead)

@@ -6,7 +6,8 @@ hour. The shield keeps levels inside the tank for every inflow up to its maximum
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from pydantic import Field
 
 from trimtab.contracts.controller import Controller, Entry
 from trimtab.contracts.domain import Domain
-from trimtab.contracts.errors import ActionError, BoundError
+from trimtab.contracts.errors import ActionError, BoundError, UnknownNameError
 from trimtab.contracts.figure import Axis, Bar, Figure
 from trimtab.contracts.problem import Bound, ControlProblem, Need
 from trimtab.contracts.records import EpisodeRecord
@@ -38,6 +39,7 @@ from trimtab.contracts.spec import (
     Step,
 )
 from trimtab.contracts.streams import Stream
+from trimtab.deploy.pupil import PUPIL, pupil_entry
 
 CAPACITY_M3 = 10.0
 PUMP_RATE_M3_H = 2.0
@@ -315,6 +317,7 @@ _ENTRIES = {
         "a night and a day threshold",
         parameters=Space((_share("night"), _share("day"))),
     ),
+    PUPIL: pupil_entry(),
 }
 
 
@@ -379,6 +382,22 @@ class TankDomain(Domain):
         level, came, left = log["level_m3"], log["inflow_m3"].sum(), log["pumped_m3"].sum()
         stored = level[-1].sum() - level[0].sum()
         return {"water": float((came - left - stored) / max(came + left, 1.0))}
+
+    def train(
+        self,
+        problem: TankModel,
+        controller: str,
+        seed: int,
+        out: Path,
+        cpu_s: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Mapping[str, Any]:
+        """See `Domain.train`."""
+        from trimtab.learn.pupil import train_pupil  # torch
+
+        if controller != PUPIL:
+            raise UnknownNameError(controller, "learned controller", [PUPIL])
+        return train_pupil(self, problem, seed, out, cpu_s, progress)
 
     def views(self, problem: TankModel, records: Sequence[EpisodeRecord]) -> tuple[Figure, ...]:
         """Mean cost per controller."""

@@ -1,0 +1,302 @@
+"""The pupil: a controller taught by a domain's best classical one, for any control domain.
+
+1. The teacher is the classical controller with the best headline on training scenarios.
+2. A student imitates it on the states that the student itself meets (DAgger).
+3. PPO goes on from the student: critic warmed first, on a leash to the teacher that decays.
+   Scenarios on which the pupil's headline is worse than the teacher's are played again, the
+   teacher playing a first part that shrinks with every success (`curriculum.Retry`).
+4. What was learnt replaces the student only if the paired 95 % interval of the headline, on
+   seeds that neither saw, excludes 0. The manifest says how the one that is kept stands to the
+   teacher: where the teacher remains better, deploy the teacher.
+
+A domain offers it in two lines: `trimtab.deploy.pupil.pupil_entry()` among its controllers, and
+`return train_pupil(self, problem, seed, out, cpu_s, progress)` as its `train`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trimtab.contracts.controller import Controller, Entry
+from trimtab.contracts.domain import Domain
+from trimtab.contracts.errors import ContractError, TrimtabError
+from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.spec import FloatArray, IntArray
+from trimtab.deploy.network import NetSpec
+from trimtab.deploy.policy import Policy, PolicyController
+from trimtab.deploy.pupil import PUPIL
+from trimtab.deploy.weights import save_policy
+from trimtab.evidence.bootstrap import paired_difference
+from trimtab.learn.curriculum import FreshSeeds, Retry, Verify
+from trimtab.learn.ppo import PPO, PPOConfig
+from trimtab.learn.teach import DaggerConfig, dagger
+from trimtab.run.controllers import Choice
+from trimtab.run.grants import make_controller
+from trimtab.run.shielding import shielded
+from trimtab.run.stage import play, staged
+
+CPU_S = 60.0
+"""Default budget."""
+COPIES = 64
+"""Side by side; simulators of others run one."""
+POOL, EXTERNAL_POOL = 64, 12
+"""Training scenarios of own kernels, and of simulators of others: the teacher is the best on
+them, and its headline on each is what the pupil is held against."""
+JUDGED = 64
+"""Scenarios of neither on which what was learnt is judged."""
+SLACK = 0.01
+"""Share of the teacher's headline by which a success may be worse."""
+IMITATION = 0.4
+"""Share of the budget after which imitation ends at the latest."""
+ROUNDS = 4
+LONGEST_ROLLOUT = 128
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Paired difference of the headline on `JUDGED` seeds, as a cost: negative is better.
+
+    Attributes:
+        better: the 95 % interval lies below 0.
+        mean, low, high: in the headline's unit.
+    """
+
+    better: bool
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """One training of a domain's pupil."""
+
+    domain: Domain
+    problem: Any
+    seed: int
+    ends_s: float
+    budget_s: float
+    tell: Progress
+
+    @property
+    def sign(self) -> float:
+        """Makes the headline a cost."""
+        return 1.0 if self.domain.headline.sense == "min" else -1.0
+
+    @property
+    def copies(self) -> int:
+        return 1 if self.domain.external else COPIES
+
+    def left_s(self) -> float:
+        return self.ends_s - time.process_time()
+
+    def seeds(self, count: int, stream: int) -> IntArray:
+        """Seeds of 62 bits: no evaluation of `trimtab run` uses one."""
+        return np.random.default_rng([self.seed, stream]).integers(2**40, 2**62, count)
+
+    def costs(self, choice: Choice, seeds: Sequence[int]) -> FloatArray:
+        """The headline on each seed, as a cost."""
+        copies = min(self.copies, len(seeds))
+        with staged(self.domain, self.problem, choice, copies) as stage:
+            records = play(self.domain, stage, choice, seeds)
+        return self.sign * np.array([r.metrics[self.domain.headline.name] for r in records])
+
+
+def train_pupil(
+    domain: Domain,
+    problem: Any,
+    seed: int,
+    out: Path,
+    cpu_s: float | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train the pupil of a control domain; see `Domain.train`, which this is the body of.
+
+    Args:
+        domain: offers the classical controllers and judges by its headline.
+        problem: the scenario's problem.
+        seed: of training.
+        out: folder of the weights and their manifest.
+        cpu_s: budget in CPU seconds; None for `CPU_S`.
+        progress: told how it goes.
+
+    Returns:
+        Parameters of `play_pupil`.
+
+    Raises:
+        TrimtabError: no classical controller acts on the domain's default interface.
+    """
+    budget, begun = CPU_S if cpu_s is None else cpu_s, time.process_time()
+    course = _Course(domain, problem, seed, begun + budget, budget, progress or (lambda _: None))
+    teacher, known = _best_teacher(course)
+    built = domain.build(problem, copies=course.copies)
+    if not isinstance(built, ControlProblem):
+        msg = f"{domain.name} is a design problem: search it with trimtab tune"
+        raise TrimtabError(msg)
+    with built as control:
+        played = shielded(control, domain.shield(problem, control))
+        tutor = make_controller(control, teacher.entry, teacher.parameters, teacher.name)
+        if not isinstance(tutor, Controller):
+            msg = f"{domain.name}: {teacher.name} is native and cannot teach"
+            raise ContractError(msg)
+        policy, notes = _taught(course, played, tutor, known)
+        against = _verdict(course, policy, teacher)
+        _say(course, f"{teacher.name}, the teacher", against)
+        notes |= {"teacher": teacher.name, "against_teacher": asdict(against)}
+        notes |= {"seed": seed, "cpu_s": round(time.process_time() - begun, 1)}
+        notes |= {"command": f"trimtab train SCENARIO --controller {PUPIL} --seed {seed}"}
+        path = out / f"{PUPIL}.safetensors"
+        save_policy(path, policy, control.spec, notes)
+    return {"weights": str(path)}
+
+
+def _best_teacher(course: _Course) -> tuple[Choice, dict[int, float]]:
+    """The classical controller with the best mean headline, and its cost on each scenario."""
+    offered = course.domain.controllers(course.problem)
+    pool = course.seeds(EXTERNAL_POOL if course.domain.external else POOL, 1).tolist()
+    found: dict[str, FloatArray] = {}
+    for name, entry in offered.items():
+        if _may_teach(entry) and _acts(course, Choice(name, entry)):
+            found[name] = course.costs(Choice(name, entry), pool)
+    if not found:
+        msg = f"{course.domain.name}: no classical controller acts here, so none can teach"
+        raise TrimtabError(msg)
+    best = min(found, key=lambda name: found[name].mean())
+    course.tell(f"teacher: {best}, the best of {', '.join(found)}")
+    return Choice(best, offered[best]), dict(zip(pool, found[best].tolist(), strict=True))
+
+
+def _may_teach(entry: Entry) -> bool:
+    return (
+        entry.role in ("reference", "classical")
+        and entry.shielded
+        and entry.interface == "default"
+        and "future" not in entry.needs
+    )
+
+
+def _acts(course: _Course, choice: Choice) -> bool:
+    with staged(course.domain, course.problem, choice) as stage:
+        return isinstance(stage.controller, Controller)
+
+
+def _taught(
+    course: _Course, problem: ControlProblem, tutor: Controller, known: Mapping[int, float]
+) -> tuple[Policy, dict[str, Any]]:
+    """Student, what became of it on-policy, and which of both is kept."""
+    pool = np.array(list(known), dtype=np.int64)
+    streams = [np.random.default_rng([course.seed, 2, k]) for k in range(3)]
+    begun = time.process_time()
+    student = dagger(
+        problem,
+        tutor,
+        NetSpec.for_problem(problem.spec, initial_std=0.2),
+        _imitation(course, problem),
+        (course.seed,),
+        source=FreshSeeds(streams[0], among=pool),
+    )
+    spent = time.process_time() - begun
+    course.tell(f"imitation: {spent:.0f} CPU-s, {student.agreement[-1, 0]:.3f} agree")
+    start = student.policy.seed(0)
+    source = Retry(
+        FreshSeeds(streams[1], among=pool),
+        problem.copies,
+        problem.spec.horizon,
+        verifier(course.domain, known),
+        streams[2],
+    )
+    config = _on_policy(course, problem, student.env_steps / spent)
+    ppo = PPO(problem, start.net, config, (course.seed,), teacher=tutor, initial=start,
+              source=source)  # fmt: skip
+    for number, report in enumerate(ppo.train()):
+        if number % 10 == 0:
+            steps = int(report.env_steps[0])
+            course.tell(f"{steps} steps, {source.retries} retries, {source.solved} solved alone")
+        if course.left_s() <= 0:
+            break
+    learnt = ppo.policy().seed(0)
+    verdict = _verdict(course, learnt, _choice(start))
+    _say(course, "the student", verdict)
+    notes = {
+        "env_steps": student.env_steps + int(ppo.env_steps[0]),
+        "retries": source.retries,
+        "solved": source.solved,
+        "given_up": source.dropped,
+        "against_student": asdict(verdict),
+        "kept": "what was learnt" if verdict.better else "the student it began as",
+    }
+    return (learnt if verdict.better else start), notes
+
+
+def verifier(domain: Domain, known: Mapping[int, float]) -> Verify:
+    """Success on a scenario: a headline no worse than the teacher's, up to `SLACK` of it.
+
+    Args:
+        domain: names the headline and says which way is better.
+        known: seed → the teacher's headline, as a cost.
+    """
+    name, sign = domain.headline.name, 1.0 if domain.headline.sense == "min" else -1.0
+
+    def succeeded(seed: int, metrics: Mapping[str, float]) -> bool:
+        return sign * metrics[name] <= known[seed] + SLACK * abs(known[seed])
+
+    return succeeded
+
+
+def _imitation(course: _Course, problem: ControlProblem) -> DaggerConfig:
+    return DaggerConfig(
+        rounds=ROUNDS,
+        steps=min(problem.spec.horizon, LONGEST_ROLLOUT),
+        updates=max(10, min(400, int(25 * IMITATION * course.budget_s))),
+        compiled=False,
+    )
+
+
+def _on_policy(course: _Course, problem: ControlProblem, steps_per_s: float) -> PPOConfig:
+    """As many steps as the rest of the budget pays for, at the speed that imitation had."""
+    return PPOConfig(
+        steps=int(steps_per_s * max(1.0, course.left_s())),
+        rollout=min(problem.spec.horizon, LONGEST_ROLLOUT),
+        normalise_reward=True,
+        leash=0.1,
+        leash_until=0.5,
+        critic_warmup=2,
+        compiled=False,
+    )
+
+
+def _choice(policy: Policy) -> Choice:
+    return Choice(PUPIL, Entry("learned", lambda problem: PolicyController(problem, policy), ""))
+
+
+def _verdict(course: _Course, policy: Policy, other: Choice) -> Verdict:
+    """The policy against another controller on the same unseen seeds."""
+    seeds = course.seeds(JUDGED, 3).tolist()
+    ours, theirs = course.costs(_choice(policy), seeds), course.costs(other, seeds)
+    return judged(ours, theirs)
+
+
+def judged(ours: FloatArray, theirs: FloatArray) -> Verdict:
+    """Verdict on costs [seeds] of two controllers on the same seeds."""
+    found = paired_difference([ours], [theirs], np.random.default_rng(0))
+    low, high = (-np.inf, np.inf)
+    if found.interval is not None:
+        low, high = found.interval.low, found.interval.high
+    return Verdict(high < 0.0, found.mean, low, high)
+
+
+def _say(course: _Course, whom: str, verdict: Verdict) -> None:
+    headline = course.domain.headline
+    outcome = "better" if verdict.better else "not shown to be better"
+    course.tell(
+        f"{headline.name} as a cost less that of {whom}: {verdict.mean:+.4g} {headline.unit} "
+        f"[{verdict.low:+.4g}, {verdict.high:+.4g}], {outcome}"
+    )
