@@ -252,3 +252,17 @@ def test_without_logs_the_trips_are_the_same_and_the_delay_map_is_empty(
             )
             assert problem.outputs.signals.is_file() == logs
     assert seen == [(seen[0][0], True), (seen[0][0], False)]
+
+
+@pytest.mark.parametrize("interface", ["stage", "split", "cycle"])
+def test_queues_are_sampled_alike_however_rare_the_decisions(
+    two_street_problem: Maker, interface: str
+) -> None:
+    with SignalControl(two_street_problem(), interface) as problem:
+        problem.reset(np.array([1]))
+        greens = np.zeros((1, 1, 3), np.float32)
+        greens[0, 0, :2] = 30.0
+        action = choose(0) if interface == "stage" else Action(box=greens)
+        while not problem.step(action).done[0]:
+            pass
+        assert list(problem.details(0)["queue_m"]) == ["30", "60", "90", "120"]

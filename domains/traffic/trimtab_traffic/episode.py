@@ -42,25 +42,28 @@ class EpisodeFigures:
         demand: planned departures.
         begin_s: begin of the evaluated horizon.
         end_s: its end.
+
+    Attributes:
+        next_sample_s: when the queues are to be looked at next.
     """
 
     def __init__(self, state: TrafficState, demand: Demand, begin_s: float, end_s: float) -> None:
         self._state, self._demand = state, demand
         self._begin_s, self._end_s = begin_s, end_s
-        self._next_sample_s = begin_s
+        self.next_sample_s = begin_s
         self._queues: list[NDArray[Any]] = []
         self._times_s: list[float] = []
 
     def begin(self, time_s: float) -> None:
         """Start an episode at `time_s`."""
-        self._next_sample_s = max(self._begin_s, time_s) + SAMPLE_S
+        self.next_sample_s = max(self._begin_s, time_s) + SAMPLE_S
         self._queues.clear()
         self._times_s.clear()
 
     def sample(self, time_s: float) -> None:
         """Sample the queues if it is time to."""
-        if time_s >= self._next_sample_s:
-            self._next_sample_s += SAMPLE_S
+        if time_s >= self.next_sample_s:
+            self.next_sample_s += SAMPLE_S
             self._queues.append(self._state.approach_halting())
             self._times_s.append(time_s)
 

@@ -105,7 +105,7 @@ class SignalControl(ControlProblem):
         self.shield_inputs: ShieldInputs | None = None
         self.copies, self.autoreset, self.logs = 1, autoreset, logs
         self.session = Session(model.backend)
-        true = self.state = TrafficState(self.network, self._simulation)
+        true = self.state = self._true = TrafficState(self.network, self._simulation)
         if model.sensors.kind != "perfect" or model.sensors.faults:
             self.state = SensedState(true, model.sensors, self.inputs.begin_s)
         self.state.fleet = ProbeFleet(self.network, model.sensors.penetration)
@@ -271,8 +271,17 @@ class SignalControl(ControlProblem):
         """Simulate up to `until_s`; the probe fleet reports on the way, if anybody reads it."""
         fleet = self.state.fleet
         while fleet.watched and fleet.next_ping_s <= until_s:
-            self.session.advance(fleet.next_ping_s)
+            self._simulate(fleet.next_ping_s)
             fleet.ping(self.session.api, self.session.time_s)
+        self._simulate(until_s)
+
+    def _simulate(self, until_s: float) -> None:
+        """Simulate up to `until_s`; queues are sampled on the way where decisions are rare."""
+        figures = self._figures
+        while figures.next_sample_s < until_s - 1e-9:
+            self.session.advance(figures.next_sample_s)
+            self._true.forget()
+            figures.sample(self.session.time_s)
         self.session.advance(until_s)
 
     def plan(self, row: int) -> CyclePlan | None:

@@ -101,6 +101,10 @@ class TrafficState:
         self.time_s = time_s
         self._stage = stage
         self._stage_elapsed_s = stage_elapsed_s
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was read: time has passed."""
         self._cache.clear()
 
     def stage(self) -> IntArray:
