@@ -17,6 +17,7 @@ from trimtab.contracts.records import DesignRecord
 from trimtab.contracts.registry import load_domain
 from trimtab.contracts.scenario import SearchBudget
 from trimtab.contracts.spec import Metric
+from trimtab.run.checkpoints import read_file, write_file
 from trimtab.run.design_job import design_record, run_search, score_design
 from trimtab.run.design_plan import choose_designs
 from trimtab.run.execute import RunOutcome, execute
@@ -24,7 +25,8 @@ from trimtab.run.plan import RunOptions
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.supervisor import supervise
 from trimtab.run.workspace import Workspace
-from trimtab.search.catalogue import make
+from trimtab.search.catalogue import OPTIMIZERS, make
+from trimtab.search.loop import Search
 from trimtab.testing.toys.beam import BeamDomain, BeamModel, BeamProblem
 
 QUICK = ("budget.evaluations=30", "controllers=[random, cmaes]", "seeds=[1, 2]")
@@ -280,18 +282,28 @@ def test_a_budget_belongs_to_design_scenarios_only(tmp_path: Path) -> None:
         load_scenario(path)
 
 
-def test_a_search_that_goes_on_from_its_state_leaves_the_same_record() -> None:
-    problem, budget = BeamProblem(BeamModel()), SearchBudget(evaluations=40, batch=4)
+@pytest.mark.parametrize("name", ["cmaes", "coordinate", "ppo", "tpe", "sac"])
+def test_a_search_that_goes_on_from_its_checkpoint_leaves_the_same_record(
+    name: str, tmp_path: Path
+) -> None:
+    if not OPTIMIZERS[name].installed:
+        pytest.skip(f"{name} needs {OPTIMIZERS[name].package}")
+    problem, budget = BeamProblem(BeamModel()), SearchBudget(evaluations=24, batch=4)
 
     def run(report: Any, state: Any = None) -> DesignRecord:
-        optimizer = make("cmaes", problem.spec.space, 3)
-        record = run_search(problem, optimizer, "cmaes", 3, budget, report, state)
+        optimizer = make(name, problem.spec.space, 3)
+        record = run_search(problem, optimizer, name, 3, budget, report, state)
         return dataclasses.replace(record, budget=dataclasses.replace(record.budget, cpu_s=0.0))
 
-    states: list[Any] = []
-    whole = run(lambda search: states.append(search.state_dict()))
-    for state in (states[2], states[-1]):
-        assert run(lambda search: None, state) == whole
+    files: list[Path] = []
+
+    def keep(search: Search) -> None:
+        files.append(tmp_path / f"{len(files)}.safetensors")
+        write_file(files[-1], search.state_dict(), {})
+
+    whole = run(keep)
+    for path in (files[2], files[-1]):
+        assert run(lambda search: None, read_file(path, 0).arrays) == whole
 
 
 def test_searches_share_what_is_slow_to_simulate(tmp_path: Path) -> None:
