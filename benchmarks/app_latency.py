@@ -108,10 +108,8 @@ async def first_paint(browser: Browser, address: str) -> float:
     return taken
 
 
-async def session(page: Page, address: str, rounds: int, think_s: float) -> dict[str, list[float]]:
+async def session(page: Page, rounds: int, think_s: float) -> dict[str, list[float]]:
     """One person who stays in the app and only clicks; seconds of each kind of click."""
-    await page.goto(address)
-    await drawn(page)
     found: dict[str, list[float]] = {}
 
     async def timed_click(what: str, click: Awaitable[object], said: str) -> None:
@@ -173,8 +171,11 @@ async def at_once(
         await browser.new_context(viewport={"width": 1280, "height": 900}) for _ in range(count)
     ]
     pages = [await context.new_page() for context in contexts]
+    for page in pages:
+        await page.goto(address)
+        await drawn(page)
     before, began = spent(server), time.perf_counter()
-    words = (address, given.rounds, given.think_s)
+    words = (given.rounds, given.think_s)
     found = await asyncio.gather(*(session(page, *words) for page in pages))
     after, wall_s = spent(server), time.perf_counter() - began
     for context in contexts:

@@ -210,14 +210,15 @@ def _series(one: Series, style: int, suffix: str) -> list[dict[str, Any]]:
     points = thinned(one.x, one.y)
     axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "legendgroup": one.name}
     colour = colours()[style % len(colours())]
+    stroke = (style + style // len(colours())) % len(DASHES)  # as colours come again, dashes differ
     line = {
         "type": "scatter",
         "mode": "lines+markers" if len(points) <= MAX_MARKED else "lines",
         "name": one.name,
         "x": [x for x, _ in points],
         "y": [_gap(y) for _, y in points],
-        "line": {"color": colour, "width": 2, "dash": DASHES[style % len(DASHES)]},
-        "marker": {"symbol": MARKERS[style % len(MARKERS)], "size": 6},
+        "line": {"color": colour, "width": 2, "dash": DASHES[stroke]},
+        "marker": {"symbol": MARKERS[stroke], "size": 6},
         **axes,
     }
     return [*_band(one, colour, axes), line]

@@ -85,7 +85,9 @@ def table(
 def picture(figure: Figure) -> None:
     """A figure as a still picture; its colours follow the page's theme."""
     svg = b64encode(standalone(render_svg(figure)).encode()).decode()
-    show(f'<img class="picture" src="data:image/svg+xml;base64,{svg}" alt="{escape(figure.alt)}">')
+    image = f'src="data:image/svg+xml;base64,{svg}" alt="{escape(figure.alt)}"'
+    where = f'class="wide" tabindex="0" role="region" aria-label="{escape(figure.title)}"'
+    show(f'<div {where}><img class="picture" {image}></div>')
 
 
 def facts(items: Sequence[tuple[str, str]]) -> None:

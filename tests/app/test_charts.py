@@ -57,6 +57,12 @@ def test_charts_below_each_other_share_their_x_axis() -> None:
     assert layout["xaxis2"]["matches"] == layout["xaxis3"]["matches"] == "x"
 
 
+def test_no_two_of_many_series_look_the_same() -> None:
+    many = tuple(Series(f"s{i}", (0.0, 1.0), (1.0, 2.0)) for i in range(15))
+    traces = charts.lines([Figure("series", "t", "a", Axis("y"), series=many)])["data"]
+    assert len({(trace["line"]["color"], trace["line"]["dash"]) for trace in traces}) == 15
+
+
 def test_a_scatter_has_points_only_and_axes_may_be_logarithmic() -> None:
     points = (Series("a", (1.0, 10.0), (1.0, 100.0)),)
     figure = Figure("scatter", "t", "a", Axis("y", log=True), Axis("x", log=True), series=points)

@@ -146,6 +146,17 @@ def test_every_page_is_accessible_in_both_themes(scheme: str, browser, shared, v
     assert not any(found.values()), found
 
 
+def test_nothing_is_wider_than_a_phone(browser, shared, visit) -> None:
+    me = visit(shared)
+    me.page.set_viewport_size({"width": 420, "height": 860})
+    wider = {}
+    for path in ("runs", "compare", "scenarios?domain=toy.tank"):
+        me.open(path)
+        main = me.page.get_by_test_id("stMain")
+        wider[path] = main.evaluate("e => e.scrollWidth - e.clientWidth")
+    assert not any(wider.values()), wider
+
+
 def test_pages_are_reached_and_runs_opened_by_keyboard(
     browser, shared, visit, finished_runs: tuple[Path, list[str]]
 ) -> None:
