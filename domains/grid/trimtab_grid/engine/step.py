@@ -59,6 +59,8 @@ from trimtab_grid.shield_kernel import (
 
 SUDDEN_MIN = 1.0
 """Longest step, minutes, whose changes of load and weather the frequency meets at once."""
+ROUNDED = 1e-6
+"""Share of a setpoint, kW, that its 32 bits and those of its limits may be off."""
 NOT_LEGAL, CLIPPED = 1, 1
 """Reason without a shield: a command that units cannot take; a setpoint moved to its limits."""
 
@@ -180,7 +182,8 @@ def raised_alarm(
 def set_battery(plant: PlantArrays, m: Moment, import_kw: float, export_kw: float) -> None:
     """Bring the wish to what balance asks for, then into the interval [low_kw, high_kw].
 
-    Only the second is an intervention: a grid-forming battery always follows the balance.
+    Only the second is an intervention: a grid-forming battery always follows the balance. What is
+    moved by no more than the rounding of a 32-bit setpoint is none either.
     `import_kw` and `export_kw` (not positive) are the most and least exchange.
     """
     residual = m.load_kw - import_kw - m.wind_kw - m.pv_kw - dispatch.caps_kw(plant, m)
@@ -189,7 +192,7 @@ def set_battery(plant: PlantArrays, m: Moment, import_kw: float, export_kw: floa
     m.battery_kw = min(max(wish, m.low_kw), m.high_kw)
     m.dispatch_reason = 0
     m.setpoint_kw = m.wish_kw
-    if abs(m.battery_kw - wish) > 1e-6:
+    if abs(m.battery_kw - wish) > ROUNDED * max(1.0, abs(wish)):
         m.setpoint_kw = m.battery_kw
         m.dispatch_reason = CLIPPED
 
