@@ -64,3 +64,19 @@ def test_limit_and_price_are_observed_and_survive_a_snapshot():
         assert columns[-2:] == ("import_limit", "import_price")
         assert first.obs[0, 0, -2] in (0.0, 1.0)
         assert np.array_equal(problem.snapshot(np.array([0]))["outer_grid"], kept["outer_grid"])
+
+
+@pytest.mark.parametrize("name", ["dp_perfect", "dp_perfect_unshielded"])
+def test_perfect_foresight_meets_the_bound_where_no_shield_keeps_units_ready(name):
+    scenario = _month(outages_per_year=400).model_copy(update={"horizon_h": 72.0})
+    entry, seeds = DOMAIN.controllers(scenario)[name], np.array([3])
+    with DOMAIN.build(scenario, 1, entry.interface) as problem:
+        controller, obs = entry.factory(problem), problem.reset(seeds)
+        controller.reset(seeds)
+        for _ in range(scenario.horizon):
+            step = problem.step(controller.act(obs))
+            obs = step.obs
+        assert problem.resource("future").shape == (1, 72, 7)
+    over = float(step.metrics["cost_l"][0]) / DOMAIN.bound(scenario, 3).value - 1.0
+    assert over > -1e-9
+    assert (over < 1e-3) == (not entry.shielded)

@@ -389,7 +389,10 @@ class GridControl(ControlProblem):
             self._outer.there[rows] = snapshot["outer_grid"]
 
     def resource(self, need: Need) -> Any:
-        """`model`, `state`, `forecast` (see `resources`); `future`: [N, steps, 3] of the bank."""
+        """`model`, `state`, `forecast` (see `resources`); `future`: [N, steps, 3] of the bank.
+
+        With an outer grid `future` is [N, steps, 7]: its limits and prices, as in `outer_series`.
+        """
         state = GridState(self._states, self._moments, self._bank)
         if need == "model":
             return GridModel(
@@ -406,10 +409,13 @@ class GridControl(ControlProblem):
         if need == "state":
             return state
         if need == "forecast":
-            known = int(self.arrays.step_known)
-            return Forecasts(self._forecaster, self._episodes, state, self._seed, known)
+            ahead = int(self.arrays.step_known)
+            return Forecasts(self._forecaster, self._episodes, state, self._seed, ahead)
         if need == "future":
-            return self._bank[:, 1:].copy()
+            coming = self._bank[:, 1:].copy()
+            outer = [self._outer.series(row) for row in range(self.copies)]
+            known = np.array([series for series in outer if series is not None])
+            return np.concatenate([coming, known], axis=2) if known.size else coming
         return super().resource(need)
 
     def episode_log(self, row: int) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 Costs-to-go of the whole episode are made once from the granted future (`dp`); each step then takes
 the best admissible command against them from where the plant really is, so that rounding, the
-shield or a fault shift the path, not its optimality from there on.
+shield or a fault shift the path, not its optimality from there on. Behind a shield, which keeps the
+plant ready to lose an outer grid in any step, the plan leaves that grid out.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ class PerfectForesight(GridController):
         load, wind, pv = (future[:, k].copy() for k in range(3))
         first = float(self._soc_first[row])
         units = tuple((int(m), int(t)) for m, t in self._units_first[row])
-        year = Year(self.model.plant, step_min, load, wind, pv, first, units)
+        known = future[:, 3:]
+        outer = None if self.model.shielded or not known.size else known
+        year = Year(self.model.plant, step_min, load, wind, pv, first, units, outer)
         planner = year.planner().inside()
         tolerance = self._tolerance_l or default_tolerance_l(len(future))
         return planner, planner.cost_to_go(tolerance), Steering(self, planner.graph)

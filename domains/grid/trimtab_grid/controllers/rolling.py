@@ -126,7 +126,7 @@ class RollingProgram(GridController):
             load = np.full(count, float(seen.load_kw[row]))
             return load, np.full(count, float(seen.free_kw[row]))
         steps = count * self._ratio
-        future = np.asarray(self.problem.resource("future"))[row]
+        future = np.asarray(self.problem.resource("future"))[row, :, :3]
         ahead = future[np.minimum(np.arange(t, t + steps), len(future) - 1)]
         if self._kind == "noisy":
             ahead = self._noised(ahead, int(self._seed[row]) * 1_000_003 + t)
