@@ -40,7 +40,7 @@ def main(request: Path, answer: Path) -> None:
 def _episode(problem: SignalsProblem, name: str, parameters: Mapping[str, Any], seed: int) -> float:
     """True delay, s, of one episode played in this process."""
     entry = entries(problem)[name]
-    with SignalControl(problem, entry.interface) as control:
+    with SignalControl(problem, entry.interface, logs=False) as control:
         player = make_controller(control, entry, parameters, name)
         return float(evaluate(control, player, [seed])[0].metrics["true_delay_s"])
 
