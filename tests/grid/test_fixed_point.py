@@ -66,6 +66,16 @@ def test_a_plant_whose_safe_set_is_empty_is_refused_with_the_missing_kilowatts()
         safe_tables(record)
 
 
+def test_where_the_load_may_change_at_will_the_refusal_names_the_rate_to_declare():
+    plant = small_plant()
+    battery = plant.battery.model_copy(update={"discharge_kw": 10.0})
+    rates = {"load_rise_kw_per_min": 150.0, "load_fall_kw_per_min": None}
+    known = plant.disturbances.model_copy(update=rates)
+    plant = plant.model_copy(update={"battery": battery, "disturbances": known})
+    with pytest.raises(InputFileError, match=r"how fast the load changes \(load_fall_kw_per_min\)"):
+        safe_tables(plant_arrays(plant, 1.0))
+
+
 @pytest.mark.parametrize(
     ("parts", "overlap", "expected"),
     [

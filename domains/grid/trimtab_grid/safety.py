@@ -50,12 +50,24 @@ def _safe_tables(content: bytes) -> BuiltTables:
     return greatest
 
 
+def _undeclared(record: PlantArrays) -> str:
+    """What the user may declare instead of building, where the load is left to do as it likes."""
+    rates = {
+        "load_rise_kw_per_min": record.load_rise_kw,
+        "load_fall_kw_per_min": record.load_fall_kw,
+    }
+    left_open = [f"load_{name}_kw_per_min" for name, kw in rates.items() if np.isinf(kw)]
+    if not left_open:
+        return ""
+    return f" Or declare how fast the load changes ({', '.join(left_open)}): left open, it is any."
+
+
 def missing(record: PlantArrays, built: BuiltTables) -> str:
     """What a plant lacks for any safe set: the conditions that fail, or energy for one step."""
     failing = [c for c in conditions(built) if not c.holds]
     if failing:
         told = "; ".join(f"{c} ({c.remedy})" for c in failing)
-        return f"{told}. {cheapest_repair(built)}"
+        return f"{told}. {cheapest_repair(built)}{_undeclared(record)}"
     low, high = float(record.load_min_kw), float(record.load_max_kw)
     swing = f"no command is safe for every load of {low:g} to {high:g} kW that one step may bring"
     for factor in ENERGY_TRIALS:
