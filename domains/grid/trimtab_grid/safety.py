@@ -52,10 +52,7 @@ def _safe_tables(content: bytes) -> BuiltTables:
 
 def _undeclared(record: PlantArrays) -> str:
     """What the user may declare instead of building, where the load is left to do as it likes."""
-    rates = {
-        "load_rise_kw_per_min": record.load_rise_kw,
-        "load_fall_kw_per_min": record.load_fall_kw,
-    }
+    rates = {"rise": record.load_rise_kw, "fall": record.load_fall_kw}
     left_open = [f"load_{name}_kw_per_min" for name, kw in rates.items() if np.isinf(kw)]
     if not left_open:
         return ""
