@@ -216,25 +216,25 @@ def _views(flat: torch.Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
 class _Compiled:
     """The compiled update, replaced by the eager one if the first call finds no compiler.
 
-    The shapes of the batch decide which compiled code runs, and nothing else: the compiler's own
-    checks before each call (of every tensor, and of all globals that were read) would cost a
-    twentieth of a small update. It also keeps its cache, and a limit of recompilations, per code
-    object: each variant gets a code object of its own, so that learners of one process do not
-    exhaust it.
+    Names, shapes and strides of the batch decide which compiled code runs, and nothing else: the
+    compiler's own checks before each call (of every tensor, and of all globals that were read)
+    would cost a twentieth of a small update. It also keeps its cache, and a limit of
+    recompilations, per code object: each variant gets a code object of its own, so that learners
+    of one process do not exhaust it.
     """
 
     def __init__(self, update: Callable[..., Any]) -> None:
         self._eager = update
-        self._variants: dict[tuple[torch.Size, ...], Callable[..., Any]] = {}
+        self._variants: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def __call__(self, *args: Any) -> Any:
         """See `Learner._eager_update`."""
         batch, index = args[4], args[5]
-        key = (index.shape, *[x.shape for x in batch.values()])
+        key = (index.shape, *[(k, x.shape, x.stride()) for k, x in batch.items()])
         chosen = self._variants.get(key)
         return self._first(key, args) if chosen is None else chosen(*args)
 
-    def _first(self, key: tuple[torch.Size, ...], args: tuple[Any, ...]) -> Any:
+    def _first(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
         compiled = _compile(self._eager)
         try:
             result = compiled(*args)

@@ -42,6 +42,18 @@ def test_compiled_and_eager_steps_agree_to_a_millionth() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_learner_takes_batches_of_another_shape_or_layout() -> None:
+    learners = [Learner(params(2), loss, compiled=c) for c in (True, False)]
+    wide = batch(2) | {"x": batch(2)["x"].transpose(1, 2).contiguous().transpose(1, 2)}
+    short = {name: x[:, :40] for name, x in batch(2).items()}
+    for learner in learners:
+        for data in (batch(2), wide, short, batch(2)):
+            learner.update(data, torch.arange(32), {"scale": torch.tensor(3.0)}, 1e-2)
+    compiled, eager = (learner.flat.numpy() for learner in learners)
+    assert np.abs(compiled - eager).max() < 1e-6
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_without_a_compiler_the_eager_step_takes_over_and_says_so() -> None:
     learner = Learner(params(2), loss, compiled=True)
     with (
