@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -61,8 +62,10 @@ def show() -> None:
         return
     sweep = sweeps.pick(loaded)
     points = 1 if sweep is None else len(points_of(sweep))
-    _estimate(loaded, controllers, seeds, points)
-    _start(source, loaded, queueing.Choice(tuple(controllers), seeds, sweep))
+    known = _estimate(loaded, controllers, seeds, points)
+    wanted = _button(queueing.Choice(tuple(controllers), seeds, sweep), known)
+    if wanted is not None:
+        _start(source, loaded, wanted)
 
 
 def _pick_scenario() -> tuple[str, LoadedScenario] | None:
@@ -144,7 +147,8 @@ def _pick_seeds(loaded: LoadedScenario) -> tuple[int, ...]:
 
 def _estimate(
     loaded: LoadedScenario, controllers: list[str], seeds: tuple[int, ...], points: int
-) -> None:
+) -> bool:
+    """Show what the run will take; whether time and disk are known."""
     scenario = loaded.scenario
     expected = estimate(
         results.workspace(), scenario.domain, scenario.name, controllers, len(seeds) * points
@@ -164,13 +168,22 @@ def _estimate(
             ("Disk", disk, f"of {size(free)} that are free"),
         ]
     )
+    return expected.cpu_s is not None
+
+
+def _button(chosen: queueing.Choice, known: bool) -> queueing.Choice | None:
+    """What is to be started now, if a button was pressed."""
+    if supervisor_pid(session.workspace()) is None:
+        markup.lead("No worker is up: what you start waits until trimtab worker or the app runs.")
+    if st.button("Start", type="primary", key="start"):
+        return chosen
+    sample = "its episodes tell time and disk, and are not computed again"
+    if not known and st.button("Play one seed first", key="sample", help=sample):
+        return replace(chosen, seeds=chosen.seeds[:1], sweep=None)
+    return None
 
 
 def _start(source: str, loaded: LoadedScenario, chosen: queueing.Choice) -> None:
-    if supervisor_pid(session.workspace()) is None:
-        markup.lead("No worker is up: what you start waits until trimtab worker or the app runs.")
-    if not st.button("Start", type="primary", key="start"):
-        return
     words = ["trimtab", "run" if chosen.sweep is None else "sweep", source]
     words += ["--controllers", ",".join(chosen.controllers)]
     words += ["--seeds", ",".join(map(str, chosen.seeds)), "--workspace", str(session.workspace())]

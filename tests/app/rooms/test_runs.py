@@ -40,8 +40,19 @@ def test_the_page_says_what_a_run_will_take(
     assert "from 2 earlier runs of this scenario" in said
 
 
-def test_without_an_earlier_run_nothing_is_promised(page: Page, text_of: TextOf) -> None:
-    assert "not known yet" in text_of(page("run", scenario=SCENARIO))
+def test_without_an_earlier_run_one_seed_can_be_played_to_tell_time_and_disk(
+    page: Page, workspace: Path, text_of: TextOf
+) -> None:
+    app = page("run", scenario=SCENARIO)
+    assert "not known yet" in text_of(app)
+    press(app, "Play one seed first")
+    (run,) = Workspace(workspace).runs()
+    assert Workspace(workspace).run(run.id).row.seeds == (1,)
+
+
+def test_what_is_known_need_not_be_played_first(page: Page, with_runs: list[str]) -> None:
+    app = page("run", scenario=SCENARIO)
+    assert "sample" not in [button.key for button in app.button]
 
 
 def test_start_queues_the_chosen_jobs_and_follows_them(queued: str, workspace: Path) -> None:
