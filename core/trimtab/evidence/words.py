@@ -32,14 +32,14 @@ def number(value: float | None, decimals: int | None = None) -> str:
 
     Args:
         value: The value, or None.
-        decimals: Decimals to show; None chooses by size.
+        decimals: Decimals to show; None chooses by size, in powers of ten below 0.0001.
 
     Returns:
         Text such as "43.6", "1,470.7", "0.0123", "2.4e−06" or "n/a".
     """
     if value is None or not math.isfinite(value):
         return NOT_AVAILABLE
-    if value != 0.0 and not 1e-4 <= abs(value) < 1e12:
+    if abs(value) >= 1e12 or (decimals is None and 0.0 < abs(value) < 1e-4):
         return f"{value:.1e}".replace("-", MINUS)
     text = f"{value:,.{decimals_for(value) if decimals is None else decimals}f}"
     return text.replace("-", MINUS) if float(text.replace(",", "")) else text.lstrip("-")

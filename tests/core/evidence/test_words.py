@@ -33,6 +33,7 @@ def test_numbers_keep_three_digits_and_a_true_minus(value, text):
 
 def test_a_value_that_rounds_to_zero_loses_its_sign():
     assert words.number(-0.004, 2) == "0.00"
+    assert words.number(8.5e-5, 0) == "0"
 
 
 def test_an_interval_shows_the_decimals_its_width_needs():
