@@ -81,7 +81,9 @@ def test_what_is_wrong_is_said(settings: dict[str, object], message: str) -> Non
 
 def test_rules_for_a_signal_that_is_not_in_the_network_are_refused(tmp_path: Path) -> None:
     rules = {"signals": {"no such signal": {"min_green_s": 9}}}
-    with pytest.raises(UnknownNameError, match="unknown signal 'no such signal'"):
+    with pytest.raises(
+        UnknownNameError, match="unknown signal under rules.signals 'no such signal'"
+    ):
         resolve_inputs(problem(rules=rules), tmp_path)
 
 

@@ -55,7 +55,7 @@ from trimtab_traffic.shield import (
 from trimtab_traffic.signals import Program
 from trimtab_traffic.simulation import Outputs, RunOptions, Session, getter
 from trimtab_traffic.split import CyclePlan, SplitDrive
-from trimtab_traffic.stage_programs import stage_programs
+from trimtab_traffic.stage_programs import PROGRAM_ID, stage_programs
 from trimtab_traffic.state import TrafficState
 
 _SUMO_SEED_MAX = 0x7FFFFFFF
@@ -256,16 +256,17 @@ class SignalControl(ControlProblem):
         Raises:
             SimulatorError: a signal does not run its stage program any more.
         """
+        program = getter(self.session.api, "trafficlight", "getProgram")
         set_phase = getter(self.session.api, "trafficlight", "setPhase")
         for row, phase in phases:
-            try:
-                set_phase(self.signal_ids[row], phase)
-            except Exception as error:
+            name = self.signal_ids[row]
+            if (runs := program(name)) != PROGRAM_ID:
                 msg = (
-                    f"signal {self.signal_ids[row]!r} was taken from its controller at "
-                    f"{self.session.time_s:g} s ({error}): leave its program alone during a run"
+                    f"signal {name!r} was taken from its controller at {self.session.time_s:g} s "
+                    f"(it runs program {runs!r}): leave its program alone during a run"
                 )
-                raise SimulatorError(msg) from error
+                raise SimulatorError(msg)
+            set_phase(name, phase)
 
     def _advance(self, until_s: float) -> None:
         """Simulate up to `until_s`; the probe fleet reports on the way, if anybody reads it."""
