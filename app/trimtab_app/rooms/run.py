@@ -177,10 +177,10 @@ def _button(chosen: queueing.Choice, known: bool) -> queueing.Choice | None:
         markup.lead("No worker is up: what you start waits until trimtab worker or the app runs.")
     if st.button("Start", type="primary", key="start"):
         return chosen
-    sample = "its episodes tell time and disk, and are not computed again"
-    if not known and st.button("Play one seed first", key="sample", help=sample):
-        return replace(chosen, seeds=chosen.seeds[:1], sweep=None)
-    return None
+    first = replace(chosen, seeds=chosen.seeds[:1], sweep=None)
+    said = "its episodes tell time and disk, and are not computed again"
+    offered = not known and first != chosen
+    return first if offered and st.button("Play one seed first", key="sample", help=said) else None
 
 
 def _start(source: str, loaded: LoadedScenario, chosen: queueing.Choice) -> None:

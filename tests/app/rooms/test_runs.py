@@ -50,6 +50,12 @@ def test_without_an_earlier_run_one_seed_can_be_played_to_tell_time_and_disk(
     assert Workspace(workspace).run(run.id).row.seeds == (1,)
 
 
+def test_a_single_seed_is_simply_started(page: Page) -> None:
+    app = page("run", scenario=SCENARIO)
+    app.text_input[0].set_value("1").run()
+    assert [b.key for b in app.button if b.key in ("start", "sample")] == ["start"]
+
+
 def test_what_is_known_need_not_be_played_first(page: Page, with_runs: list[str]) -> None:
     app = page("run", scenario=SCENARIO)
     assert "sample" not in [button.key for button in app.button]
