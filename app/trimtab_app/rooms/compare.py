@@ -23,6 +23,7 @@ from trimtab.evidence.document import Block, Cell, FigureBlock
 from trimtab.evidence.result import Ci95, Result
 from trimtab.evidence.shield_cost import listed
 from trimtab.evidence.words import (
+    GAP_AXIS,
     bound_text,
     metric_header,
     number,
@@ -182,8 +183,7 @@ def _gap(chosen: Chosen) -> None:
         bars.sort(key=lambda bar: -bar.value)
         said = ", ".join(f"{bar.label} {number(bar.value, 1)} %" for bar in bars)
         alt = f"Share of the gap closed per row: {said}."
-        axis = Axis("share of the gap closed", "%")
-        markup.picture(Figure("bars", "Share of the gap closed", alt, axis, bars=tuple(bars)))
+        markup.picture(Figure("bars", "Share of the gap closed", alt, GAP_AXIS, bars=tuple(bars)))
     else:
         markup.lead("There is no bound or no reference here, so no share of a gap can be given.")
     markup.facts([("Reference", reference_text(chosen.first)), ("Bound", bound_text(chosen.first))])

@@ -8,11 +8,17 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Label and unit of an axis; a logarithmic one draws what is not positive at its low end."""
+    """Label and unit of an axis; a logarithmic one draws what is not positive at its low end.
+
+    Attributes:
+        cut_below: bars that reach below this value are cut there, so that one outlier does not
+            press the others together; their labels still tell the whole value.
+    """
 
     label: str
     unit: str = ""
     log: bool = False
+    cut_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

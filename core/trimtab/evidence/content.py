@@ -28,6 +28,7 @@ from trimtab.evidence.shield_cost import listed
 from trimtab.evidence.svg import axis_text
 from trimtab.evidence.words import (
     BOUND_KINDS,
+    GAP_AXIS,
     bound_text,
     metric_header,
     metric_words,
@@ -211,7 +212,7 @@ def _headline_figure(result: Result) -> Figure:
     rows = listed(result.rows)
     shares = [(r, *percent(r.gap_closed)) for r in rows]
     known = [(r, mean, ci95) for r, mean, ci95 in shares if mean is not None]
-    title, axis = "Share of the gap closed", Axis("share of the gap closed", "%")
+    title, axis = "Share of the gap closed", GAP_AXIS
     if not known:
         words = metric_words(result.headline, result.unit)
         title, axis = f"{words.capitalize()} by {result.row_word}", Axis(words, result.unit)

@@ -51,7 +51,9 @@ def _draw_bars(figure: Figure) -> str:
     left = 14.0 + max((text_width(b.label) for b in bars), default=0.0)
     right = 12.0 + max((text_width(v, SMALL_PX) for v in values), default=0.0)
     ends = [e for b in bars for e in (b.value, b.low, b.high) if e is not None]
-    scale = nice_scale(ends, left, WIDTH - right, zero=True)
+    floor = figure.value_axis.cut_below
+    shown = ends if floor is None else [max(e, floor) for e in ends]
+    scale = nice_scale(shown, left, WIDTH - right, zero=True)
     bottom = 10.0 + _ROW * len(bars)
     body = _vertical_grid(scale, 6.0, bottom, axis_text(figure.value_axis))
     for i, (bar, value) in enumerate(zip(bars, values, strict=True)):
@@ -65,7 +67,7 @@ def _interval(bar: Bar) -> tuple[float, float] | None:
 
 
 def _one_bar(bar: Bar, value: str, y: float, scale: Scale, left: float) -> list[str]:
-    start, end = sorted((scale(0.0), scale(bar.value)))
+    start, end = sorted((scale(0.0), scale(max(bar.value, scale.low))))
     weight = "bold" if bar.emphasis else ""
     box = {"x": start, "y": y - _BAR / 2, "width": max(end - start, 0.5), "height": _BAR, "rx": 2}
     css = "strong" if bar.emphasis else "bar"
@@ -73,10 +75,18 @@ def _one_bar(bar: Bar, value: str, y: float, scale: Scale, left: float) -> list[
         text(bar.label, left - 10.0, y + 4.5, weight, "end"),
         element("rect", {**box, "class": css}, hover(f"{bar.label}: {value}")),
     ]
-    if bar.low is not None and bar.high is not None:
-        drawn.append(_whisker(scale(bar.low), scale(bar.high), y))
+    if bar.value < scale.low:
+        drawn.append(_cut(start, y))
+    elif bar.low is not None and bar.high is not None:
+        drawn.append(_whisker(scale(max(bar.low, scale.low)), scale(bar.high), y))
     drawn.append(text(value, WIDTH, y + 4.5, f"small {weight}".strip(), "end"))
     return drawn
+
+
+def _cut(start: float, y: float) -> str:
+    """Two slanted strokes near the end of a bar that goes on beyond the axis."""
+    strokes = "".join(f"M{coordinate(start + x)} {coordinate(y + 10)}l5 -20" for x in (8.0, 13.0))
+    return element("path", {"d": strokes, "class": "cut"})
 
 
 def _whisker(low: float, high: float, y: float) -> str:

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from statistics import median_low
 from typing import Any
 
+from trimtab.contracts.figure import Axis
 from trimtab.evidence.result import Ci95, GapClosed, MetricSummary, PairedSummary, Result, Row
 from trimtab.evidence.statistics import event_rate_upper95
 
 NOT_AVAILABLE = "n/a"
 _LONGEST_NAME = 32
+GAP_AXIS = Axis("share of the gap closed", "%", cut_below=-100.0)
+"""Shares far below today's practice are told, not drawn: one would press all others together."""
 
 MINUS = "\N{MINUS SIGN}"
 

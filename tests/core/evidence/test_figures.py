@@ -72,6 +72,27 @@ def test_a_bar_is_labelled_with_its_value_and_interval():
     assert "50.0 [47.4, 52.6]" in _texts(_root(_bars(Bar("longest_queue", 50.0, 47.4, 52.6))))
 
 
+def test_a_bar_below_the_cut_ends_there_and_still_tells_its_value():
+    cut = Figure(
+        "bars",
+        "Gap",
+        "What it shows",
+        Axis("share", "%", cut_below=-100.0),
+        bars=(Bar("a", 50.0, 40.0, 60.0), Bar("b", -1655.0, -1700.0, -1600.0)),
+    )
+    whole = replace(cut, value_axis=replace(cut.value_axis, cut_below=None))
+
+    def widths(root):
+        return [float(r.get("width")) for r in root.iter(f"{NS}rect")]
+
+    root = _root(cut)
+    assert widths(root)[1] / widths(root)[0] == pytest.approx(2.0, abs=0.02)
+    assert "\N{MINUS SIGN}1,655" in " ".join(filter(None, _texts(root)))
+    marks = [[p.get("class") for p in r.iter(f"{NS}path")] for r in (root, _root(whole))]
+    assert marks == [["whisker", "cut"], ["whisker", "whisker"]]
+    assert widths(_root(whole))[0] < 0.1 * widths(root)[0]
+
+
 def test_axis_labels_carry_units():
     texts = _texts(_root(FIGURES[1]))
     assert "delay (s)" in texts
