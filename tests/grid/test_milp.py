@@ -73,6 +73,18 @@ def test_a_plan_keeps_minimum_times_and_the_charge_window() -> None:
     assert plan.soc.max() <= 0.9 + 1e-9
 
 
+def test_a_plan_cut_off_by_nodes_still_encloses_the_optimum() -> None:
+    plant = record("order")
+    load, wind = series(14, 3)
+    first = all_off(plant)
+    horizon = Horizon(load, wind, np.zeros(14), first, 0.5, 0.5, PRICE)
+    program = UnitCommitment(plant, 14)
+    cut, again = (program.solve(horizon, gap=0.0, nodes=1) for _ in range(2))
+    best = program.solve(horizon, gap=0.0)
+    assert cut.cost_l == again.cost_l
+    assert cut.bound_l < best.cost_l - 1e-6 <= cut.cost_l
+
+
 def test_a_tripped_unit_is_refused() -> None:
     with pytest.raises(ContractError, match="tripped unit cannot be planned"):
         solved(record("free"), ((TRIPPED, 3), (OFF, 0)), 4, 0)

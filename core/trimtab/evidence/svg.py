@@ -13,7 +13,7 @@ from trimtab.evidence.words import unit_text
 
 FONT_PX = 13
 SMALL_PX = 12
-_CHARACTER_EM = 0.56
+_CHARACTER_EM = 0.6
 """Mean advance of a character in common sans-serif fonts, on the wide side."""
 
 

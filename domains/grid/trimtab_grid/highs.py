@@ -69,11 +69,13 @@ class Program:
         known, low, high = self._rows[row]
         self._rows[row] = ([*known, *terms], low, high)
 
-    def solve(self, gap: float, limit_s: float) -> Solution:
-        """Solve by branch and bound to a relative gap.
+    def solve(self, gap: float, nodes: int) -> Solution:
+        """Solve by branch and bound to a relative gap, or to the best plan after so many nodes.
+
+        Nodes are counted, not seconds: the same program has the same solution on any machine.
 
         Raises:
-            ContractError: no feasible solution within the limit.
+            ContractError: no feasible solution within the nodes.
         """
         import highspy
 
@@ -83,7 +85,7 @@ class Program:
             ("output_flag", False),
             ("threads", 1),
             ("mip_rel_gap", gap),
-            ("time_limit", limit_s),
+            ("mip_max_nodes", nodes),
         ):
             solver.setOptionValue(option, setting)
         solver.passModel(self._model())
@@ -92,7 +94,7 @@ class Program:
         if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
             msg = (
                 f"HiGHS: {solver.modelStatusToString(solver.getModelStatus())}: check limits and "
-                "the first state, or allow more time"
+                "the first state, or allow more nodes"
             )
             raise ContractError(msg)
         value = np.array(solver.getSolution().col_value)

@@ -139,15 +139,15 @@ class UnitCommitment:
         self.plant, self.steps = plant, steps
         self.units = [unit_data(plant, i) for i in range(int(plant.n))]
 
-    def solve(self, horizon: Horizon, gap: float = 1e-4, limit_s: float = 60.0) -> Plan:
+    def solve(self, horizon: Horizon, gap: float = 1e-4, nodes: int = 100_000) -> Plan:
         """Solve for new data.
 
         Raises:
-            ContractError: HiGHS found no feasible plan within the limit.
+            ContractError: HiGHS found no feasible plan within the nodes.
         """
         rows = Program()
         columns, _ = self.state(rows, horizon)
-        return self.read(rows.solve(gap, limit_s), columns)
+        return self.read(rows.solve(gap, nodes), columns)
 
     def state(self, rows: Program, horizon: Horizon) -> tuple[dict[str, IntArray], list[int]]:
         """State the plant in a program that may hold others; its columns and balance rows [T]."""

@@ -26,7 +26,7 @@ from trimtab_grid.objective import stored_energy_price_l_per_kwh
 from trimtab_grid.series import load_series
 
 _AHEAD_H, _AGAIN_MIN = 6.0, 60.0
-_GAP, _LIMIT_S = 2e-3, 5.0
+_GAP, _NODES = 2e-3, 500
 _REMEMBERED = ("t", "seed", "soc_first", "begun", "running", "battery_kw", "net_kw")
 
 
@@ -117,7 +117,7 @@ class RollingProgram(GridController):
         last = int(self._t[row]) + load.size * self._ratio >= self.problem.spec.horizon
         owed = float(self._soc_first[row]) if last else high
         horizon = Horizon(load, free, np.zeros_like(free), state, soc, owed, self._price)
-        return UnitCommitment(self._record, load.size).solve(horizon, _GAP, _LIMIT_S)
+        return UnitCommitment(self._record, load.size).solve(horizon, _GAP, _NODES)
 
     def _foretell(self, seen: Seen, row: int, t: int) -> tuple[FloatArray, FloatArray]:
         """Load and renewables of the planning steps ahead, [T] each."""

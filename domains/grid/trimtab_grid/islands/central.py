@@ -25,7 +25,7 @@ from trimtab_grid.objective import stored_energy_price_l_per_kwh
 
 STEP_MIN = 60.0
 AHEAD_H = 6.0
-_GAP, _LIMIT_S = 5e-3, 4.0
+_GAP, _NODES = 5e-3, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class ClusterProgram:
         self._programs, self._ties = programs, ties
 
     def solve(
-        self, horizons: list[Horizon], gap: float = 1e-4, limit_s: float = 60.0
+        self, horizons: list[Horizon], gap: float = 1e-4, nodes: int = 100_000
     ) -> ClusterPlan:
         """Solve for new data, one horizon an island.
 
         Raises:
-            ContractError: HiGHS found no feasible plan within the limit.
+            ContractError: HiGHS found no feasible plan within the nodes.
         """
         rows = Program()
         stated = [p.state(rows, h) for p, h in zip(self._programs, horizons, strict=True)]
@@ -76,7 +76,7 @@ class ClusterProgram:
                 enters: Terms = [(forth[k][t], kept), (back[k][t], -1.0)]
                 rows.widen(stated[one][1][t], leaves)
                 rows.widen(stated[other][1][t], enters)
-        solved = rows.solve(gap, limit_s)
+        solved = rows.solve(gap, nodes)
         plans = tuple(
             p.read(solved, columns) for p, (columns, _) in zip(self._programs, stated, strict=True)
         )
@@ -144,7 +144,7 @@ class CentralProgram(ClusterController):
             horizon_of(own, record, one, row, self._foretell(one, row, k))
             for k, (own, record, one) in enumerate(zip(self._own, self._records, seen, strict=True))
         ]
-        plan = self._program.solve(horizons, _GAP, _LIMIT_S)
+        plan = self._program.solve(horizons, _GAP, _NODES)
         return plan, np.array([h.load_kw[0] - h.wind_kw[0] for h in horizons])
 
     def _foretell(self, seen: Seen, row: int, island: int) -> FloatArray:
