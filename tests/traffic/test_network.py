@@ -6,7 +6,6 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from trimtab.contracts.errors import InputFileError, UnknownNameError
 from trimtab_traffic.network import TrafficNetwork, compile_network
@@ -90,15 +89,6 @@ def test_movements_group_links_by_edges_and_direction(wheel_net: Compiler) -> No
     signal = wheel_net("grid4x4").signals[0]
     assert len(signal.movements) == 12
     assert sorted(link for m in signal.movements for link in m.links) == list(range(signal.n_links))
-
-
-def test_grid_neighbours_are_the_grid(wheel_net: Compiler) -> None:
-    net = wheel_net("grid4x4")
-    assert len(net.neighbours) == 48
-    place = np.array([s.position_m for s in net.controllable])
-    gap = np.linalg.norm(place[net.neighbours[:, 0]] - place[net.neighbours[:, 1]], axis=1)
-    assert np.ptp(gap) < 1.0
-    assert (net.neighbour_distance_m < gap).all()
 
 
 def test_the_last_program_is_the_active_one(two_streets: Writer, tmp_path: Path) -> None:

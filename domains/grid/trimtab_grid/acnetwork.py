@@ -6,7 +6,6 @@ at both ends and an ideal transformer at its from side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,21 +144,9 @@ class AcNetwork:
         return found[0]
 
     def _reached(self) -> set[int]:
-        neighbours = adjacency(
-            self.buses, [(branch.from_bus, branch.to_bus) for branch in self.branches]
-        )
-        reached, ahead = {self.slack}, [self.slack]
-        while ahead:
-            fresh = neighbours[ahead.pop()] - reached
-            reached |= fresh
-            ahead.extend(fresh)
+        import networkx as nx
+
+        graph = nx.Graph((branch.from_bus, branch.to_bus) for branch in self.branches)
+        graph.add_node(self.slack)
+        reached: set[int] = nx.node_connected_component(graph, self.slack)
         return reached
-
-
-def adjacency(buses: int, pairs: Sequence[tuple[int, int]]) -> list[set[int]]:
-    """Neighbours of every bus."""
-    neighbours: list[set[int]] = [set() for _ in range(buses)]
-    for one, other in pairs:
-        neighbours[one].add(other)
-        neighbours[other].add(one)
-    return neighbours

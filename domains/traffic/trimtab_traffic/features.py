@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from trimtab.contracts.spec import BoolArray, EntityBlock, Float32Array, FloatArray, IntArray, Obs
 
+from trimtab_traffic.neighbours import neighbours
 from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.rollout import Rollouts
 from trimtab_traffic.scenario import REWARDS
@@ -67,7 +68,7 @@ class StageFeatures:
         self._red_s = np.zeros(len(self._signal_of_stage))
         self._first = True
         self._exists = self._padded(np.ones(len(self._slot)))[None] > 0
-        self._edges = network.neighbours.astype(np.int32)[None]
+        self._edges = neighbours(network)[None]
 
     @property
     def blocks(self) -> tuple[EntityBlock, ...]:

@@ -20,6 +20,7 @@ from trimtab.contracts.spec import (
     Spec,
 )
 
+from trimtab_traffic.neighbours import neighbours
 from trimtab_traffic.probes import REACH_M, probe_queue_veh
 from trimtab_traffic.regional import Junction, Load, Region
 from trimtab_traffic.signals import TrafficNetwork
@@ -61,7 +62,7 @@ class MoveBoard:
         sizes = np.bincount(region.groups.signal, minlength=signals)
         self._rows = [np.flatnonzero(region.groups.signal == row) for row in range(signals)]
         self._approaches, self._moves = int(sizes.max(initial=1)), stages * (stages - 1) + 1
-        self._edges = network.neighbours.astype(np.int32)[None]
+        self._edges = neighbours(network)[None]
         self.offered: list[list[tuple[int, int]]] = [[] for _ in range(signals)]
 
     def spec(self, decisions: int, interval_s: float) -> Spec:

@@ -6,7 +6,6 @@ belongs to the k-th controlled connection in the order of the junction's incomin
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -50,9 +49,6 @@ CURRENT_NET_VERSION = (1, 20)
 PHASE_FIELDS = frozenset({"state", "duration", "minDur", "maxDur", "next", "name"})
 """Attributes of a phase that `Phase` has fields for."""
 
-MAX_NEIGHBOUR_M = 1500.0
-"""Signals further apart than this along the road are not called neighbours, m."""
-
 Requests = dict[int, tuple[str, int]]
 """``id`` of a raw connection -> (junction, row in its right-of-way table)."""
 
@@ -86,16 +82,12 @@ def compile_network(net_file: Path, additional_files: Sequence[Path] = ()) -> Tr
     lanes, edges = _roads(raw)
     requests = _requests(raw)
     signals = _signals(net_file, raw, requests)
-    controllable = [s for s in signals if s.controllable]
-    pairs, distances = _neighbours(raw, lanes, edges, controllable)
     return TrafficNetwork(
         path=net_file,
         version=raw.version,
         signals=signals,
         lanes=lanes,
         edges=edges,
-        neighbours=pairs,
-        neighbour_distance_m=distances,
         warnings=tuple(_warnings(raw, signals)),
         digest=digest,
     )
@@ -108,8 +100,8 @@ def _carries_cars(lane: dict[str, str]) -> bool:
 
 
 def _roads(raw: RawNet) -> tuple[dict[str, Lane], dict[str, Edge]]:
-    lanes = {}
-    edges = {}
+    lanes: dict[str, Lane] = {}
+    normal = []
     for edge in raw.edges:
         rows = raw.lanes[edge["id"]]
         for row in rows:
@@ -122,9 +114,16 @@ def _roads(raw: RawNet) -> tuple[dict[str, Lane], dict[str, Edge]]:
                 carries_cars=_carries_cars(row),
             )
         if edge.get("function", "normal") in {"normal", "connector"}:
-            ids = tuple(row["id"] for row in rows)
-            cars = any(lanes[lane].carries_cars for lane in ids)
-            edges[edge["id"]] = Edge(edge["id"], edge["from"], edge["to"], ids, cars)
+            normal.append((edge, tuple(row["id"] for row in rows)))
+    cars = {edge["id"] for edge, ids in normal if any(lanes[lane].carries_cars for lane in ids)}
+    ahead = defaultdict(set)
+    for connection in raw.connections:
+        if connection["to"] in cars:
+            ahead[connection["from"]].add(connection["to"])
+    edges = {}
+    for edge, ids in normal:
+        name, ends = edge["id"], (edge["from"], edge["to"])
+        edges[name] = Edge(name, *ends, ids, name in cars, tuple(sorted(ahead[name])))
     return lanes, edges
 
 
@@ -352,36 +351,6 @@ def _position(raw: RawNet, connections: list[Connection]) -> tuple[float, float]
         math.fsum(x for x, _ in places) / len(places),
         math.fsum(y for _, y in places) / len(places),
     )
-
-
-def _neighbours(
-    raw: RawNet, lanes: dict[str, Lane], edges: dict[str, Edge], signals: list[Signal]
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Follow every exit road to the next controllable signals (Dijkstra over edges)."""
-    following = defaultdict(set)
-    for c in raw.connections:
-        if c["from"] in edges and c["to"] in edges and edges[c["to"]].carries_cars:
-            following[c["from"]].add(c["to"])
-    arrives = {lanes[lane].edge: k for k, s in enumerate(signals) for lane in s.approach_lanes}
-    length = {e.id: lanes[e.lanes[0]].length_m for e in edges.values() if e.lanes}
-    found: dict[tuple[int, int], float] = {}
-    for start, signal in enumerate(signals):
-        exits = {lanes[lane].edge for lane in signal.exit_lanes if lanes[lane].carries_cars}
-        heap = [(length[edge], edge) for edge in sorted(exits & length.keys())]
-        seen: set[str] = set()
-        while heap:
-            distance, edge = heapq.heappop(heap)
-            if edge in seen or distance > MAX_NEIGHBOUR_M:
-                continue
-            seen.add(edge)
-            if edge in arrives:
-                if arrives[edge] != start:
-                    found.setdefault((start, arrives[edge]), distance)
-                continue
-            for ahead in sorted(following[edge] - seen):
-                heapq.heappush(heap, (distance + length[ahead], ahead))
-    pairs = np.array(sorted(found), dtype=np.int32).reshape(-1, 2)
-    return pairs, np.array([found[pair] for pair in sorted(found)], dtype=np.float64)
 
 
 def _warnings(raw: RawNet, signals: tuple[Signal, ...]) -> Iterable[str]:

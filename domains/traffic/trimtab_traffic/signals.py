@@ -89,6 +89,8 @@ class Edge:
     to_junction: str
     lanes: tuple[str, ...]
     carries_cars: bool
+    successors: tuple[str, ...]
+    """Edges that a car may take next, in alphabetical order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +197,6 @@ class TrafficNetwork:
     """A network's lanes, edges and signals.
 
     Attributes:
-        neighbours: [pairs, 2] int32 indices into ``controllable``: traffic leaving the first
-            reaches the second before any other controllable signal.
-        neighbour_distance_m: [pairs] shortest road distance between their stop lines, m.
         warnings: what is odd about the file but does not prevent its use.
         digest: SHA-256 of the files read.
     """
@@ -207,8 +206,6 @@ class TrafficNetwork:
     signals: tuple[Signal, ...]
     lanes: dict[str, Lane]
     edges: dict[str, Edge]
-    neighbours: NDArray[np.int32]
-    neighbour_distance_m: NDArray[np.float64]
     warnings: tuple[str, ...]
     digest: str
 

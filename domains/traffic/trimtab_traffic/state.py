@@ -7,7 +7,6 @@ lanes that are no approach). A quantity costs SUMO calls only when a controller 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -262,28 +261,24 @@ class TrafficState:
 
 def _upstream(
     api: Any, network: TrafficNetwork, lanes: Iterable[str], radius_m: float
-) -> dict[str, float]:
-    """Lanes before `lanes` without a signal in between, within reach; lane → distance left."""
+) -> Iterable[str]:
+    """Lanes whose end lies within reach before the stop lines of `lanes`, no signal in between."""
+    length_m = api.lane.getLength
+    short = {lane for lane in lanes if length_m(lane) < radius_m}
+    if not short:
+        return ()
+    import networkx as nx
+
     signalled = {
         (c.in_lane, c.via[0] if c.via else c.out_lane)
         for s in network.signals
         for c in s.connections
     }
-    before: dict[str, list[str]] = defaultdict(list)
-    lengths = api.lane.getLength
-    short = [(lane, radius_m - lengths(lane)) for lane in lanes]
-    frontier = [(lane, left) for lane, left in short if left > 0]
-    if frontier:
-        for lane in api.lane.getIDList():
-            for link in api.lane.getLinks(lane):
-                target = link[4] or link[0]
-                if (lane, target) not in signalled:
-                    before[target].append(lane)
-    reached: dict[str, float] = {}
-    while frontier:
-        lane, left = frontier.pop()
-        for previous in before[lane]:
-            if left > reached.get(previous, 0.0):
-                reached[previous] = left
-                frontier.append((previous, left - lengths(previous)))
+    before = nx.DiGraph()
+    before.add_nodes_from(short)
+    for lane in api.lane.getIDList():
+        ahead = {link[4] or link[0] for link in api.lane.getLinks(lane)}
+        free = (target for target in ahead if (lane, target) not in signalled)
+        before.add_weighted_edges_from((target, lane, length_m(target)) for target in free)
+    reached: dict[str, float] = nx.multi_source_dijkstra_path_length(before, short, radius_m)
     return reached
