@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import importlib.util
 import ipaddress
 import os
@@ -18,6 +19,7 @@ from typing import Any
 from trimtab.contracts.errors import InputFileError, TrimtabError
 
 from trimtab_app import navigation, session, theme
+from trimtab_app.first_page import first_page
 from trimtab_app.way_back import WayBack
 
 HEALTH = "/api/health"
@@ -150,8 +152,11 @@ def application(
     import streamlit as st
     from starlette.middleware import Middleware
     from starlette.requests import Request
-    from starlette.responses import JSONResponse
+    from starlette.responses import HTMLResponse, JSONResponse
     from starlette.routing import Route
+    from streamlit.file_util import get_static_dir
+
+    page = first_page(Path(get_static_dir()))
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -164,12 +169,15 @@ def application(
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"schema": "trimtab/health/1", "status": "ok"})
 
+    async def start(_: Request) -> HTMLResponse:
+        return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
     way_back = Middleware(WayBack, pages=navigation.paths(), callback=CALLBACK)
     return st.App(
         theme.FOLDER / "main.py",
         secrets=secrets,
         lifespan=lifespan,
-        routes=[Route(HEALTH, health)],
+        routes=[Route(HEALTH, health), *(Route(path, start) for path in navigation.paths())],
         middleware=[] if door.auth is None else [way_back],
     )
 
@@ -177,11 +185,15 @@ def application(
 def import_pages() -> None:
     """Read the pages' modules now, so that the first visitor need not wait for them.
 
+    Streamlit imports these libraries when the first list of runs and the first chart are drawn.
+
     Streamlit collects garbage after every page view and has all threads wait meanwhile. What is
     imported stays for good: frozen, it is not walked through again (80 ms of a processor a view).
     """
     for name in navigation.PAGES:
         navigation.module_of(name)
+    for name in ("pandas", "pyarrow", "plotly.graph_objects"):
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
 

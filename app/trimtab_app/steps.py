@@ -9,12 +9,14 @@ import streamlit as st
 from trimtab.contracts.figure import Axis, Figure
 from trimtab.contracts.figure import Series as Line
 from trimtab.evidence.shown import shown_first
-from trimtab.run.series import Series
 
 from trimtab_app import results
 
 POINTS = 1000
-"""Spans of a series that are read; each is its lowest and highest value."""
+"""Spans of a series that are drawn at most; each is its lowest and highest value."""
+POINTS_IN_ALL = 30_000
+"""Spans of all lines of a page together: what a browser draws within a second or two."""
+DIGITS = 6
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -32,11 +34,6 @@ def _names(job: str) -> list[str]:
     return results.workspace().series_names(job)
 
 
-@st.cache_data(max_entries=1024, show_spinner=False)
-def _series(job: str, name: str) -> Series:
-    return results.workspace().series(job, name, POINTS)
-
-
 def names(runs: Sequence[str]) -> list[str]:
     """Names of the series that the first episode of each run left, each once."""
     stamp = results.workspace().stamp()
@@ -44,12 +41,17 @@ def names(runs: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name for job in firsts if job for name in _names(job)))
 
 
-def figure(run: str, name: str, seed: int, most: int) -> Figure:
-    """One series of one seed, a line for each of the first `most` controllers."""
+def points(lines: int) -> int:
+    """Spans that each of so many lines may have."""
+    return min(POINTS, POINTS_IN_ALL // max(lines, 1))
+
+
+def figure(run: str, name: str, seed: int, most: int, spans: int) -> Figure:
+    """One series of one seed, a line of so many spans for each of the first `most` controllers."""
     stamp = results.workspace().stamp()
     jobs = {c: job for (c, s), job in _episodes(run, stamp).items() if s == seed}
-    lines = [_line(controller, _series(job, name)) for controller, job in jobs.items()]
-    drawn = tuple(line for line in lines[:most] if line.x)
+    lines = [_line(controller, job, name, spans) for controller, job in list(jobs.items())[:most]]
+    drawn = tuple(line for line in lines if line.x)
     kind, _, channel = name.partition("/")
     shown = ", ".join(line.name for line in drawn) or "nothing"
     return Figure(
@@ -62,11 +64,12 @@ def figure(run: str, name: str, seed: int, most: int) -> Figure:
     )
 
 
-def _line(controller: str, series: Series) -> Line:
-    pairs = list(zip(series.low, series.high, strict=True))
-    low = tuple(_number(value) for value, _ in pairs)
-    high = tuple(_number(value) for _, value in pairs)
-    middle = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
+@st.cache_resource(max_entries=1024, show_spinner=False)
+def _line(controller: str, job: str, name: str, spans: int) -> Line:
+    series = results.workspace().series(job, name, spans)
+    low = tuple(_number(value) for value in series.low)
+    high = tuple(_number(value) for value in series.high)
+    middle = tuple(_short((a + b) / 2) for a, b in zip(low, high, strict=True))
     steps = tuple(float(step) for step in series.step)
     if low == high:
         return Line(controller, steps, middle)
@@ -74,4 +77,9 @@ def _line(controller: str, series: Series) -> Line:
 
 
 def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    return math.nan if value is None else _short(value)
+
+
+def _short(value: float) -> float:
+    """As many digits as a chart can show: half of what is sent to the browser would be noise."""
+    return float(f"{value:.{DIGITS}g}")

@@ -98,7 +98,8 @@ def _chosen_view(chosen: Chosen) -> None:
         label_visibility="collapsed",
         key="view",
     )
-    st.query_params["view"] = str(view)
+    if view != asked:  # what is written again is sent to the browser again
+        st.query_params["view"] = str(view)
     VIEWS[str(view)](chosen)
 
 
@@ -163,9 +164,9 @@ def _others(base_run: str) -> list[str]:
         placeholder="none: rows of the base run alone",
         key=f"with-{base_run}",
     )
-    if chosen:
+    if chosen and chosen != asked:
         st.query_params["with"] = ",".join(chosen)
-    else:
+    elif not chosen:
         st.query_params.pop("with", None)
     return list(chosen)
 
@@ -397,7 +398,8 @@ def _stored(chosen: Chosen) -> bool:
     with right:
         seeds = [str(seed) for seed in chosen.first.seeds]
         seed = int(choices.pick("Seed", "seed", seeds, seeds[0]))
-    figures = [steps.figure(run, name, seed, MAX_LINES) for run in chosen.results]
+    spans = steps.points(MAX_LINES * len(chosen.results))
+    figures = [steps.figure(run, name, seed, MAX_LINES, spans) for run in chosen.results]
     drawn = [figure for figure in figures if figure.series]
     if drawn:
         _linked(drawn, "series-stored")

@@ -125,7 +125,7 @@ def _choice(label: str, parameter: str, options: list[str]) -> str:
     chosen = st.selectbox(label, options, index=index, key=f"runs-{parameter}")
     if chosen == options[0]:
         st.query_params.pop(parameter, None)
-    else:
+    elif chosen != asked:
         st.query_params[parameter] = chosen
     return str(chosen)
 

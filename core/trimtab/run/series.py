@@ -31,31 +31,48 @@ def write_envelope(db: sqlite3.Connection, job: str, points: int) -> None:
         )
 
 
+_NAMES = """
+with recursive each(name) as (
+  select min(name) from metric where job=:job
+  union all
+  select (select min(name) from metric where job=:job and name>each.name) from each
+  where each.name is not null)
+select name from each where name is not null
+  and exists (select 1 from metric where job=:job and name=each.name and step>0)
+"""
+"""Goes from name to name by the key; `distinct` would read every row."""
+
+
 def series_names(db: sqlite3.Connection, job: str) -> list[str]:
     """Names of the series of a job (episode metrics have a single row and are none)."""
-    rows = db.execute("select distinct name from metric where job=? and step>0", (job,))
-    return sorted(row[0] for row in rows)
+    return [row[0] for row in db.execute(_NAMES, {"job": job})]
 
 
 def read_series(db: sqlite3.Connection, job: str, name: str, points: int = 1000) -> Series:
-    """One series with at most `points` spans; a stored thinned copy serves where it is enough."""
+    """One series with at most `points` spans, from its stored thinned copy where there is one."""
     kept = db.execute(
         "select step, low, high from envelope where job=? and name=? order by step", (job, name)
     ).fetchall()
-    if kept and len(kept) <= points:
-        return _series(name, kept)
-    rows = db.execute(
-        "select step, value from metric where job=? and name=? order by step", (job, name)
-    ).fetchall()
+    rows = (
+        kept
+        or db.execute(
+            "select step, value, value from metric where job=? and name=? order by step",
+            (job, name),
+        ).fetchall()
+    )
     size = max(math.ceil(len(rows) / points), 1)
+    if size == 1:
+        return _series(name, rows)
     return _series(name, [_span(rows[i : i + size]) for i in range(0, len(rows), size)])
 
 
 def _span(
-    rows: Sequence[tuple[int, float | None]],
+    rows: Sequence[tuple[int, float | None, float | None]],
 ) -> tuple[int, float | None, float | None]:
-    values = [value for _, value in rows if value is not None]
-    return rows[-1][0], min(values, default=None), max(values, default=None)
+    """Several spans as one: the lowest of all lows, the highest of all highs."""
+    lows = [low for _, low, _ in rows if low is not None]
+    highs = [high for _, _, high in rows if high is not None]
+    return rows[-1][0], min(lows, default=None), max(highs, default=None)
 
 
 def _series(name: str, rows: Sequence[tuple[int, float | None, float | None]]) -> Series:

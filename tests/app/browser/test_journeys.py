@@ -81,6 +81,11 @@ def test_a_run_is_compared_and_its_report_downloaded(own, visit, tmp_path: Path)
 
 def test_every_choice_of_a_scenario_in_a_row_is_kept_by_page_and_address(shared, visit) -> None:
     me = visit(shared)
+    me.open()
+    ahead = (
+        "performance.getEntriesByType('resource').some(file => file.name.includes('/Selectbox'))"
+    )
+    me.page.wait_for_function(ahead)  # fetched while the first page, which has none, is looked at
     me.open("run")
     for wanted in ("toy/beam", "toy/tank-day", "toy/beam"):
         box = me.page.get_by_role("combobox", name="Scenario")

@@ -193,4 +193,7 @@ def test_long_series_are_kept_thinned_too(tmp_path: Path) -> None:
     series = Workspace(tmp_path).series("j", "objective", points=1000)
     assert len(series.step) == 1000
     assert (series.low[0], series.high[0], series.step[-1]) == (1.0, 5.0, 5000)
-    assert len(Workspace(tmp_path).series("j", "objective", points=10).step) == 10
+    fewer = Workspace(tmp_path).series("j", "objective", points=10)
+    assert fewer.step[-1] == 5000
+    assert fewer.low == tuple(min(series.low[i : i + 100]) for i in range(0, 1000, 100))
+    assert fewer.high == tuple(max(series.high[i : i + 100]) for i in range(0, 1000, 100))
