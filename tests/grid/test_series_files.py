@@ -263,6 +263,19 @@ def test_an_empty_cell_of_a_workbook_is_told_with_its_row():
         parse_series(workbook(rows), "w.xlsx")
 
 
+def test_a_workbook_with_several_filled_sheets_is_refused_with_their_names():
+    rows = [["time_utc", "load_kw"], [datetime(2025, 1, 1), 1.0], [datetime(2025, 1, 1, 1), 2.0]]  # noqa: DTZ001
+    book = openpyxl.load_workbook(io.BytesIO(workbook(rows)))
+    book.create_sheet("notes", 0)
+    content = io.BytesIO()
+    book.save(content)
+    assert parse_series(content.getvalue(), "w.xlsx").load_kw.tolist() == [1.0, 2.0]
+    book["notes"].append(["made by hand"])
+    book.save(content)
+    with pytest.raises(InputFileError, match="w.xlsx: has sheets 'notes', 'Sheet': keep the one"):
+        parse_series(content.getvalue(), "w.xlsx")
+
+
 def _repacked(change):
     content = io.BytesIO()
     old = zipfile.ZipFile(io.BytesIO(workbook([["time_utc", "load_kw"]])))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from trimtab.contracts.bounded import MAX_LINES, bounded_lines
 from trimtab.contracts.damage import DAMAGED_ZIP
@@ -176,7 +177,7 @@ def _are_units(row: Sequence[Cell]) -> bool:
 
 
 def _sheet_rows(content: bytes, name: str) -> Iterator[tuple[int, list[Cell]]]:
-    """Rows of the only (or first) sheet of a workbook."""
+    """Rows of the only sheet of a workbook that has any."""
     _check_workbook(content, name)
     try:
         from openpyxl import load_workbook
@@ -186,15 +187,22 @@ def _sheet_rows(content: bytes, name: str) -> Iterator[tuple[int, list[Cell]]]:
         ) from None
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        for number, row in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1):
-            cells = _trimmed([_cell(value) for value in row])
-            if cells:
-                yield number, cells
+        filled = [sheet for sheet in book.worksheets if any(_sheet_cells(sheet))]
+        if len(filled) > 1:
+            titles = ", ".join(repr(sheet.title) for sheet in filled)
+            msg = f"{name}: has sheets {titles}: keep the one that is meant, or save it as CSV"
+            raise InputFileError(msg)
+        for sheet in filled:
+            yield from ((n, cells) for n, cells in enumerate(_sheet_cells(sheet), start=1) if cells)
     except InputFileError:
         raise
     except Exception as error:  # openpyxl raises whatever a damaged part makes it raise
         msg = f"{name}: is no readable workbook ({type(error).__name__}); save it as CSV"
         raise InputFileError(msg) from None
+
+
+def _sheet_cells(sheet: Any) -> Iterator[list[Cell]]:
+    return (_trimmed([_cell(v) for v in row]) for row in sheet.iter_rows(values_only=True))
 
 
 def _cell(value: object) -> Cell:
