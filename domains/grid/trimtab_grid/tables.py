@@ -187,18 +187,22 @@ def _sheet_rows(content: bytes, name: str) -> Iterator[tuple[int, list[Cell]]]:
         ) from None
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        filled = [sheet for sheet in book.worksheets if any(_sheet_cells(sheet))]
-        if len(filled) > 1:
-            titles = ", ".join(repr(sheet.title) for sheet in filled)
-            msg = f"{name}: has sheets {titles}: keep the one that is meant, or save it as CSV"
-            raise InputFileError(msg)
-        for sheet in filled:
+        for sheet in _filled_sheet(book, name):
             yield from ((n, cells) for n, cells in enumerate(_sheet_cells(sheet), start=1) if cells)
     except InputFileError:
         raise
     except Exception as error:  # openpyxl raises whatever a damaged part makes it raise
         msg = f"{name}: is no readable workbook ({type(error).__name__}); save it as CSV"
         raise InputFileError(msg) from None
+
+
+def _filled_sheet(book: Any, name: str) -> list[Any]:
+    filled = [sheet for sheet in book.worksheets if any(_sheet_cells(sheet))]
+    if len(filled) > 1:
+        titles = ", ".join(repr(sheet.title) for sheet in filled)
+        msg = f"{name}: has sheets {titles}: keep the one that is meant, or save it as CSV"
+        raise InputFileError(msg)
+    return filled
 
 
 def _sheet_cells(sheet: Any) -> Iterator[list[Cell]]:
