@@ -9,7 +9,7 @@ import pytest
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.spec import FloatArray
 from trimtab_traffic.controllers.stage_score import StageScore
-from trimtab_traffic.evolution import Found, Search, evolve, relative
+from trimtab_traffic.evolution import Found, Search, by_delay, evolve, relative
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 
@@ -39,7 +39,7 @@ def searched(checkpoint: Path | None = None, stop_after: int | None = None) -> F
         if len(lines) == stop_after:
             raise CutShortError
 
-    return evolve([TOWN], player, 2, 7, SEARCH, checkpoint, progress)
+    return evolve([TOWN], by_delay(player), 2, 7, SEARCH, checkpoint, progress)
 
 
 def test_a_search_cut_short_continues_to_the_same_bits(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_a_retraining_that_was_cut_goes_on_with_its_part_and_replaces_what_ships
         "stage_score ...",
         "graph ...",
         "regional ...",
+        "pareto ...",
     ]
     accepted = (work / "tuned" / "field" / "sotl.json").is_file()
     retraining.install(tuned, weights)

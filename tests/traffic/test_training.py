@@ -13,13 +13,12 @@ from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.training import (
     SCORE,
     Recipe,
-    held_out_towns,
     imitate,
     judge,
     plays,
-    training_towns,
     with_scores,
 )
+from trimtab_traffic.training_networks import held_out_towns, training_towns
 
 PAIR = SignalsProblem.model_validate(
     {

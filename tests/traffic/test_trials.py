@@ -56,6 +56,13 @@ def test_a_trial_is_passed_only_if_every_seed_asked_for_shows_the_gain(
     assert close or trial.passed == (len(tried_s) == asked and all(gains))
 
 
+def test_a_gridlock_that_the_plan_does_not_have_fails_a_trial_whatever_was_gained() -> None:
+    assert Trial(1, (100.0,), (50.0,)).passed
+    jammed = Trial(1, (100.0,), (50.0,), jams=1)
+    assert not jammed.passed
+    assert str(jammed).endswith("-50% on seeds 900001 ff., 1 gridlock")
+
+
 def test_who_plays_the_plan_shows_no_gain_and_its_trial_ends_with_the_first_seed() -> None:
     trial = trial_of(unheard(), "regional_rule", UNASKED, 3)
     assert trial.changes == (0.0,)

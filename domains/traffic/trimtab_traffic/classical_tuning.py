@@ -25,7 +25,8 @@ from trimtab_traffic.controllers import untuned_entries
 from trimtab_traffic.evolution import Progress, delay_s, relative
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
-from trimtab_traffic.training import Builder, Verdict, held_out_towns, judge, training_towns
+from trimtab_traffic.training import Builder, Verdict, judge
+from trimtab_traffic.training_networks import held_out_towns, training_towns
 
 CLASSICAL = ("actuated", "delay_based", "sotl", "longest_queue", "max_pressure", "scoot")
 """Controllers with parameters that are tuned for the package."""
@@ -160,7 +161,7 @@ def _about(tuned: Tuned, seed: int) -> dict[str, Any]:
     verdict = tuned.verdict
     return {
         "command": "make retrain",
-        "scenario": "generated towns: training.training_towns, judged on held_out_towns",
+        "scenario": "generated towns: training_networks.training_towns, judged on held_out_towns",
         "seed": seed,
         "held_out_change": {"mean": verdict.change, "low": verdict.low, "high": verdict.high},
         "budget": {"evaluations": tuned.episodes, "cpu_s": tuned.cpu_s},

@@ -173,7 +173,11 @@ class SignalsDomain(Domain):
         cpu_s: float | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Mapping[str, Any]:
-        """Fine-tune the graph policy on this network, or train the shipped weights anew."""
+        """Fine-tune `graph`, or search the slopes of `pareto`, on this network."""
+        if controller == "pareto":
+            from trimtab_traffic.pareto_training import train_on
+
+            return train_on(problem, seed, out, cpu_s, progress)
         if controller != "graph":
             return super().train(problem, controller, seed, out, cpu_s, progress)
         from trimtab_traffic.training import train

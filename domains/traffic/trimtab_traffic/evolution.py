@@ -1,4 +1,4 @@
-"""Direct policy search: CMA-ES on the delay of whole episodes, relative to where it started.
+"""Direct policy search: CMA-ES on the cost (delay) of whole episodes, relative to where it started.
 
 Each generation draws a few networks and a new demand seed, and its candidates share them, so that
 candidates differ by what they do alone. The final mean of the search distribution is kept, never
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from trimtab.contracts.controller import AnyController, Controller
+from trimtab.contracts.controller import AnyController
 from trimtab.contracts.spec import FloatArray
 from trimtab.deploy.weights import load_arrays, save_arrays
 from trimtab.run.runner import evaluate
@@ -24,8 +24,10 @@ from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 
 Progress = Callable[[str], None]
-Player = Callable[[SignalControl, FloatArray], Controller]
+Player = Callable[[SignalControl, FloatArray], AnyController]
 """Builds the controller of an offset [width] from the start; zeros are the start itself."""
+Cost = Callable[[SignalControl, FloatArray, int], Sequence[float]]
+"""Costs of an offset on a network and demand seed, each compared with that of the start."""
 WORST = 3.0
 """An episode counts as at most so many times as bad as the start's, so jams do not dominate."""
 
@@ -71,18 +73,18 @@ _CUBE = 4.0  # width of the search cube in units of offset; its faces mirror
 
 def evolve(
     models: Sequence[SignalsProblem],
-    player: Player,
+    cost: Cost,
     width: int,
     seed: int,
     search: Search,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Found:
-    """The offset that lowers the delay.
+    """The offset that lowers the cost.
 
     Args:
         models: networks, interface `graph`.
-        player: builds a candidate.
+        cost: of a candidate, such as `by_delay`.
         width: dimensions.
         seed: of the search and of the draw of networks.
         search: its size.
@@ -100,24 +102,32 @@ def evolve(
                 towns[i] = SignalControl(models[i], "graph", logs=False)
         chosen = [towns[i] for i in order[: search.networks]]
         demand = search.first_seed + generation
-        start = [delay_s(town, player(town, np.zeros(width)), demand) for town in chosen]
+        start = _costs(cost, chosen, np.zeros(width), demand)
         points = optimizer.ask(search.population)
         score = np.array(
-            [
-                relative([delay_s(t, player(t, _offset(p)), demand) for t in chosen], start)
-                for p in points
-            ]
+            [relative(_costs(cost, chosen, _offset(p), demand), start) for p in points]
         )
         optimizer.tell(points, score)
         _save(optimizer, checkpoint, generation + 1, time.process_time() - started)
         if progress is not None:
-            progress(f"generation {generation}: median {np.median(score):.3f} of the start's delay")
+            progress(f"generation {generation}: median {np.median(score):.3f} of the start's cost")
     for town in towns.values():
         town.close()
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
         checkpoint.with_suffix(".json").unlink(missing_ok=True)
     return Found(_offset(optimizer.mean), round(time.process_time() - started, 1))
+
+
+def by_delay(player: Player) -> Cost:
+    """The true delay of a player."""
+    return lambda town, offset, seed: [delay_s(town, player(town, offset), seed)]
+
+
+def _costs(
+    cost: Cost, towns: Sequence[SignalControl], offset: FloatArray, seed: int
+) -> list[float]:
+    return [value for town in towns for value in cost(town, offset, seed)]
 
 
 def delay_s(town: SignalControl, controller: AnyController, seed: int) -> float:
@@ -127,9 +137,9 @@ def delay_s(town: SignalControl, controller: AnyController, seed: int) -> float:
     return float(record.metrics["true_delay_s"])
 
 
-def relative(delays_s: Sequence[float], start_s: Sequence[float]) -> float:
-    """Mean of delay / delay of the start, each at most `WORST`."""
-    return float(np.mean([min(d / s, WORST) for d, s in zip(delays_s, start_s, strict=True)]))
+def relative(costs: Sequence[float], start: Sequence[float]) -> float:
+    """Mean of cost / cost of the start, each at most `WORST`."""
+    return float(np.mean([min(c / s, WORST) for c, s in zip(costs, start, strict=True)]))
 
 
 def _offset(point: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What learned stage policies see and are rewarded by: one feature row per stage, one per signal.
+"""What learned stage policies see: one feature row per stage, one per signal.
 
 Every quantity belongs to a link or a stage, never to a position in a list, so one policy reads any
 network: a stage is described by sums over the links it serves, a signal by its totals. Vehicles
@@ -11,23 +11,20 @@ from __future__ import annotations
 import numpy as np
 from trimtab.contracts.spec import BoolArray, EntityBlock, Float32Array, FloatArray, IntArray, Obs
 
+from trimtab_traffic.equipment import EQUIPMENT_FEATURES, Equipment
 from trimtab_traffic.neighbours import neighbours
 from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.rollout import Rollouts
-from trimtab_traffic.scenario import REWARDS
+from trimtab_traffic.shield import ShieldState
 from trimtab_traffic.signals import Signal, TrafficNetwork
-from trimtab_traffic.state import TrafficState
+from trimtab_traffic.state import STANDING_MPS, TrafficState
 
 LINK_FEATURES = ("n_25", "n_50", "n_100", "n_200", "queued", "queued_yielding", "wait", "blocked")
 STAGE_FEATURES = (
     *LINK_FEATURES, "longest_wait", "links", "shown", "shown_age", "red_age", "boxed", "rollout",
+    *EQUIPMENT_FEATURES,
 )  # fmt: skip
 SIGNAL_FEATURES = ("vehicles", "queued", "stages", "shown_age", "interval")
-STANDING_MPS = 2.0
-"""Slower vehicles count as queued (they move up within a queue)."""
-FREE_SPEED_MPS = 13.9
-"""Speed against which lost time is counted in the local reward, 50 km/h."""
-
 MARGIN_VEH_S = 100.0
 """A stage so much dearer than the cheapest is as bad as any; its rollout is cut short there."""
 
@@ -42,13 +39,19 @@ class StageFeatures:
         state: readings.
         profile: rules that the rollouts keep.
         interval_s: decision interval.
+        equipment: reads deadlines, requests and blind spots.
     """
 
     def __init__(
-        self, network: TrafficNetwork, state: TrafficState, profile: RuleProfile, interval_s: int
+        self,
+        network: TrafficNetwork,
+        state: TrafficState,
+        profile: RuleProfile,
+        interval_s: int,
+        equipment: Equipment,
     ) -> None:
         signals = network.controllable
-        self._state, self._interval_s = state, interval_s
+        self._state, self._interval_s, self._equipment = state, interval_s, equipment
         self._signals = len(signals)
         self._capacity = max(len(s.stage_states) for s in signals)
         green = [[[c in "Gg" for c in state] for state in s.stage_states] for s in signals]
@@ -86,12 +89,13 @@ class StageFeatures:
         self._rollouts.reset()
         self._first = True
 
-    def observe(self, alive: BoolArray, mask: BoolArray) -> Obs:
+    def observe(self, alive: BoolArray, mask: BoolArray, signals: ShieldState) -> Obs:
         """The observation of this decision; call once per decision.
 
         Args:
             alive: [1, A].
             mask: [1, A, S] legal stages.
+            signals: what they show, and how old their reds are.
         """
         if not alive.any():
             return self._nothing(alive, mask)
@@ -102,7 +106,7 @@ class StageFeatures:
         return Obs(
             obs=self._signal_rows(links, age_s),
             alive=alive,
-            entities={"stages": self._stage_rows(links, shown, age_s, mask[0])},
+            entities={"stages": self._stage_rows(links, shown, age_s, mask[0], signals)},
             entity_mask={"stages": self._exists},
             edges=self._edges,
             edge_mask=np.ones((1, self.edges), dtype=bool),
@@ -121,23 +125,6 @@ class StageFeatures:
             edge_mask=np.ones((1, self.edges), dtype=bool),
             action_mask=mask,
         )
-
-    def reward(self) -> Float32Array:
-        """Local reward of the present instant, [1, A, K], all channels to be minimised.
-
-        delay: vehicles times the share of their speed that is lost; queue: standing vehicles;
-        max_wait: longest standing time of a head vehicle, s.
-        """
-        seen = self._state.sightings(200.0)
-        speed = self._state.speeds_mps(200.0)
-        owner = self._signal_of_link[seen.links]
-        lost = np.clip(1.0 - speed / FREE_SPEED_MPS, 0.0, 1.0)
-        size = self._signals
-        reward = np.zeros((1, size, len(REWARDS)), dtype=np.float32)
-        reward[0, :, 0] = np.bincount(owner, lost, size) + self._state.waiting_outside()
-        reward[0, :, 1] = np.bincount(owner, speed < STANDING_MPS, size)
-        np.maximum.at(reward[0, :, 2], self._signal_of_link, self._state.head_wait_s())
-        return reward
 
     def _links(self) -> FloatArray:
         """[links, LINK_FEATURES]."""
@@ -170,7 +157,12 @@ class StageFeatures:
         return np.asarray(np.minimum(costs - cheapest[self._signal_of_stage], MARGIN_VEH_S))
 
     def _stage_rows(
-        self, links: FloatArray, shown: BoolArray, age_s: FloatArray, legal: BoolArray
+        self,
+        links: FloatArray,
+        shown: BoolArray,
+        age_s: FloatArray,
+        legal: BoolArray,
+        signals: ShieldState,
     ) -> Float32Array:
         sums = self._green @ links
         sums[:, 5] = self._minor @ links[:, 5]
@@ -180,7 +172,8 @@ class StageFeatures:
         boxed = self._abandons @ self._state.box_slow_veh(STANDING_MPS) / _BOXED
         dearer = self._dearer(legal) / _COST_VEH_S
         served = self._served / 10.0
-        columns = [sums, longest, served, shown, shown_age, red_age, boxed, dearer]
+        besides = self._equipment.read(self._green, shown, self._slot, signals)
+        columns = [sums, longest, served, shown, shown_age, red_age, boxed, dearer, besides]
         rows = np.asarray(np.column_stack(columns), dtype=np.float64)
         return self._padded(rows)[None].astype(np.float32)
 

@@ -30,6 +30,7 @@ _SIGNALS = (
     *("--tls.default-type", "static", "--tls.cycle.time", "90"),
 )
 _QUARTER_S = 900.0
+_BUS_TYPE = ['<vType id="bus" vClass="bus"/>']
 
 Road = tuple[str, str, str, int]
 
@@ -41,7 +42,7 @@ def generate(model: GeneratedNetwork, cache: Path) -> TrafficFiles:
         model: what to make; the same model gives the same files under one SUMO version.
         cache: folder of content-addressed results.
     """
-    text = f"{sumo_version()} {model.model_dump_json()}"
+    text = f"{sumo_version()} {model.model_dump_json(exclude=_unused(model))}"
     folder = cache / hashlib.sha256(text.encode()).hexdigest()[:16]
     net, routes = folder / "town.net.xml", folder / "town.rou.xml"
     if not (net.is_file() and routes.is_file()):
@@ -50,6 +51,11 @@ def generate(model: GeneratedNetwork, cache: Path) -> TrafficFiles:
             _network(model, Path(work), net)
             _demand(model, net, Path(work), routes)
     return TrafficFiles(net, (routes,), begin_s=0.0, end_s=model.demand_h * 3600.0)
+
+
+def _unused(model: GeneratedNetwork) -> set[str]:
+    """Keys that came later and say nothing here: what was made before them stays valid."""
+    return set() if model.buses_per_h else {"buses_per_h"}
 
 
 def _network(model: GeneratedNetwork, work: Path, net: Path) -> None:
@@ -120,12 +126,15 @@ def _demand(model: GeneratedNetwork, net: Path, work: Path, routes: Path) -> Non
     rng = np.random.default_rng([model.network_seed, 1])
     streets = _Streets.of(net)
     trips = list(_trips(model, rng, streets))
-    write_xml(work / "trips.xml", "routes", (xml_lines("trip", trip) for trip in trips))
+    kinds = [_BUS_TYPE] if model.buses_per_h else []
+    trips += _buses(model, streets) if model.buses_per_h else []
+    tags = [*kinds, *(list(xml_lines("trip", trip)) for trip in trips)]
+    write_xml(work / "trips.xml", "routes", tags)
     reachable = _reachable(net, work)
     timed = [(t["depart"], xml_lines("trip", t)) for t in trips if t["id"] in reachable]
     timed += [(depart, lines) for depart, lines in _walks(model, rng, streets)]
     timed.sort(key=lambda row: float(str(row[0])))
-    write_xml(routes, "routes", (lines for _, lines in timed))
+    write_xml(routes, "routes", (*kinds, *(lines for _, lines in timed)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +176,15 @@ def _trips(
             ends = {"from": start[k], "to": end[k]}
             speed = {"departLane": "best", "departSpeed": "max"}
             yield {"id": f"v{k}", "depart": f"{depart:.2f}", **ends, **speed}
+
+
+def _buses(model: GeneratedNetwork, streets: _Streets) -> list[dict[str, object]]:
+    """Buses that travel like cars; drawn apart, so that the cars are those of a town without."""
+    rng = np.random.default_rng([model.network_seed, 2])
+    buses = model.model_copy(update={"vehicles_per_h": model.buses_per_h})
+    return [
+        trip | {"id": f"bus{trip['id']}", "type": "bus"} for trip in _trips(buses, rng, streets)
+    ]
 
 
 def _walks(

@@ -18,7 +18,7 @@ from trimtab_traffic.importers.sumocfg import read_config
 from trimtab_traffic.network import compile_network
 from trimtab_traffic.readers import problem_files
 from trimtab_traffic.safexml import open_bytes
-from trimtab_traffic.scenario import REWARDS, NetworkSource, SignalsProblem
+from trimtab_traffic.scenario import NetworkSource, SignalsProblem
 from trimtab_traffic.signals import TrafficNetwork
 from trimtab_traffic.toolchain import sumo_version
 
@@ -151,12 +151,6 @@ def _told(problem: SignalsProblem, period: Period) -> tuple[str, ...]:
         notes.append(f"sensors: {len(problem.sensors.faults)} faults are injected")
     if problem.priority.bus:
         notes.append("priority: buses ask signals for green, through the shield")
-    unheard = [name for name in problem.weights if name not in REWARDS]
-    if unheard:
-        notes.append(
-            f"weights: {', '.join(unheard)} are reported, but no controller here is trained on "
-            f"them; rewards are {', '.join(REWARDS)}"
-        )
     return tuple(notes)
 
 

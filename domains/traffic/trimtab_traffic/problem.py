@@ -37,13 +37,15 @@ from trimtab.contracts.spec import (
 from trimtab_traffic.demand import read_demand
 from trimtab_traffic.drive import Drive, Played, StageDrive
 from trimtab_traffic.episode import EpisodeFigures
+from trimtab_traffic.equipment import Equipment
 from trimtab_traffic.features import SIGNAL_FEATURES, StageFeatures
 from trimtab_traffic.inputs import compiled_network, resolve, switched_by_clock
 from trimtab_traffic.loops import write_stop_line_loops
+from trimtab_traffic.objectives import LocalRewards, reward_channels
 from trimtab_traffic.plans import write_programs
 from trimtab_traffic.probes import ProbeFleet
 from trimtab_traffic.requests import RequestReader
-from trimtab_traffic.scenario import REWARDS, SignalsProblem
+from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sensors import SensedState
 from trimtab_traffic.shield import (
     ShieldInputs,
@@ -133,8 +135,10 @@ class SignalControl(ControlProblem):
             self._stages.by_program = not switched_by_clock(self.inputs.net, self.inputs.additional)
         self.interval_s = self._drive.interval_s
         self._features: StageFeatures | None = None
+        self._true_features: StageFeatures | None = None
         if interface == "graph":
-            self._features = StageFeatures(self.network, self.state, self.profile, self.interval_s)
+            self._features = self._stage_features(self.state)
+            self._rewards = LocalRewards(self.network, true, model.weights, demand.bus_ids)
         self.spec = self._spec("stage" if interface == "default" else interface)
         self.installed: tuple[Path, ...] = ()
         self._counts_loops = interface == "cycle"
@@ -155,18 +159,30 @@ class SignalControl(ControlProblem):
             obs_dim=0 if graph is None else len(SIGNAL_FEATURES),
             entity_blocks=() if graph is None else graph.blocks,
             edges=0 if graph is None else graph.edges,
-            rewards=_GLOBAL_REWARD if graph is None else self._local_rewards(),
+            rewards=_GLOBAL_REWARD if graph is None else reward_channels(self.model.weights),
             costs=(CostChannel("interventions", "1/step", 0.0),),
             horizon=math.ceil(simulated_s / self.interval_s),
             dt_s=float(self.interval_s),
         )
 
-    def _local_rewards(self) -> tuple[RewardChannel, ...]:
-        units = {"delay": "veh", "queue": "veh", "max_wait": "s"}
-        weights = self.model.weights
-        return tuple(
-            RewardChannel(name, units[name], "min", weights.get(name, 0.0)) for name in REWARDS
-        )
+    def _stage_features(self, state: TrafficState) -> StageFeatures:
+        """Features of the `graph` interface as they follow from these readings."""
+        equipment = Equipment(self.network, state, self.signal_shield, self._requests)
+        return StageFeatures(self.network, state, self.profile, self.interval_s, equipment)
+
+    def informed(self, obs: Obs) -> Obs:
+        """What would be seen at this decision without sensor error, for teachers in training.
+
+        Ask at every decision from the first on: ages of red run from decision to decision.
+
+        Args:
+            obs: the observation of interface `graph` at this decision.
+        """
+        if self._sensed is None or obs.action_mask is None:
+            return obs
+        if self._true_features is None:
+            self._true_features = self._stage_features(self._true)
+        return self._true_features.observe(obs.alive, obs.action_mask, self.shield_state)
 
     @property
     def _sensed(self) -> SensedState | None:
@@ -318,6 +334,9 @@ class SignalControl(ControlProblem):
         self.state.fleet.begin(self.inputs.start_s, self._sumo_seed())
         if self._features is not None:
             self._features.reset()
+            self._rewards.reset()
+        if self._true_features is not None:
+            self._true_features.reset()
         self.state.refresh(self.inputs.start_s, self._drive.stage(), self._drive.elapsed_s())
         if self._sensed is not None:
             self._sensed.begin(self._seed, self._episode)
@@ -385,7 +404,7 @@ class SignalControl(ControlProblem):
 
     def _reward(self, elapsed_s: float) -> Float32Array:
         if self._features is not None:
-            return self._features.reward()
+            return self._rewards.read()
         shared = self._figures.time_in_network_s(self.session.api, elapsed_s)
         reward = np.empty((1, len(self.signal_ids), 1), np.float32)
         reward.fill(shared)  # np.full takes ten times as long
@@ -413,7 +432,7 @@ class SignalControl(ControlProblem):
                 self.shield_inputs = self._requests.read()
             mask = self._stages.mask(self.shield_inputs)[None]
         if self._features is not None and mask is not None:
-            return self._features.observe(alive, mask)
+            return self._features.observe(alive, mask, self.shield_state)
         obs = np.zeros((1, len(self.signal_ids), 0), np.float32)
         return Obs(obs=obs, alive=alive, action_mask=mask)
 

@@ -21,6 +21,33 @@ REQUEST_RADIUS_M = 200.0
 """Distance from which emergency vehicles and buses ask for green, m."""
 
 
+class Kerbs:
+    """Persons before the signalled crossings of a network; false where there are no crossings.
+
+    Args:
+        network: the static model.
+        simulation: gives the simulation.
+    """
+
+    def __init__(self, network: TrafficNetwork, simulation: Callable[[], Any]) -> None:
+        self._crossings, self._simulation = _crossings(network), simulation
+        self._links = sum(s.n_links for s in network.controllable)
+
+    def __bool__(self) -> bool:
+        return bool(self._crossings)
+
+    def waiting(self) -> FloatArray:
+        """Persons who stand before the crossing of a link, [links]."""
+        counts = np.zeros(self._links)
+        api = self._simulation()
+        if not self._crossings or not api.person.getIDCount():
+            return counts
+        for link, walking_area, crossing in self._crossings:
+            persons = api.edge.getLastStepPersonIDs(walking_area)
+            counts[link] += sum(api.person.getNextEdge(person) == crossing for person in persons)
+        return counts
+
+
 class RequestReader:
     """Reads the inputs of the shield, only those that the rules and the scenario use.
 
@@ -46,7 +73,7 @@ class RequestReader:
     ) -> None:
         signals = network.controllable
         rules = [profile.for_signal(signal.id) for signal in signals]
-        self._state, self._bus_ids, self._simulation = state, bus_ids, simulation
+        self._state, self._bus_ids = state, bus_ids
         self._sensed = sensed
         self._guards = any(rule.spillback_guard for rule in rules)
         self._emergency = priority.emergency_every_s is not None
@@ -56,13 +83,14 @@ class RequestReader:
         self._link = np.arange(len(self._row)) - state.first_link[self._row]
         self._exit_link, self._exit_lane = _exits(network, state.exit_lanes)
         calls = any(not rule.pedestrian_recall for rule in rules)
-        self._crossings = _crossings(network) if calls else ()
+        self._kerbs = Kerbs(network, simulation)
+        self._calls_heard = calls and bool(self._kerbs)
 
     @property
     def needed(self) -> bool:
         """Whether anything is read at all."""
         watched = self._sensed is not None
-        return bool(self._guards or self._emergency or self._buses or self._crossings or watched)
+        return bool(self._guards or self._emergency or self._buses or self._calls_heard or watched)
 
     def read(self) -> ShieldInputs | None:
         """Inputs at this decision, or None when nothing is needed."""
@@ -70,9 +98,9 @@ class RequestReader:
             return None
         return ShieldInputs(
             exit_space_m=self._exit_space_m() if self._guards else None,
-            preemption=self._asked_by(_is_emergency) if self._emergency else None,
-            bus=self._asked_by(self._bus_ids.__contains__) if self._buses else None,
-            pedestrian_call=self._calls() if self._crossings else None,
+            preemption=self._asked(self.emergencies()) if self._emergency else None,
+            bus=self._asked(self.buses()) if self._buses else None,
+            pedestrian_call=self._asked(self.persons()) if self._calls_heard else None,
             stale_s=None if self._sensed is None else self._sensed.stale_s(),
             time_s=self._state.time_s,
         )
@@ -82,21 +110,28 @@ class RequestReader:
         np.maximum.at(flat, self._exit_link, self._state.free_space_m()[self._exit_lane])
         return self._padded(np.where(np.isfinite(flat), flat, np.inf), np.inf)
 
-    def _asked_by(self, wanted: Callable[[str], bool]) -> BoolArray:
-        seen = self._state.sightings(REQUEST_RADIUS_M)
-        asked = [bool(wanted(vehicle)) for vehicle in seen.vehicles]
-        flat = np.zeros(len(self._row), dtype=bool)
-        flat[seen.links[np.array(asked, dtype=bool)]] = True
-        return self._padded(flat, fill=False)
+    def emergencies(self) -> FloatArray:
+        """Emergency vehicles that the scenario adds and that approach a link, [links]."""
+        return self._approaching(_is_emergency if self._emergency else None)
 
-    def _calls(self) -> BoolArray:
-        """Crossings that a person stands before."""
-        api = self._simulation()
-        flat = np.zeros(len(self._row), dtype=bool)
-        for link, walking_area, crossing in self._crossings:
-            persons = api.edge.getLastStepPersonIDs(walking_area)
-            flat[link] |= any(api.person.getNextEdge(person) == crossing for person in persons)
-        return self._padded(flat, fill=False)
+    def buses(self) -> FloatArray:
+        """Planned buses that approach a link, [links]."""
+        return self._approaching(self._bus_ids.__contains__ if self._bus_ids else None)
+
+    def persons(self) -> FloatArray:
+        """Persons who stand before the crossing of a link, [links]."""
+        return self._kerbs.waiting()
+
+    def _approaching(self, wanted: Callable[[str], bool] | None) -> FloatArray:
+        counts = np.zeros(len(self._row))
+        if wanted is not None:
+            seen = self._state.sightings(REQUEST_RADIUS_M)
+            asked = np.array([wanted(vehicle) for vehicle in seen.vehicles], dtype=bool)
+            np.add.at(counts, seen.links[asked & (seen.distance_m <= REQUEST_RADIUS_M)], 1.0)
+        return counts
+
+    def _asked(self, counts: FloatArray) -> BoolArray:
+        return self._padded(counts > 0, fill=False)
 
     def _padded(self, flat: NDArray[Any], fill: float) -> NDArray[Any]:
         table = np.full(self._shape, fill, dtype=flat.dtype)

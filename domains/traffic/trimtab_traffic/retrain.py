@@ -17,8 +17,16 @@ from pathlib import Path
 
 from trimtab.run.parameter_file import read_parameters
 
-from trimtab_traffic import classical_tuning, regional_training, training, tuning
+from trimtab_traffic import (
+    classical_tuning,
+    pareto_training,
+    regional_training,
+    training,
+    training_networks,
+    tuning,
+)
 from trimtab_traffic.controllers.learned import GRAPH, WEIGHTS
+from trimtab_traffic.controllers.pareto import PARETO
 from trimtab_traffic.controllers.regional import REGIONAL
 from trimtab_traffic.controllers.tuned_parameters import FOLDER
 from trimtab_traffic.evolution import Progress, Search
@@ -37,36 +45,45 @@ class Size:
         classical: tuning of each classical controller.
         score: search of the stage score.
         graph, regional: imitation.
-        towns, held_out: networks of stage score and graph policy.
+        pareto: search of the slopes of `pareto`.
+        towns, held_out: networks of the stage score, and those that judge the graph policy.
+        lessons: networks that the graph policy is taught on.
         regions, held_out_regions: networks of the regional agent.
+        streets: networks of `pareto`.
     """
 
     classical: classical_tuning.Effort = field(default_factory=classical_tuning.usual)
     score: Search = Search()
     graph: training.Recipe = training.Recipe()
     regional: regional_training.Recipe = regional_training.Recipe()
-    towns: Sequence[SignalsProblem] = field(default_factory=training.training_towns)
-    held_out: Sequence[SignalsProblem] = field(default_factory=training.held_out_towns)
+    pareto: Search = pareto_training.SEARCH
+    towns: Sequence[SignalsProblem] = field(default_factory=training_networks.training_towns)
+    lessons: Sequence[SignalsProblem] = field(default_factory=training_networks.lessons)
+    held_out: Sequence[SignalsProblem] = field(default_factory=training_networks.held_out_towns)
     regions: Sequence[SignalsProblem] = field(default_factory=regional_training.training_towns)
     held_out_regions: Sequence[SignalsProblem] = field(
         default_factory=regional_training.held_out_towns
     )
+    streets: Sequence[SignalsProblem] = field(default_factory=training_networks.streets)
 
 
 def tiny() -> Size:
     """Walks through every part in about a minute; what it makes is worth nothing."""
-    towns = _short(training.training_towns()[:1], 60)
-    junction = _short(training.training_towns()[4:5], 60)
+    towns = _short(training_networks.training_towns()[:1], 60)
+    junction = _short(training_networks.training_towns()[4:5], 60)
     regions = _short(regional_training.training_towns()[:1], 300)
     return Size(
         classical=classical_tuning.Effort(junction, junction, generations=1, seeds=1),
         score=Search(generations=1, population=4, networks=1),
         graph=training.Recipe(dagger_rounds=1, dagger_steps=20),
         regional=regional_training.Recipe(rounds=1, steps=16, updates=5),
+        pareto=Search(generations=1, population=4, networks=1),
         towns=towns,
+        lessons=towns,
         held_out=towns,
         regions=regions,
         held_out_regions=regions,
+        streets=_short(training_networks.streets()[:1], 60),
     )
 
 
@@ -131,6 +148,7 @@ class Retraining:
         yield "stage_score", self._stage_score
         yield "graph", self._graph
         yield "regional", self._regional
+        yield "pareto", self._pareto
 
     def _classical(self, name: str, profile: str, file: Path) -> None:
         path, effort = self.tuned / file, self.size.classical
@@ -143,13 +161,17 @@ class Retraining:
     def _graph(self) -> None:
         _, teacher = read_parameters(self.tuned / STAGE_SCORE)
         size, path = self.size, self.weights / GRAPH.name
-        towns, judges = size.towns, size.held_out
+        towns, judges = size.lessons, size.held_out
         training.train_anew(path, SEED, teacher, size.graph, towns, judges, self.progress)
 
     def _regional(self) -> None:
         size, path = self.size, self.weights / REGIONAL.name
         towns, judges = size.regions, size.held_out_regions
         regional_training.train(path, SEED, self.progress, size.regional, towns, judges)
+
+    def _pareto(self) -> None:
+        path, size = self.weights / PARETO.name, self.size
+        pareto_training.train(size.streets, SEED, path, size.pareto, self.progress)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,8 +16,9 @@ from trimtab_traffic.profiles import RuleProfile, Rules, field_profile, resco_pr
 from trimtab_traffic.sources import NetSource, find_net
 
 REWARDS = ("delay", "queue", "max_wait")
-"""Objectives that learned controllers are rewarded for."""
+"""Reward channels that a learned controller always gets."""
 OBJECTIVES = (*REWARDS, "stops", "co2", "bus_delay", "pedestrian_wait")
+"""All there are; those beyond `REWARDS` are read only where `weights` names them."""
 
 
 class GeneratedNetwork(StrictModel):
@@ -34,6 +35,7 @@ class GeneratedNetwork(StrictModel):
     speed_kmh: float = Field(default=50.0, ge=20, le=100, description="speed limit, km/h")
     vehicles_per_h: float = Field(default=1800.0, gt=0, le=100_000, description="vehicles per hour")
     pedestrians_per_h: float = Field(default=0.0, ge=0, le=100_000, description="persons per hour")
+    buses_per_h: float = Field(default=0.0, ge=0, le=10_000, description="buses per hour")
     demand_h: float = Field(default=1.0, gt=0, le=24, description="hours of demand")
     network_seed: int = Field(default=1, ge=0, description="seed of layout and demand")
 
@@ -225,7 +227,7 @@ class SignalsProblem(StrictModel):
     weather: Weather = Field(default=Weather(), description="road surface and sight")
     weights: dict[Annotated[str, one_of(OBJECTIVES)], float] = Field(
         default={"delay": 1.0},
-        description=f"weights of: {', '.join(OBJECTIVES)}",
+        description=f"weights of the rewards of learners: {', '.join(OBJECTIVES)}",
     )
     emissions: bool = Field(default=False, description="compute CO2, NOx and fuel")
     teleport_s: float = Field(

@@ -125,6 +125,11 @@ class SensedState(TrafficState):
         """Whether readings must be taken at every decision, asked for or not."""
         return bool(self.loops or self.probes or self._faults)
 
+    @property
+    def share(self) -> float:
+        """Share of the vehicles within range that sensors without fault report."""
+        return self._sensors.penetration if self.probes is not None else 1.0
+
     def read(self) -> Readings:
         """Readings of this decision, taken once."""
         if self._readings is None:

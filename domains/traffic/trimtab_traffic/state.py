@@ -22,6 +22,8 @@ from trimtab_traffic.simulation import getter
 
 SIGHT_M = 200.0
 """Distance within which head vehicles are looked for, m."""
+STANDING_MPS = 2.0
+"""Slower vehicles count as queued (they move up within a queue)."""
 
 
 @dataclass(frozen=True, slots=True)

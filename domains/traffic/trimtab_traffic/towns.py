@@ -99,6 +99,24 @@ class Towns(ControlProblem):
             reason=_to_agents(step.reason, n),
         )
 
+    def informed(self, obs: Obs) -> Obs:
+        """What would be seen at this decision without sensor error; see `SignalControl.informed`.
+
+        Args:
+            obs: the observation of this decision.
+        """
+        if not isinstance(self.town, SignalControl):
+            return obs
+        own = self.town.spec
+        mask = None if obs.action_mask is None else obs.action_mask[:, : own.n_agents]
+        seen = replace(
+            obs,
+            alive=obs.alive[:, : own.n_agents],
+            action_mask=None if mask is None else mask[..., : own.discrete[0]],
+        )
+        told = self.town.informed(seen)
+        return obs if told is seen else self._padded(told)
+
     def close(self) -> None:
         """See `ControlProblem.close`."""
         for town in self._towns:

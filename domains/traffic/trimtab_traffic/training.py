@@ -1,6 +1,8 @@
 """Training of the graph policy: student of the tuned stage score, fine-tuned by direct search.
 
-Training anew imitates, on generated networks only, so the weights ship. Fine-tuning continues on
+Training anew imitates, on generated networks only, so the weights ship. The teacher sees the
+traffic as it is; the student sees it through the sensors of each lesson, some of them with dead
+detectors or few probes, and learns to do without what they hide. Fine-tuning continues on
 one network, the user's own: CMA-ES moves the layer that scores stages (`evolution`), and the result
 replaces its start only if a paired test on seeds not trained on shows it better; otherwise the
 start is kept and the manifest says so.
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 from trimtab.contracts.controller import AnyController, Controller
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import FloatArray
+from trimtab.contracts.spec import Action, FloatArray, Obs
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import load_policy, save_policy
@@ -26,12 +28,14 @@ from trimtab.learn.curriculum import FreshSeeds
 from trimtab.learn.teach import DaggerConfig, dagger
 
 from trimtab_traffic.controllers import stage_score
+from trimtab_traffic.controllers.box_hold import HOLD_S, held
 from trimtab_traffic.controllers.learned import GRAPH, WEIGHTS
 from trimtab_traffic.controllers.stage_score import StageScore
-from trimtab_traffic.evolution import Progress, Search, delay_s, evolve
+from trimtab_traffic.evolution import Progress, Search, by_delay, delay_s, evolve
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.towns import Towns
+from trimtab_traffic.training_networks import held_out_towns, lessons
 
 SIGNIFICANCE = 0.05
 JUDGED = 12
@@ -58,54 +62,7 @@ class Recipe:
     """
 
     dagger_rounds: int = 5
-    dagger_steps: int = 960
-
-
-def town(
-    kind: str, columns: int, rows: int, vehicles_per_h: float, network_seed: int, **more: Any
-) -> SignalsProblem:
-    """One training network, 20 minutes an episode; `interval_s` and `yellow_s` may be given."""
-    interval_s, yellow_s = more.pop("interval_s", 10), more.pop("yellow_s", 3)
-    size = {"columns": columns, "rows": rows, "network_seed": network_seed}
-    generated = {"kind": kind, "vehicles_per_h": vehicles_per_h, **size, **more}
-    limits = {"yellow_s": yellow_s}
-    return SignalsProblem.model_validate(
-        {
-            "network": {"generated": generated},
-            "rules": {"profile": "resco", "decision_interval_s": interval_s, "limits": limits},
-            "horizon_s": 1200,
-        }
-    )
-
-
-def training_towns() -> tuple[SignalsProblem, ...]:
-    """Small networks of many shapes; demand from free flow to queues that reach back a block."""
-    return (
-        town("grid", 2, 2, 2200, 11, lanes=1),
-        town("town", 3, 2, 1500, 12, lanes=1),
-        town("arterial", 4, 1, 1800, 13, block_m=250),
-        town("town", 2, 2, 1800, 14),
-        town("grid", 1, 1, 1500, 15, yellow_s=5),
-        town("town", 3, 3, 1500, 16, lanes=1, block_m=300),
-        town("arterial", 3, 2, 2500, 17, block_m=150),
-        town("grid", 3, 3, 3000, 18, lanes=1, block_m=150),
-        town("grid", 1, 1, 2600, 19, speed_kmh=60, yellow_s=5),
-        town("grid", 2, 2, 2800, 20, lanes=1, block_m=120),
-        town("arterial", 3, 2, 2800, 21, lanes=1, block_m=120, interval_s=5, yellow_s=2),
-        town("grid", 3, 1, 3600, 22, speed_kmh=60),
-    )
-
-
-def held_out_towns() -> tuple[SignalsProblem, ...]:
-    """Networks that accept or refuse a trained policy; none is trained on."""
-    return (
-        town("grid", 3, 2, 2000, 31, lanes=1),
-        town("town", 3, 3, 1300, 32, lanes=1),
-        town("arterial", 5, 1, 1900, 33),
-        town("grid", 2, 2, 2700, 34, lanes=1, block_m=130),
-        town("grid", 1, 1, 2500, 35, speed_kmh=60, yellow_s=5),
-        town("grid", 2, 2, 4200, 36, block_m=250),
-    )
+    dagger_steps: int = 1600
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +101,30 @@ def judge(
     return Verdict(shown, found.mean, low, high)
 
 
-def plays(policy: Policy) -> Builder:
-    """Builds the controller that plays a policy."""
-    return lambda problem: PolicyController(problem, policy)
+def plays(policy: Policy, hold_s: float = 0.0) -> Builder:
+    """Builds the controller that plays a policy, held as by `box_hold.held`."""
+
+    def make(problem: ControlProblem) -> Controller:
+        return PolicyController(problem, policy)
+
+    return lambda problem: held(make, problem, hold_s)
 
 
 def plays_rollouts(problem: ControlProblem) -> Controller:
     """Builds `mpc` on the interface of the learned policies."""
     return StageScore(problem, **stage_score.ROLLOUT)
+
+
+class InformedScore(StageScore):
+    """The stage score of what would be seen without sensor error."""
+
+    def __init__(self, towns: Towns, **weights: float) -> None:
+        super().__init__(towns, **weights)
+        self._towns = towns
+
+    def act(self, obs: Obs) -> Action:
+        """See `Controller.act`."""
+        return super().act(self._towns.informed(obs))
 
 
 def imitate(
@@ -182,7 +155,7 @@ def imitate(
             compiled=False,
         )
         source = FreshSeeds(np.random.default_rng([seed, 1]))
-        rule = StageScore(towns, **teacher)
+        rule = InformedScore(towns, **teacher)
         student = dagger(towns, rule, net, config, (seed,), source=source)
         if progress is not None:
             agreement = ", ".join(f"{100 * a:.0f} %" for a in student.agreement[:, 0])
@@ -197,7 +170,7 @@ def train(
     cpu_s: float | None = None,
     progress: Progress | None = None,
     teacher: Mapping[str, float] = stage_score.TUNED,
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Train the graph policy into folder `out`: see `Domain.train`.
 
     Into the package's own folder it is trained anew on the generated towns; elsewhere the shipped
@@ -215,9 +188,9 @@ def train(
     path = out / GRAPH.name
     if out.resolve() == WEIGHTS.resolve():
         train_anew(path, seed, teacher, Recipe(), progress=progress)
-    else:
-        fine_tune(model, seed, path, cpu_s, progress)
-    return {"weights": str(path)}
+        return {"weights": str(path)}
+    hold_s = fine_tune(model, seed, path, cpu_s, progress)
+    return {"weights": str(path), "hold_s": hold_s}
 
 
 def train_anew(
@@ -236,11 +209,11 @@ def train_anew(
         seed: of training.
         teacher: weights of the stage score that is imitated.
         recipe: lengths.
-        towns: to train on, `training_towns` by default.
+        towns: to train on, `lessons` by default.
         held_out: to judge on, `held_out_towns` by default.
         progress: called with one line per part.
     """
-    begun, models = time.process_time(), towns or training_towns()
+    begun, models = time.process_time(), towns or lessons()
     judges = held_out or held_out_towns()
     student = imitate(models, teacher, seed, recipe, progress)
     verdict = judge(judges, plays(student), plays_rollouts, _judge_seeds(len(judges)))
@@ -260,21 +233,42 @@ def fine_tune(
     path: Path,
     cpu_s: float | None = None,
     progress: Progress | None = None,
-) -> None:
-    """Search on one network from the shipped policy; save the result, or the start if no better."""
+) -> float:
+    """Fit the shipped policy to one network; save the result, or the start if it is no better.
+
+    First it is tried without its hold, then the search starts, with the hold that won; each step
+    is kept only where the paired test shows it better.
+
+    Args:
+        model: the scenario.
+        seed: of the search.
+        path: `.safetensors` file to write.
+        cpu_s: budget in CPU seconds, met within about a quarter; None for the default length.
+        progress: called with one line per part.
+
+    Returns:
+        The hold to play it with, s.
+    """
     begun, start = time.process_time(), load_policy(GRAPH)
-    search = FINE_TUNING if cpu_s is None else _within(cpu_s, model, start)
+    unheld = judge((model,), plays(start), plays(start, HOLD_S), _judge_seeds(1))
+    _tell(unheld, "the hold, without it", progress)
+    hold_s = 0.0 if unheld.accepted else HOLD_S
+    left_s = None if cpu_s is None else cpu_s - (time.process_time() - begun)
+    search = FINE_TUNING if left_s is None else _within(left_s, model, plays(start, hold_s))
     checkpoint = path.with_name("graph.search.safetensors")
-    found = improve((model,), start, seed, search, checkpoint, progress)
-    verdict = judge((model,), plays(found), plays(start), _judge_seeds(1))
+    found = improve((model,), start, seed, search, hold_s, checkpoint, progress)
+    verdict = judge((model,), plays(found, hold_s), plays(start, hold_s), _judge_seeds(1))
     _tell(verdict, "the shipped policy", progress)
     notes = {
         "start": "shipped weights",
         "env_steps": search.episodes * (model.horizon_s // model.profile.decision_interval_s),
         "recipe": asdict(search),
+        "hold_s": hold_s,
+        "verdict_without_hold": asdict(unheld),
         "verdict": asdict(verdict),
     }
     _save(path, found if verdict.accepted else start, (model,), seed, begun, notes)
+    return hold_s
 
 
 def _judge_seeds(networks: int) -> range:
@@ -307,12 +301,12 @@ def _save(
         save_policy(path, policy, towns.spec, manifest)
 
 
-def _within(cpu_s: float, model: SignalsProblem, start: Policy) -> Search:
+def _within(cpu_s: float, model: SignalsProblem, start: Builder) -> Search:
     """As many generations as the budget allows, judged by one episode after one that compiles."""
     with SignalControl(model, "graph", logs=False) as problem:
-        delay_s(problem, plays(start)(problem), JUDGE_SEED)
+        delay_s(problem, start(problem), JUDGE_SEED)
         begun = time.process_time()
-        delay_s(problem, plays(start)(problem), JUDGE_SEED)
+        delay_s(problem, start(problem), JUDGE_SEED)
     episodes = cpu_s / (time.process_time() - begun) - 2 * JUDGED
     generations = int(episodes / (FINE_TUNING.population + 1))
     return replace(FINE_TUNING, generations=max(1, generations))
@@ -323,6 +317,7 @@ def improve(
     start: Policy,
     seed: int,
     search: Search,
+    hold_s: float = 0.0,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Policy:
@@ -333,15 +328,16 @@ def improve(
         start: where it starts, of one seed.
         seed: of the search and of the draw of networks.
         search: its size.
+        hold_s: hold that candidates play with, s.
         checkpoint: see `evolution.evolve`.
         progress: called with one line per generation.
     """
 
-    def player(town: SignalControl, offset: FloatArray) -> Controller:
-        return PolicyController(town, with_scores(start, offset))
+    def player(town: SignalControl, offset: FloatArray) -> AnyController:
+        return plays(with_scores(start, offset), hold_s)(town)
 
     width = start.params[SCORE].size
-    found = evolve(models, player, width, seed, search, checkpoint, progress)
+    found = evolve(models, by_delay(player), width, seed, search, checkpoint, progress)
     return with_scores(start, found.offset)
 
 

@@ -26,23 +26,31 @@ def main(request: Path, answer: Path) -> None:
     preload()
     plan_s: list[float] = []
     tried_s: list[float] = []
+    jams = 0
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
         for seed in range(FIRST_SEED, FIRST_SEED + asked["seeds"]):
             row = (asked["controller"], asked["parameters"])
-            plan_s.append(pool.apply(_episode, (problem, PLAN, {}, seed)))
-            tried_s.append(pool.apply(_episode, (problem, *row, seed)))
-            if not gains(tried_s[-1] / plan_s[-1] - 1.0):
+            (plain_s, plain_jam), (own_s, own_jam) = (
+                pool.apply(_episode, (problem, *played, seed)) for played in ((PLAN, {}), row)
+            )
+            plan_s.append(plain_s)
+            tried_s.append(own_s)
+            jams += own_jam and not plain_jam
+            if jams or not gains(own_s / plain_s - 1.0):
                 break
-    found = {"plan_s": plan_s, "tried_s": tried_s}
+    found = {"plan_s": plan_s, "tried_s": tried_s, "jams": jams}
     answer.write_text(json.dumps(found), encoding="utf-8")
 
 
-def _episode(problem: SignalsProblem, name: str, parameters: Mapping[str, Any], seed: int) -> float:
-    """True delay, s, of one episode played in this process."""
+def _episode(
+    problem: SignalsProblem, name: str, parameters: Mapping[str, Any], seed: int
+) -> tuple[float, bool]:
+    """True delay, s, and gridlock of one episode played in this process."""
     entry = entries(problem)[name]
     with SignalControl(problem, entry.interface, logs=False) as control:
         player = make_controller(control, entry, parameters, name)
-        return float(evaluate(control, player, [seed])[0].metrics["true_delay_s"])
+        metrics = evaluate(control, player, [seed])[0].metrics
+        return float(metrics["true_delay_s"]), bool(metrics["gridlock"])
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ FIRST_SEED = 900_001
 """Trials take this seed and those that follow; scenarios are evaluated on others."""
 LEAST_GAIN = 0.05
 """Share of the plan's delay that must be saved on every seed of a trial."""
-VERSION = 1
+VERSION = 2
 """Raised when a controller on trial changes, so that old trials are not believed."""
 PLAN = "fixed"
 PLAYER = "trimtab_traffic.trial_player"
@@ -43,11 +43,13 @@ class Trial:
     Attributes:
         asked: seeds the trial was to have; it ends early with the first that speaks against.
         plan_s, tried_s: [seeds played].
+        jams: episodes of the controller that ended in a gridlock on seeds where the plan's did not.
     """
 
     asked: int
     plan_s: tuple[float, ...]
     tried_s: tuple[float, ...]
+    jams: int = 0
 
     @property
     def changes(self) -> tuple[float, ...]:
@@ -56,13 +58,14 @@ class Trial:
 
     @property
     def passed(self) -> bool:
-        """Whether every seed that was asked for shows the gain."""
-        return len(self.changes) == self.asked and all(map(gains, self.changes))
+        """Whether every seed that was asked for shows the gain, and none a gridlock of its own."""
+        return not self.jams and len(self.changes) == self.asked and all(map(gains, self.changes))
 
     def __str__(self) -> str:
         """What was found, for a reader of the table."""
         seen = ", ".join(f"{change:+.0%}" for change in self.changes)
-        return f"delay beside the plan {seen} on seeds {FIRST_SEED} ff."
+        jams = f", {self.jams} gridlock" if self.jams else ""
+        return f"delay beside the plan {seen} on seeds {FIRST_SEED} ff.{jams}"
 
 
 def gains(change: float) -> bool:
@@ -97,7 +100,7 @@ def trial_of(
             part.write_text(json.dumps(asdict(found)), encoding="utf-8")
             part.replace(path)
     told = json.loads(path.read_text(encoding="utf-8"))
-    return Trial(told["asked"], tuple(told["plan_s"]), tuple(told["tried_s"]))
+    return Trial(told["asked"], tuple(told["plan_s"]), tuple(told["tried_s"]), told["jams"])
 
 
 def _key(
@@ -137,4 +140,4 @@ def _played(
             msg = f"the trial of {controller} against the plan failed: {last}"
             raise SimulatorError(msg)
         found = json.loads(answer.read_text(encoding="utf-8"))
-    return Trial(seeds, tuple(found["plan_s"]), tuple(found["tried_s"]))
+    return Trial(seeds, tuple(found["plan_s"]), tuple(found["tried_s"]), found["jams"])

@@ -15,7 +15,7 @@ from trimtab.contracts.spec import FloatArray
 from trimtab.run.parameter_file import write_parameters
 
 from trimtab_traffic.controllers.stage_score import START, StageScore
-from trimtab_traffic.evolution import Progress, Search, evolve
+from trimtab_traffic.evolution import Progress, Search, by_delay, evolve
 from trimtab_traffic.features import STAGE_FEATURES
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
@@ -38,7 +38,8 @@ def tune_stage_score(
         progress: called with one line per generation.
     """
     width = len(STAGE_FEATURES)
-    found = evolve(models, _player, width, seed, search or Search(), checkpoint, progress)
+    cost = by_delay(_player)
+    found = evolve(models, cost, width, seed, search or Search(), checkpoint, progress)
     return _weights(found.offset), found.cpu_s
 
 
@@ -54,7 +55,7 @@ def retune(
     weights, cpu_s = tune_stage_score(models, seed, search, checkpoint, progress)
     about = {
         "command": "make retrain",
-        "scenario": f"generated-towns, {len(models)} networks of training.training_towns",
+        "scenario": f"generated-towns, {len(models)} networks of training_networks.training_towns",
         "seed": seed,
         "generations": search.generations,
         "networks": [m.network.model_dump(mode="json", exclude_defaults=True) for m in models],

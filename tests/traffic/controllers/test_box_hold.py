@@ -5,9 +5,10 @@ import pytest
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.spec import Action
 from trimtab_traffic.controllers.box_hold import HOLD_S, BoxHold, held
-from trimtab_traffic.features import STANDING_MPS, abandoned_links
+from trimtab_traffic.features import abandoned_links
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.state import STANDING_MPS
 
 BUSY = SignalsProblem.model_validate(
     {

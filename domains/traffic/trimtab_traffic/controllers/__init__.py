@@ -237,7 +237,7 @@ def _scores() -> dict[str, Entry]:
 
 
 def _learned(problem: SignalsProblem) -> dict[str, Entry]:
-    from trimtab_traffic.controllers import box_hold, learned, on_trial, regional
+    from trimtab_traffic.controllers import box_hold, learned, on_trial, pareto, regional
 
     return {
         "graph": Entry(
@@ -248,6 +248,16 @@ def _learned(problem: SignalsProblem) -> dict[str, Entry]:
             interface="graph",
             files=(learned.GRAPH, learned.GRAPH.with_suffix(".json")),
             trained=learned.training_budget(learned.GRAPH),
+        ),
+        "pareto": Entry(
+            role="learned",
+            factory=pareto.pareto,
+            help="stage_score under a preference between delay, stops, buses and pedestrians",
+            needs=OBSERVES,
+            interface="graph",
+            defaults={"preference": pareto.BALANCED},
+            files=(pareto.PARETO,),
+            trained=pareto.training_budget(pareto.PARETO),
         ),
         "regional": Entry(
             role="learned",

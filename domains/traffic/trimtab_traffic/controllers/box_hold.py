@@ -16,7 +16,8 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
 
-from trimtab_traffic.features import STANDING_MPS, abandoned_links
+from trimtab_traffic.features import abandoned_links
+from trimtab_traffic.state import STANDING_MPS
 
 HOLD_S = 20.0
 """Longest hold, s; two decisions of the benchmark."""

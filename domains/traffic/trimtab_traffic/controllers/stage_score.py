@@ -29,9 +29,12 @@ START = ROLLOUT | {
     "shown_age": -0.5, "red_age": 0.1, "boxed": -1.0,
 }  # fmt: skip
 """Where tuning starts: the rollout, and half of what a search from the wave rule alone found."""
-TUNED: dict[str, float] = json.loads(
-    (Path(__file__).parent / "tuned/resco/stage_score.json").read_text(encoding="utf-8")
-)["parameters"]
+TUNED: dict[str, float] = (
+    dict.fromkeys(STAGE_FEATURES, 0.0)
+    | json.loads(
+        (Path(__file__).parent / "tuned/resco/stage_score.json").read_text(encoding="utf-8")
+    )["parameters"]
+)
 """Weights tuned on generated networks; the file says how."""
 PARAMETERS = Space(tuple(Float(name, -10.0, 10.0) for name in STAGE_FEATURES))
 _KEEP = 1e-6  # ties keep the stage shown
