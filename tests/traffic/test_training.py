@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from trimtab.deploy.policy import PolicyController
 from trimtab.deploy.weights import load_policy
+from trimtab.run.grants import make_controller
+from trimtab_traffic import training
 from trimtab_traffic.controllers import learned
 from trimtab_traffic.controllers.stage_score import TUNED, StageScore
 from trimtab_traffic.domain import DOMAIN
@@ -67,14 +69,19 @@ def test_the_search_moves_the_score_layer_alone_and_no_offset_is_the_start() -> 
     assert changed == [SCORE]
 
 
-def test_fine_tuning_leaves_weights_that_play_and_a_manifest(tmp_path: Path) -> None:
+def test_fine_tuning_leaves_weights_that_play_with_the_hold_that_won_and_a_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "JUDGED", 3)
     short = PAIR.model_copy(update={"horizon_s": 60})
     parameters = DOMAIN.train(short, "graph", 1, tmp_path, cpu_s=1.0)
     notes = json.loads((tmp_path / "graph.json").read_text())["notes"]
     assert notes["start"] == "shipped weights"
     assert {"accepted", "change", "low", "high"} == notes["verdict"].keys()
+    assert parameters["hold_s"] == notes["hold_s"]
+    assert (notes["hold_s"] == 0) == notes["verdict_without_hold"]["accepted"]
     with SignalControl(short, "graph") as problem:
-        controller = learned.graph(problem, **parameters)
+        controller = make_controller(problem, DOMAIN.controllers(short)["graph"], parameters)
         assert controller.act(problem.reset(np.array([1]))).discrete is not None
 
 

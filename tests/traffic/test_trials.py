@@ -18,6 +18,7 @@ from trimtab_traffic.trials import LEAST_GAIN, Trial, trial_of
 from trimtab_traffic.trips import trips_digest
 
 UNASKED = {**DEFAULTS, "trials": 0}
+PASSED = '{"asked": 1, "plan_s": [100.0], "tried_s": [50.0], "jams": 0}'
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,9 @@ def test_who_plays_the_plan_shows_no_gain_and_its_trial_ends_with_the_first_seed
 def test_a_trial_is_simulated_once(own_cache: Path) -> None:
     first = trial_of(unheard(), "regional_rule", UNASKED, 1)
     (path,) = own_cache.rglob("trials/*.json")
-    path.write_text('{"asked": 1, "plan_s": [100.0], "tried_s": [50.0]}', encoding="utf-8")
+    path.write_text(
+        '{"asked": 1, "plan_s": [100.0], "tried_s": [50.0], "jams": 0}', encoding="utf-8"
+    )
     again = trial_of(unheard(), "regional_rule", UNASKED, 1)
     assert (first.passed, again.passed) == (False, True)
 
@@ -94,11 +97,13 @@ def test_where_the_trial_shows_no_gain_the_plan_is_kept_and_the_row_says_so() ->
 def test_who_passed_its_trial_plays_and_says_by_how_much(own_cache: Path) -> None:
     trial_of(unheard(), "regional_rule", UNASKED, 3)
     (path,) = own_cache.rglob("trials/*.json")
-    path.write_text('{"asked": 1, "plan_s": [100.0], "tried_s": [60.0]}', encoding="utf-8")
+    path.write_text(
+        '{"asked": 1, "plan_s": [100.0], "tried_s": [60.0], "jams": 0}', encoding="utf-8"
+    )
     with SignalControl(unheard(), "split") as problem:
         rule = make_controller(problem, entries(problem.model)["regional_rule"], name="x")
     assert isinstance(rule, RegionalRule)
-    assert rule.notes == ("passed its trial: delay beside the plan -40% on seeds 900001 ff.",)
+    assert rule.notes == ("passed its trial: delay beside the plan -50% on seeds 900001 ff.",)
 
 
 def test_a_trial_that_cannot_be_played_says_why() -> None:

@@ -30,9 +30,8 @@ def main(request: Path, answer: Path) -> None:
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
         for seed in range(FIRST_SEED, FIRST_SEED + asked["seeds"]):
             row = (asked["controller"], asked["parameters"])
-            (plain_s, plain_jam), (own_s, own_jam) = (
-                pool.apply(_episode, (problem, *played, seed)) for played in ((PLAN, {}), row)
-            )
+            plain_s, plain_jam = pool.apply(_episode, (problem, PLAN, {}, seed))
+            own_s, own_jam = pool.apply(_episode, (problem, *row, seed))
             plan_s.append(plain_s)
             tried_s.append(own_s)
             jams += own_jam and not plain_jam
