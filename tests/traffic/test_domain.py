@@ -59,10 +59,8 @@ def test_a_reader_is_told_what_settings_leave_open() -> None:
             "network": {"generated": {"kind": "grid", "columns": 2, "rows": 2}},
             "warm_up_s": 600,
             "sensors": {"kind": "e1"},
-            "weights": {"delay": 1.0, "co2": 0.5},
         }
     )
     told = "\n".join(DOMAIN.notes(problem))
     assert "warm_up_s: only 0 of 600 s" in told
     assert "controllers see the traffic through e1" in told
-    assert "weights: co2 are reported" in told
