@@ -8,6 +8,10 @@
 - with `rounds` > 0: agents exchange messages along `Obs.edges` (mean over incoming edges, Gilmer
   et al. 2017), so the number of agents is free, and one network serves many graphs.
 
+With `focus`, the agent points at one entity of that block (softmax of one score per place in the
+block, from the trunk; pointer networks, Vinyals et al. 2015) and decides from the features of that
+entity and the trunk: what a controller does that first chooses a target, then goes for it.
+
 Discrete heads are either one logit per action (`discrete` sizes), or, with `action_block`, one
 score per entity of that block from the entity's own features: entity e describes action e, so
 the number of actions is free too.
@@ -17,7 +21,7 @@ Parameters are a dictionary name → [S, in, out] (biases [S, 1, out]): S traini
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -43,6 +47,9 @@ class NetSpec:
         state_dim: Z, joined to the critic's input (0: decentralised critic).
         blocks: (name, features) of every entity block that is read.
         action_block: the block whose entity e describes discrete action e, or None.
+        focus: the block of which the actor picks one entity by its place; it is read in no other
+            way, so what the choice depends on belongs into the flat observation.
+        places: E of the focus block.
         rounds: message-passing rounds between agents.
         hidden: widths of the trunk layers.
         embed: width of entity embeddings.
@@ -68,8 +75,15 @@ class NetSpec:
     initial_std: float = 1.0
     activation: Literal["tanh", "relu"] = "tanh"
     state_std: bool = False
+    focus: str | None = None
+    places: int = 0
 
     def __post_init__(self) -> None:
+        if self.focus is not None and (
+            self.focus not in dict(self.blocks) or self.focus == self.action_block
+        ):
+            msg = f"NetSpec: focus {self.focus!r} must be a block of its own, not the action_block"
+            raise ContractError(msg)
         if self.action_block is not None:
             if self.action_block not in dict(self.blocks):
                 msg = f"NetSpec: action_block {self.action_block!r} is not among blocks"
@@ -91,6 +105,7 @@ class NetSpec:
         *,
         action_block: str | None = None,
         central: bool = False,
+        focus: str | None = None,
         rounds: int = 0,
         **shape: Any,
     ) -> NetSpec:
@@ -100,6 +115,7 @@ class NetSpec:
             spec: the problem's spec.
             action_block: score discrete actions by this entity block.
             central: let the critic read `Obs.state` (MAPPO).
+            focus: let the actor pick one entity of this block.
             rounds: message-passing rounds; 0 ignores the edges.
             shape: `hidden`, `embed`, `squash`, `initial_std`, `activation`, `state_std`.
 
@@ -124,6 +140,8 @@ class NetSpec:
             state_dim=spec.state_dim if central else 0,
             blocks=tuple((block.name, block.features) for block in spec.entity_blocks),
             action_block=action_block,
+            focus=focus,
+            places=_capacities(spec).get(focus, 0) if focus else 0,
             rounds=rounds,
             **shape,
         )
@@ -150,6 +168,8 @@ class NetSpec:
             expect("state_dim", self.state_dim, spec.state_dim)
         for name, width in self.blocks:
             expect(f"features of block {name!r}", width, features.get(name))
+        if self.focus:
+            expect(f"capacity of block {self.focus!r}", self.places, _capacities(spec)[self.focus])
         if faults:
             msg = f"{spec.name} does not fit the policy: {'; '.join(faults)}"
             raise SpecMismatchError(msg)
@@ -171,6 +191,10 @@ class NetSpec:
             known[key] = tuple(known[key])
         known["blocks"] = tuple((str(name), int(width)) for name, width in known["blocks"])
         return cls(**known)
+
+
+def _capacities(spec: Spec) -> dict[str, int]:
+    return {block.name: block.capacity for block in spec.entity_blocks}
 
 
 class ActorOutput(NamedTuple):
@@ -198,6 +222,8 @@ def actor(net: NetSpec, params: Params, inputs: Inputs, ops: Ops) -> ActorOutput
     """
     hidden, embedded = encode(net, params, inputs, ops, "actor")
     logits = mean = log_std = None
+    if net.focus is not None:
+        hidden = _focused(net, params, hidden, inputs, ops)
     if net.action_block is not None:
         logits = _score_actions(net, params, hidden, embedded[net.action_block], ops)
     elif net.discrete:
@@ -236,7 +262,7 @@ def encode(
     if side != "actor" and net.state_dim:
         parts.append(ops.repeat_agents(inputs["state"], obs.shape[2]))
     embedded: dict[str, Array] = {}
-    for block, _ in net.blocks:
+    for block in (name for name, _ in net.blocks if name != net.focus):
         entities = ops.tanh(
             layer(params, f"{side}.embed.{block}", inputs[f"entities.{block}"], ops)
         )
@@ -248,7 +274,7 @@ def encode(
             parts.append(_attention_pool(query, entities, mask, ops))
     joined = ops.concat(parts) if len(parts) > 1 else obs
     flat = joined.reshape(joined.shape[0], -1, joined.shape[-1])
-    bend = ops.relu if net.activation == "relu" else ops.tanh
+    bend = _activation(net, ops)
     for i in range(len(net.hidden)):
         name = f"{side}.trunk.{i}"
         flat = bend(ops.affine(flat, params[f"{name}.w"], params[f"{name}.b"]))
@@ -263,6 +289,20 @@ def layer(params: Params, name: str, x: Array, ops: Ops) -> Array:
     weight = params[f"{name}.w"]
     flat = x.reshape(x.shape[0], -1, x.shape[-1])
     return ops.affine(flat, weight, params[f"{name}.b"]).reshape(*x.shape[:-1], weight.shape[-1])
+
+
+def _activation(net: NetSpec, ops: Ops) -> Callable[[Array], Array]:
+    return ops.relu if net.activation == "relu" else ops.tanh
+
+
+def _focused(net: NetSpec, params: Params, hidden: Array, inputs: Inputs, ops: Ops) -> Array:
+    """Hidden features [S, B, A, h] of the agent and of the one entity that it points at."""
+    mask = inputs[f"mask.{net.focus}"]
+    scores = ops.where(mask, layer(params, "actor.point", hidden, ops), NEGATIVE)
+    weight = ops.softmax(scores) * mask
+    chosen = (inputs[f"entities.{net.focus}"] * weight[..., None]).sum(-2)
+    joined = ops.concat([chosen, hidden])
+    return _activation(net, ops)(layer(params, "actor.focus", joined, ops))
 
 
 def _mean_pool(entities: Array, mask: Array, ops: Ops) -> Array:

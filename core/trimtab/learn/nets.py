@@ -161,6 +161,8 @@ class _Draw:
         """Everything below the heads, as `trimtab.deploy.network.encode` reads it."""
         width = net.input_dim + (net.state_dim if side != "actor" else 0)
         for block, features in net.blocks:
+            if block == net.focus:
+                continue
             self.layer(f"{side}.embed.{block}", features, net.embed)
             if net.input_dim:
                 self.layer(f"{side}.query.{block}", net.input_dim, net.embed, 1.0)
@@ -178,6 +180,9 @@ def _actor_and_critic(net: NetSpec, rng: np.random.Generator) -> dict[str, Array
     draw.trunk(net, "actor")
     draw.trunk(net, "critic")
     width = net.hidden[-1]
+    if net.focus is not None:
+        draw.layer("actor.point", width, net.places, 1.0)
+        draw.layer("actor.focus", width + dict(net.blocks)[net.focus], width)
     if net.action_block is not None:
         draw.layer("actor.action", net.embed, width)
         draw.layer("actor.context", width, width)

@@ -46,6 +46,7 @@ class DaggerConfig:
         updates: Adam steps per round.
         batch: joint samples per update.
         learning_rate: of Adam.
+        anneal: let the learning rate fall to 0 over all rounds.
         normalise_obs: fit the normaliser to the teacher's round.
         compiled: compile the update; None decides by the number of updates.
     """
@@ -55,6 +56,7 @@ class DaggerConfig:
     updates: int = 400
     batch: int = 1024
     learning_rate: float = 1e-3
+    anneal: bool = False
     normalise_obs: bool = True
     compiled: bool | None = None
 
@@ -138,7 +140,7 @@ def dagger(
         agreements.append(_agreement(rollout.arrays, rollout.alive))
         played += int(rollout.alive[:, :-1].any(axis=-1).sum())
         batch = {name: torch.from_numpy(x) for name, x in data.items()}
-        losses.append(_train(learner, batch, filled, config, shuffle))
+        losses.append(_train(learner, batch, filled, config, number, shuffle))
     final = Policy(net, {k: x.copy() for k, x in learner.weights.items()}, policy.normaliser)
     return Student(final, np.stack(losses), np.stack(agreements), played)
 
@@ -197,14 +199,17 @@ def _train(
     batch: dict[str, torch.Tensor],
     rows: int,
     config: DaggerConfig,
+    number: int,
     shuffle: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """`updates` Adam steps on random minibatches of the filled rows; mean loss [S]."""
+    """`updates` Adam steps on random minibatches of the rows of all rounds yet; mean loss [S]."""
     size = min(config.batch, rows)
     total = torch.zeros(batch["alive"].shape[0])
-    for _ in range(config.updates):
+    for update in range(config.updates):
         index = torch.from_numpy(shuffle.integers(0, rows, size))
-        total += learner.update(batch, index, {}, config.learning_rate)[0]
+        done = (number + update / config.updates) / config.rounds
+        rate = config.learning_rate * (1.0 - done if config.anneal else 1.0)
+        total += learner.update(batch, index, {}, rate)[0]
     return np.asarray((total / config.updates).numpy())
 
 

@@ -66,6 +66,7 @@ def _cases() -> dict[str, Case]:
         "off_policy": _spec(actions=(Composite(discrete=(3,), box=boxes),)),
         "set": _spec(2, entity_blocks=blocks),
         "set_only": _spec(2, obs_dim=0, entity_blocks=blocks),
+        "focus": _spec(2, entity_blocks=blocks),
         "graph": _spec(4, entity_blocks=blocks, edges=9),
     }
     shapes = {
@@ -73,6 +74,7 @@ def _cases() -> dict[str, Case]:
         "box": {"squash": True},
         "off_policy": {"squash": True, "state_std": True, "activation": "relu"},
         "set": {"action_block": "stages"},
+        "focus": {"focus": "lanes"},
         "graph": {"action_block": "stages", "rounds": 2},
     }
     return {

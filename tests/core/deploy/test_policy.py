@@ -194,6 +194,8 @@ def test_a_problem_that_does_not_fit_is_refused_with_every_difference(
         ({}, "at least one discrete or box"),
         ({"action_block": "x"}, "not among blocks"),
         ({"action_block": "x", "blocks": (("x", 2),), "discrete": (2,)}, "not both"),
+        ({"focus": "x", "discrete": (2,)}, "must be a block of its own"),
+        ({"focus": "x", "action_block": "x", "blocks": (("x", 2),)}, "must be a block of its own"),
     ],
 )
 def test_descriptions_that_make_no_sense_are_refused(changes: Any, message: str) -> None:
@@ -322,3 +324,32 @@ def test_a_legal_interval_that_is_a_point_has_the_label_zero(cases: Callable[[st
     assert raw[0, 0].tolist() == [0.0, 0.0]
     assert raw[1, 0, 0] == pytest.approx(0.0)
     assert raw[1, 0, 1] == pytest.approx(np.arctanh(0.999), rel=1e-3)
+
+
+def test_a_focus_reads_the_entity_that_it_points_at_and_never_a_masked_one(
+    cases: Callable[[str], Any],
+) -> None:
+    case, rng = cases("focus"), np.random.default_rng(4)
+    params = init_params(case.net, [rng])
+    params["actor.point.w"][:] = 0.0
+    params["actor.point.b"][:] = [0.0, 0.0, 90.0, 60.0]
+    policy, interface = Policy(case.net, params, Normaliser({}, {})), Interface(case.net, case.spec)
+
+    def changed(entity: int, *, masked: bool) -> bool:
+        obs = case.obs(np.random.default_rng(5), 3)
+        obs.entity_mask["lanes"][:] = True
+        obs.entity_mask["lanes"][:, :, 2] = not masked
+        before = policy.forward(interface.inputs(obs), interface).logits.copy()
+        obs.entities["lanes"][:, :, entity] += 1.0
+        return not np.array_equal(before, policy.forward(interface.inputs(obs), interface).logits)
+
+    assert [changed(e, masked=False) for e in range(4)] == [False, False, True, False]
+    assert [changed(e, masked=True) for e in range(4)] == [False, False, False, True]
+
+
+def test_a_focus_refuses_blocks_of_another_capacity(cases: Callable[[str], Any]) -> None:
+    case = cases("focus")
+    lanes, stages = case.spec.entity_blocks
+    wider = replace(case.spec, entity_blocks=(replace(lanes, capacity=9), stages))
+    with pytest.raises(SpecMismatchError, match="capacity of block 'lanes' is 9"):
+        Interface(case.net, wider)

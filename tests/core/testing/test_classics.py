@@ -44,6 +44,27 @@ def test_spread_equals_mpe2_to_the_last_bit_over_twenty_episodes(agents: int) ->
     original.close()
 
 
+def test_the_targets_of_spread_repeat_what_the_plain_observation_implies() -> None:
+    views = [SimpleSpread(4, agents=4, autoreset=False, targets=t) for t in (False, True)]
+    rng = np.random.default_rng(8)
+    for view in views:
+        view.reset(np.arange(4))
+    for _ in range(5):
+        choice = rng.integers(0, 5, (4, 4, 1))
+        plain, rich = (view.step(Action(discrete=choice)).obs for view in views)
+        width = plain.obs.shape[-1]
+        assert np.array_equal(rich.obs[..., :width], plain.obs)
+        landmarks = plain.obs[..., 4:12].reshape(4, 4, 4, 2)
+        entities = rich.entities["landmarks"]
+        assert np.array_equal(entities[..., :2], landmarks)
+        assert np.array_equal(entities[..., 2:], np.repeat(-plain.obs[:, :, None, :2], 4, axis=2))
+        gaps = rich.obs[..., width:].reshape(4, 4, 4, 4)
+        own = np.sqrt((landmarks**2).sum(axis=-1))
+        for agent, others in enumerate(views[0]._others):
+            for place, who in enumerate([agent, *others]):
+                assert gaps[:, agent, place] == pytest.approx(own[:, who], abs=1e-5)
+
+
 def test_cartpole_equals_gymnasium_within_a_millionth() -> None:
     original = gymnasium.make("CartPole-v1")
     copy = CartPole(1, autoreset=False)

@@ -41,22 +41,24 @@ class SimpleSpread(BatchedClassic):
         copies: N.
         agents: number n of agents and of landmarks.
         autoreset: see `ControlProblem`.
-        entities: offer other agents and landmarks as entity blocks too, each (Δx, Δy).
+        targets: a view for networks that pick a target: the distance of every agent to every
+            landmark joins the observation, and the landmarks are an entity block of position and
+            velocity relative to the agent. It says nothing that the observation does not imply.
     """
 
     state_names = ("position", "velocity", "landmark")
 
     def __init__(
-        self, copies: int, *, agents: int = 3, autoreset: bool = True, entities: bool = False
+        self, copies: int, *, agents: int = 3, autoreset: bool = True, targets: bool = False
     ) -> None:
         width = 4 + 2 * agents + 4 * (agents - 1)
-        blocks = (EntityBlock("landmarks", agents, 2), EntityBlock("others", agents - 1, 2))
+        blocks = (EntityBlock("landmarks", agents, 4),)
         spec = Spec(
-            name="classic.simple_spread-1",
+            name="classic.simple_spread_targets-1" if targets else "classic.simple_spread-1",
             agent_type=(0,) * agents,
             actions=(Composite(discrete=(5,)),),
-            obs_dim=4 if entities else width,
-            entity_blocks=blocks if entities else (),
+            obs_dim=width + agents**2 if targets else width,
+            entity_blocks=blocks if targets else (),
             rewards=(RewardChannel("cover", "1"),),
             horizon=CYCLES,
             dt_s=DT_S,
@@ -64,7 +66,7 @@ class SimpleSpread(BatchedClassic):
             supports_snapshot=True,
         )
         super().__init__(spec, copies, autoreset=autoreset)
-        self.agents, self._entities = agents, entities
+        self.agents, self._targets = agents, targets
         self.position = np.zeros((copies, agents, 2))
         self.velocity = np.zeros((copies, agents, 2))
         self.landmark = np.zeros((copies, agents, 2))
@@ -110,16 +112,24 @@ class SimpleSpread(BatchedClassic):
         to_landmarks = self.landmark[:, None] - self.position[:, :, None]
         to_others = self.position[:, self._others] - self.position[:, :, None]
         own = np.concatenate([self.velocity, self.position], axis=-1).astype(np.float32)
-        landmarks = to_landmarks.astype(np.float32)
-        others = to_others.astype(np.float32)
         flat = np.concatenate(
-            [own, landmarks.reshape(n, a, -1), others.reshape(n, a, -1), self._silence], axis=-1
+            [
+                own,
+                to_landmarks.astype(np.float32).reshape(n, a, -1),
+                to_others.astype(np.float32).reshape(n, a, -1),
+                self._silence,
+            ],
+            axis=-1,
         )
         obs = Obs(obs=flat, alive=self._alive(), state=flat.reshape(n, -1))
-        if self._entities:
-            obs.obs = own
-            obs.entities = {"landmarks": landmarks, "others": others}
-            obs.entity_mask = {k: np.ones(x.shape[:3], bool) for k, x in obs.entities.items()}
+        if self._targets:
+            gaps = _length(to_landmarks).astype(np.float32)
+            mine = np.stack([gaps, *(gaps[:, self._others[:, k]] for k in range(a - 1))], axis=2)
+            obs.obs = np.concatenate([flat, mine.reshape(n, a, -1)], axis=-1)
+            drift = np.broadcast_to(-self.velocity[:, :, None], to_landmarks.shape)
+            entities = np.concatenate([to_landmarks, drift], axis=-1).astype(np.float32)
+            obs.entities = {"landmarks": entities}
+            obs.entity_mask = {"landmarks": np.ones(entities.shape[:3], bool)}
         return obs
 
 
