@@ -9,7 +9,7 @@ from trimtab.contracts.scenario import Scenario
 from trimtab.run.scenario_file import load_scenario
 from trimtab.testing.subject import play
 from trimtab_grid.domain import DOMAIN
-from trimtab_grid.plant import load_plant
+from trimtab_grid.plant import FuelCurve, load_plant
 from trimtab_grid.scenario import GridScenario
 
 SHIPPED = ("remote-village", "plant-b-year")
@@ -155,3 +155,15 @@ def test_checking_a_scenario_and_listing_its_controllers_loads_no_heavy_library(
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_notes_tell_what_an_affine_fuel_curve_would_miss():
+    plant = load_plant("plant-a")
+    points = ((125.0, 41.9), (250.0, 71.3), (375.0, 110.5), (500.0, 137.0))
+    unit = plant.gensets[0].model_copy(update={"fuel": FuelCurve(points=points)})
+    own = plant.model_copy(update={"gensets": (unit, *plant.gensets[1:])})
+    notes = DOMAIN.notes(GridScenario(plant=own, shield=False))
+    assert [note for note in notes if note.startswith(f"{unit.name} burns")][0].endswith(
+        "would miss them by up to 3.7 %"
+    )
+    assert not any("burns" in note for note in DOMAIN.notes(GridScenario(shield=False)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,7 +188,23 @@ class GridDomain(Domain):
             "problem.data.first_day",
         }
         untrained = learned.untrained_note(problem)
-        return (made[problem.data.kind], self._shield_note(problem), *untrained)
+        shield = self._shield_note(problem)
+        return (made[problem.data.kind], shield, *self._fuel_notes(problem), *untrained)
+
+    @staticmethod
+    def _fuel_notes(problem: GridScenario) -> Iterator[str]:
+        """What an affine curve would have missed, where a unit is given by datasheet points."""
+        from trimtab_grid.model import affine_fit
+
+        for unit in problem.resolved_plant().gensets:
+            points = [point for point in unit.fuel.points if point[1] > 0.0]
+            if len(points) > 2:  # noqa: PLR2004 - two points lie on their line
+                fit = affine_fit(points)
+                yield (
+                    f"{unit.name} burns fuel by straight pieces through its datasheet points; "
+                    f"{fit.slope_l_kwh:.3g} L/kWh and {fit.no_load_l_h:.3g} L/h, the affine curve "
+                    f"nearest to them, would miss them by up to {100 * fit.worst_share:.1f} %"
+                )
 
     @staticmethod
     def _shield_note(problem: GridScenario) -> str:
