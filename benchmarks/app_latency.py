@@ -63,6 +63,10 @@ def filled(folder: Path, runs: int) -> str:
                 (f"copy-{number:06d}", number + 1.0, number % 97, first),
             )
             store.db.execute(
+                "insert into outcome select ?, summary, manifest from outcome where run=?",
+                (f"copy-{number:06d}", first),
+            )
+            store.db.execute(
                 "insert into tally select ?, state, n from tally where run=?",
                 (f"copy-{number:06d}", first),
             )

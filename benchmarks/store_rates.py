@@ -143,12 +143,16 @@ def listing(runs: int) -> dict[str, float]:
             held(store)
             with writing(store.db):
                 store.db.executemany(
-                    "insert into run(id, scenario, domain, name, controller, seeds, summary, "
-                    "headline, created) values(?, 'h', 'd', ?, '[]', '[]', ?, ?, ?)",
+                    "insert into run(id, scenario, domain, name, controller, seeds, recommended, "
+                    "headline, created) values(?, 'h', 'd', ?, '[]', '[]', 'c', ?, ?)",
                     (
-                        (f"run-{i:06d}", f"n{i % 97}", summary, (i * 7919) % 100_003 / 7, float(i))
+                        (f"run-{i:06d}", f"n{i % 97}", (i * 7919) % 100_003 / 7, float(i))
                         for i in range(runs)
                     ),
+                )
+                store.db.executemany(
+                    "insert into outcome values(?, ?, '{}')",
+                    ((f"run-{i:06d}", summary) for i in range(runs)),
                 )
                 store.db.executemany(
                     "insert into tally values(?, ?, 9)",

@@ -15,7 +15,7 @@ from trimtab.run.schema import writing
 from trimtab.run.store import Store
 
 _OF_A_JOB = ("metric", "envelope", "checkpoint", "result")
-_OF_A_RUN = ("run_job", "tally", "event", "artefact")
+_OF_A_RUN = ("outcome", "run_job", "tally", "event", "artefact")
 
 
 def delete_run(store: Store, run: str) -> int:
@@ -191,7 +191,7 @@ def _copy_rows(store: Store, copy: Store, runs: Sequence[str]) -> None:
             db.execute(  # checkpoints of settled jobs serve nothing
                 f"insert into {table} select * from source.{table} where job in ({jobs})"  # noqa: S608
             )
-        for table in ("run_job", "event", "artefact"):  # the tally follows from run_job
+        for table in ("run_job", "event", "artefact", "outcome"):  # the tally follows from run_job
             db.execute(
                 f"insert into {table} select * from source.{table} "  # noqa: S608
                 "where run in (select run from wanted)"

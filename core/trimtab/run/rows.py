@@ -13,8 +13,9 @@ OPEN_STATES: tuple[State, ...] = ("queued", "running", "paused")
 PRECEDENCE: tuple[State, ...] = ("running", "queued", "paused", "failed", "cancelled", "done")
 RUN_COLUMNS = (
     "run.id, run.scenario, run.domain, run.name, run.controller, run.seeds, run.owner_user, "
-    "run.summary, run.manifest, run.config, run.sweep, run.headline, run.created"
+    "outcome.summary, outcome.manifest, run.config, run.sweep, run.headline, run.created"
 )
+RUN_TABLES = "run left join outcome on outcome.run=run.id"
 JOB_COLUMNS = (
     "job.id, job.kind, job.controller, job.seed, job.state, job.reason, job.exit_code, "
     "job.attempt, job.worker, job.cancel, job.progress, job.step, job.created, job.started, "

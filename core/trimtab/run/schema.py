@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from trimtab.contracts.errors import TrimtabError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 STORE_FILE = "store.db"
 BUSY_TIMEOUT_S = 10.0
 Durability = Literal["full", "normal"]
 """`full` survives a power cut, `normal` the death of any process."""
 
+# A search in a table without row numbers reads the whole of every row that it passes: what may be
+# long (`outcome`, `result`) is kept out of them.
 _TABLES = """
 create table scenario(
   hash text primary key, domain text not null, schema text not null, text text not null,
@@ -25,9 +27,11 @@ create table scenario(
 create table run(
   id text primary key, scenario text not null, domain text not null default '',
   name text not null default '', controller text not null, seeds text not null,
-  budget text not null default '{}', owner_user text not null default '', summary text,
-  manifest text, config text not null default '{}', sweep text not null default '',
-  headline real, cancelled integer not null default 0, created real not null) without rowid;
+  budget text not null default '{}', owner_user text not null default '',
+  config text not null default '{}', sweep text not null default '', headline real,
+  metric text, unit text, recommended text, cancelled integer not null default 0,
+  created real not null) without rowid;
+create table outcome(run text primary key, summary text, manifest text);
 create table task(hash text primary key, text text not null) without rowid;
 create table job(
   id text primary key, run text not null, kind text not null, controller text not null,
@@ -39,7 +43,7 @@ create table job(
   step integer not null default 0, deaths integer not null default 0,
   death_step integer not null default -1, created real not null, started real,
   ended real) without rowid;
-create table result(job text primary key, text text not null) without rowid;
+create table result(job text primary key, text text not null);
 create table run_job(
   run text not null, job text not null, primary key(run, job)) without rowid;
 create table tally(
@@ -169,9 +173,8 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
             raise TrimtabError(msg)
         if version == 0:
             _create(db)
-        while 0 < version < SCHEMA_VERSION:
+        elif version < SCHEMA_VERSION:
             _MIGRATIONS[version](db)
-            version += 1
         db.execute(f"pragma user_version={SCHEMA_VERSION}")
 
 
@@ -183,23 +186,56 @@ def _create(db: sqlite3.Connection) -> None:
 def _from_1(db: sqlite3.Connection) -> None:
     """Version 1 kept results in `job`, and nothing that workers could claim."""
     names = ("scenario", "run", "job", "run_job", "metric", "checkpoint", "artefact", "event")
+    _rebuild(db, names, ("job_state", "run_created", "event_run"), _FROM_1, _create)
+
+
+def _from_2(db: sqlite3.Connection) -> None:
+    """Version 2 kept result documents in `run`, where every search passed them."""
+
+    def create(db: sqlite3.Connection) -> None:
+        for statement in (*_TABLES.split(";"), *_INDEXES.split(";")):
+            if any(f"table {name}(" in statement for name in ("run", "outcome", "result")) or (
+                " on run(" in statement
+            ):
+                db.execute(statement)
+
+    _rebuild(db, ("run", "result"), ("run_created", "run_headline", "run_sweep"), _FROM_2, create)
+
+
+def _rebuild(
+    db: sqlite3.Connection,
+    names: Sequence[str],
+    indexes: Sequence[str],
+    fill: Sequence[str],
+    create: Callable[[sqlite3.Connection], None],
+) -> None:
+    """Make tables anew and fill them from the old ones, which stand beside them meanwhile."""
     for name in names:
         db.execute(f"alter table {name} rename to old_{name}")
-    for index in ("job_state", "run_created", "event_run"):
+    for index in indexes:
         db.execute(f"drop index if exists {index}")
-    _create(db)
-    for statement in _FROM_1:
+    create(db)
+    for statement in fill:
         db.execute(statement)
     for name in names:
         db.execute(f"drop table old_{name}")
 
 
+_OUTCOMES = (
+    "insert into outcome select id, summary, manifest from old_run where summary is not null",
+    "update run set metric=(select json_extract(summary, '$.headline') from outcome "
+    "where outcome.run=run.id), recommended=(select "
+    "json_extract(summary, '$.recommendation.name') from outcome where outcome.run=run.id)",
+    "update run set unit=(select json_extract(summary, '$.rows[0].metrics.' || run.metric || "
+    "'.unit') from outcome where outcome.run=run.id) where metric is not null",
+)
 _FROM_1 = (
     "insert into scenario select * from old_scenario",
-    "insert into run(id, scenario, domain, name, controller, seeds, budget, owner_user, summary, "
-    "manifest, created) select r.id, scenario, coalesce(s.domain, ''), "
-    "coalesce(json_extract(s.text, '$.name'), ''), controller, seeds, budget, owner_user, "
-    "summary, manifest, r.created from old_run r left join old_scenario s on s.hash=r.scenario",
+    "insert into run(id, scenario, domain, name, controller, seeds, budget, owner_user, created) "
+    "select r.id, scenario, coalesce(s.domain, ''), coalesce(json_extract(s.text, '$.name'), ''), "
+    "controller, seeds, budget, owner_user, r.created "
+    "from old_run r left join old_scenario s on s.hash=r.scenario",
+    *_OUTCOMES,
     "insert into job(id, run, kind, controller, seed, state, reason, attempt, progress, step, "
     "created, started, ended) select id, run, kind, controller, seed, "
     "case state when 'done' then 'done' when 'failed' then 'failed' else 'cancelled' end, "
@@ -210,4 +246,14 @@ _FROM_1 = (
     "insert into artefact select * from old_artefact",
     "insert into event select * from old_event",
 )
-_MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}
+_KEPT = (
+    "id, scenario, domain, name, controller, seeds, budget, owner_user, config, sweep, headline, "
+    "cancelled, created"
+)
+_FROM_2 = (
+    f"insert into run({_KEPT}) select {_KEPT} from old_run",  # noqa: S608 - our own names
+    *_OUTCOMES,
+    "insert into result select * from old_result",
+)
+_MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
+"""What brings a store of that version up to the present one."""

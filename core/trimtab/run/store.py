@@ -15,7 +15,16 @@ from typing import Any
 
 from trimtab.contracts.errors import TrimtabError, UnknownNameError
 from trimtab.run.claims import REPORT, ready_reports
-from trimtab.run.rows import JOB_COLUMNS, RUN_COLUMNS, JobRow, NewJob, NewRun, RunRow, State
+from trimtab.run.rows import (
+    JOB_COLUMNS,
+    RUN_COLUMNS,
+    RUN_TABLES,
+    JobRow,
+    NewJob,
+    NewRun,
+    RunRow,
+    State,
+)
 from trimtab.run.schema import STORE_FILE, Durability, connect, writing
 
 __all__ = ["STORE_FILE", "JobRow", "RunRow", "State", "Store", "existing_store"]
@@ -122,7 +131,7 @@ class Store:
     def forget_run(self, run: str) -> None:
         """Delete a run and those of its jobs that no other run has and that never finished."""
         with writing(self.db):
-            for table in ("run_job", "tally", "event", "artefact"):
+            for table in ("run_job", "tally", "event", "artefact", "outcome"):
                 self.db.execute(f"delete from {table} where run=?", (run,))  # noqa: S608
             self.db.execute("delete from run where id=?", (run,))
             self.db.execute(
@@ -189,8 +198,12 @@ class Store:
         """
         with writing(self.db):
             self.db.execute(
-                "update run set summary=?, manifest=?, headline=? where id=?",
-                (json.dumps(summary), json.dumps(manifest), headline, run),
+                "update run set headline=?, metric=?, unit=?, recommended=? where id=?",
+                (headline, *_listed(summary), run),
+            )
+            self.db.execute(
+                "insert or replace into outcome values(?, ?, ?)",
+                (run, json.dumps(summary), json.dumps(manifest)),
             )
             self.db.execute("delete from artefact where run=?", (run,))
             self.db.executemany(
@@ -200,7 +213,7 @@ class Store:
     def runs(self, limit: int = 100) -> list[RunRow]:
         """The latest runs, newest first."""
         rows = self.db.execute(
-            f"select {RUN_COLUMNS} from run order by created desc, id limit ?",  # noqa: S608
+            f"select {RUN_COLUMNS} from {RUN_TABLES} order by created desc, id limit ?",  # noqa: S608
             (limit,),
         ).fetchall()
         return [RunRow.of(row, self.states(row[0])) for row in rows]
@@ -215,7 +228,7 @@ class Store:
         if run == "latest":
             condition = "summary is not null order by created desc limit 1"
         rows = self.db.execute(
-            f"select {RUN_COLUMNS} from run where {condition}",  # noqa: S608 - our own text
+            f"select {RUN_COLUMNS} from {RUN_TABLES} where {condition}",  # noqa: S608 - our own text
             {"run": run},
         ).fetchall()
         if not rows or (len(rows) > 1 and rows[0][0] != run):
@@ -253,6 +266,14 @@ def existing_store(workspace: Path) -> Store:
         msg = f"{workspace}: has no job store yet: run a scenario, or name another --workspace"
         raise TrimtabError(msg)
     return Store(workspace)
+
+
+def _listed(summary: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Headline metric, its unit and the recommended row, so that lists need not read the rest."""
+    metric = summary.get("headline")
+    rows = summary.get("rows") or [{}]
+    unit = rows[0].get("metrics", {}).get(metric, {}).get("unit")
+    return metric, unit, summary.get("recommendation", {}).get("name")
 
 
 def _sha256(text: str) -> str:

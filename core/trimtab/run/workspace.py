@@ -155,10 +155,8 @@ class Workspace:
         direction = "desc" if query.descending else "asc"
         with Store(self.path) as store:
             rows = store.db.execute(
-                "select id, domain, name, headline, "  # noqa: S608 - names from a closed set
-                "json_extract(summary, '$.headline'), json_extract(summary, "
-                "'$.rows[0].metrics.' || json_extract(summary, '$.headline') || '.unit'), "
-                "json_extract(summary, '$.recommendation.name'), owner_user, sweep, created "
+                "select id, domain, name, headline, metric, unit, recommended, owner_user, "  # noqa: S608 - names from a closed set
+                "sweep, created "
                 f"from run where {condition} order by {query.order} {direction}, id "
                 "limit :limit offset :offset",
                 {**values, "limit": query.limit, "offset": query.offset},

@@ -6,6 +6,7 @@ from trimtab.contracts.errors import TrimtabError, UnknownNameError
 from trimtab.run.claims import Claimer, Ending, settle
 from trimtab.run.rows import NewJob, NewRun
 from trimtab.run.store import Store
+from trimtab.run.workspace import RunQuery, Workspace
 
 SCENARIO = {"hash": "h", "domain": "d", "schema": "trimtab/scenario/1", "text": '{"name": "n"}'}
 JOBS = [NewJob("j1", "episode", "fixed", 1, "{}"), NewJob("j2", "episode", "fixed", 2, "{}")]
@@ -225,7 +226,49 @@ def test_a_store_of_version_1_is_brought_up_with_all_it_holds(tmp_path: Path) ->
         assert [text for _, _, text in store.events("r")] == ["begun"]
         assert store.check() == "ok"
     with Store(tmp_path) as store:
-        assert store.db.execute("pragma user_version").fetchone() == (2,)
+        assert store.db.execute("pragma user_version").fetchone() == (3,)
+
+
+VERSION_2 = """
+drop table run;
+drop table outcome;
+drop table result;
+create table run(
+  id text primary key, scenario text not null, domain text not null default '',
+  name text not null default '', controller text not null, seeds text not null,
+  budget text not null default '{}', owner_user text not null default '', summary text,
+  manifest text, config text not null default '{}', sweep text not null default '',
+  headline real, cancelled integer not null default 0, created real not null) without rowid;
+create table result(job text primary key, text text not null) without rowid;
+create index run_created on run(created);
+create index run_headline on run(domain, headline);
+create index run_sweep on run(sweep) where sweep<>'';
+pragma user_version=2;
+insert into run(id, scenario, controller, seeds, summary, manifest, sweep, headline, created)
+  values('r', 'h', '["a"]', '[1]', '{"headline": "fuel_l", "recommendation": {"name": "a"},
+  "rows": [{"metrics": {"fuel_l": {"unit": "L"}}}]}', '{"os": "x"}', 's', 4.5, 1.0),
+  ('open', 'h', '["a"]', '[1]', null, null, '', null, 2.0);
+insert into result values('j1', '{"metrics": {"c": 2.0}}');
+"""
+
+
+def test_a_store_of_version_2_is_brought_up_with_what_its_runs_found(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    db = sqlite3.connect(tmp_path / "store.db")
+    db.executescript(VERSION_2)
+    db.close()
+    brief, open_ = Workspace(tmp_path).runs(RunQuery(descending=False))
+    assert (brief.metric, brief.unit, brief.recommended, brief.headline, brief.sweep) == (
+        "fuel_l", "L", "a", 4.5, "s",
+    )  # fmt: skip
+    assert (open_.metric, open_.unit, open_.recommended) == (None, None, None)
+    with Store(tmp_path) as store:
+        assert store.run("r").manifest == {"os": "x"}
+        assert store.run("latest").id == "r"
+        assert store.db.execute("select job, text from result").fetchall() == [
+            ("j1", '{"metrics": {"c": 2.0}}')
+        ]
+        assert store.check() == "ok"
 
 
 def test_a_scenario_that_is_not_stored_is_refused_by_its_hash(tmp_path: Path) -> None:
