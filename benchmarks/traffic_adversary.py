@@ -14,7 +14,6 @@ appended to the file as they end, and those that it already holds are not played
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +25,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from episode_log import append_row, read_rows
 from numpy.typing import NDArray
 from scipy.stats import chi2
 from traffic_shield import GENERATED
@@ -238,18 +238,6 @@ def play(episode: Episode) -> Found:
     )
 
 
-def _logged(log: Path | None) -> list[dict[str, Any]]:
-    if log is None or not log.is_file():
-        return []
-    return [json.loads(row) for row in log.read_text(encoding="utf-8").splitlines()]
-
-
-def _append(log: Path | None, row: dict[str, Any]) -> None:
-    if log is not None:
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
-
-
 def _pool(workers: int) -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, spawn, max_tasks_per_child=1)
@@ -257,7 +245,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 def attack_shield(least_changes: int, log: Path | None, workers: int) -> None:
     """Play until so many stage changes are counted and every network was met; print the tables."""
-    found = [Found(**row) for row in _logged(log)]
+    found = [Found(**row) for row in read_rows(log)]
     done = {f.number for f in found}
     covering = len(POLICIES) * (len(RESCO_NETS) + len(GENERATED))
     waiting = (e for e in episodes() if e.number not in done)
@@ -265,7 +253,7 @@ def attack_shield(least_changes: int, log: Path | None, workers: int) -> None:
         while sum(f.changes for f in found) < least_changes or len(found) < covering:
             for row in pool.map(play, islice(waiting, workers)):
                 found.append(row)
-                _append(log, asdict(row))
+                append_row(log, asdict(row))
                 print(
                     f"{row.number:4d} {row.name:18} {row.policy:11} {row.signals:3d} signals "
                     f"{row.changes:7d} changes {sum(row.count.values()):3d} violations "
@@ -302,7 +290,7 @@ def _print_constraints(found: list[Found]) -> None:
 
 def compare_profiles(log: Path | None, workers: int, nets: list[str], seeds: list[int]) -> None:
     """Print the mean delay of the seeds under both profiles."""
-    found: dict[Job, dict[str, Any]] = {Job(*row["job"]): row for row in _logged(log)}
+    found: dict[Job, dict[str, Any]] = {Job(*row["job"]): row for row in read_rows(log)}
     pairs = list(product(nets, COST_CONTROLLERS))
     jobs = [Job(*p, seed, r) for p in pairs for r in ("resco", "field") for seed in seeds]
     with _pool(workers) as pool:
@@ -315,7 +303,7 @@ def compare_profiles(log: Path | None, workers: int, nets: list[str], seeds: lis
                 "cpu_s": outcome.cpu_s,
             }
             found[job] = row
-            _append(log, row)
+            append_row(log, row)
     print(
         f"{'network':14} {'controller':14} {'resco':>8} {'worst':>8} {'jams':>4} {'field':>8} "
         f"{'worst':>8} {'jams':>4} {'cost':>8}"

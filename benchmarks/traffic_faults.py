@@ -15,7 +15,6 @@ again.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +24,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from episode_log import append_row, read_rows
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
@@ -93,10 +93,7 @@ def play(job: Job) -> Outcome:
 
 def logged(log: Path | None) -> dict[Job, Outcome]:
     """Episodes already played."""
-    if log is None or not log.is_file():
-        return {}
-    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    return {Job(**row["job"]): Outcome(**row["outcome"]) for row in rows}
+    return {Job(**row["job"]): Outcome(**row["outcome"]) for row in read_rows(log)}
 
 
 def play_all(jobs: Sequence[Job], log: Path | None) -> dict[Job, Outcome]:
@@ -107,10 +104,7 @@ def play_all(jobs: Sequence[Job], log: Path | None) -> dict[Job, Outcome]:
     with ProcessPoolExecutor(1, spawn, max_tasks_per_child=1) as pool:
         for job, outcome in zip(missing, pool.map(play, missing), strict=True):
             found[job] = outcome
-            if log is not None:
-                with log.open("a", encoding="utf-8") as stream:
-                    row = {"job": asdict(job), "outcome": asdict(outcome)}
-                    stream.write(json.dumps(row) + "\n")
+            append_row(log, {"job": asdict(job), "outcome": asdict(outcome)})
     return found
 
 

@@ -12,13 +12,13 @@ to the results file; episodes that stand there are not played again.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from episode_log import append_row, read_rows
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
@@ -62,9 +62,7 @@ def play(net: str, controller: str, seed: int, weights: str | None) -> Row:
 
 def rows_of(results: Path) -> dict[Key, Row]:
     """Episodes played before."""
-    lines = results.read_text(encoding="utf-8").splitlines() if results.is_file() else []
-    rows = [json.loads(line) for line in lines]
-    return {(row["net"], row["controller"], row["seed"]): row for row in rows}
+    return {(row["net"], row["controller"], row["seed"]): row for row in read_rows(results)}
 
 
 def cell(rows: list[Row]) -> str:
@@ -110,8 +108,7 @@ def main() -> None:
                 continue
             row = pool.apply(play, (net, controller, seed, weights))
             rows[net, controller, seed] = row
-            with arguments.results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            append_row(arguments.results, row)
     print(table(rows, arguments.nets, arguments.controllers, arguments.seeds))
 
 

@@ -16,13 +16,13 @@ that it already holds are not played again.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
+from episode_log import append_row, read_rows
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
@@ -92,10 +92,7 @@ def play(job: Job) -> Outcome:
 
 def logged(log: Path | None) -> dict[Job, Outcome]:
     """Episodes already played."""
-    if log is None or not log.is_file():
-        return {}
-    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    return {Job(**row["job"]): Outcome(**row["outcome"]) for row in rows}
+    return {Job(**row["job"]): Outcome(**row["outcome"]) for row in read_rows(log)}
 
 
 def play_all(jobs: list[Job], log: Path | None, workers: int) -> dict[Job, Outcome]:
@@ -106,10 +103,7 @@ def play_all(jobs: list[Job], log: Path | None, workers: int) -> dict[Job, Outco
     with ProcessPoolExecutor(workers, spawn, max_tasks_per_child=1) as pool:
         for job, outcome in zip(missing, pool.map(play, missing), strict=True):
             found[job] = outcome
-            if log is not None:
-                with log.open("a", encoding="utf-8") as stream:
-                    row = {"job": asdict(job), "outcome": asdict(outcome)}
-                    stream.write(json.dumps(row) + "\n")
+            append_row(log, {"job": asdict(job), "outcome": asdict(outcome)})
     return found
 
 

@@ -26,6 +26,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from episode_log import append_row, read_rows
+
 # network → (published value, tolerance in %)
 FIXED = {
     "cologne1": (56.61, 3.0),
@@ -106,8 +108,7 @@ def in_a_process_of_its_own(folder: Path, net: str, name: str, seed: int) -> dic
 
 def played_before(log: Path | None) -> dict[tuple[str, str, int], dict[str, float]]:
     """Metrics by network, controller and seed."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log and log.is_file() else []
-    rows = [json.loads(text) for text in lines]
+    rows = read_rows(log)
     return {(row["net"], row["controller"], row["seed"]): row["metrics"] for row in rows}
 
 
@@ -152,10 +153,8 @@ def main() -> None:
             for seed in (s for s in chosen.seeds if (net, name, s) not in known):
                 metrics = in_a_process_of_its_own(folder, net, name, seed)
                 known[net, name, seed] = metrics
-                if chosen.log is not None:
-                    row = {"net": net, "controller": name, "seed": seed, "metrics": metrics}
-                    with chosen.log.open("a", encoding="utf-8") as stream:
-                        stream.write(json.dumps(row) + "\n")
+                row = {"net": net, "controller": name, "seed": seed, "metrics": metrics}
+                append_row(chosen.log, row)
             played = [known[net, name, seed] for seed in chosen.seeds]
             lines.append(line(name, net, played))
             print(lines[-1], flush=True)

@@ -13,7 +13,6 @@ planned again.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import fmean
 
+from episode_log import append_row, read_rows
 from trimtab_traffic.conflict_groups import read_drivers
 from trimtab_traffic.floor import run_floor
 from trimtab_traffic.plan_choice import OffsetMethod, designed_plans, proved_plan
@@ -96,14 +96,12 @@ def main() -> None:
     chosen = parser.parse_args()
     method: OffsetMethod = "maxband" if chosen.maxband else "platoon"
     log: Path | None = chosen.log
-    old = log.read_text(encoding="utf-8").splitlines() if log and log.is_file() else []
-    done = {(row.net, row.method): row for row in (Row(**json.loads(line)) for line in old)}
+    done = {(row.net, row.method): row for row in (Row(**told) for told in read_rows(log))}
     print("network         shipped s (worst)   webster s (worst)    gain  cycle  model s  CPU-s")
     for net in chosen.nets:
         row = done.get((net, method)) or plan_network(net, method)
-        if log is not None and (net, method) not in done:
-            with log.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(row)) + "\n")
+        if (net, method) not in done:
+            append_row(log, asdict(row))
         print(
             f"{net:14} {fmean(row.shipped_s):8.1f} ({max(row.shipped_s):6.1f})"
             f"   {fmean(row.chosen_s):8.1f} ({max(row.chosen_s):6.1f})   {row.gain:6.1%}"

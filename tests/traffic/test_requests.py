@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from trimtab.contracts.spec import Action
+from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.problem import SignalControl
+from trimtab_traffic.requests import exit_stretch
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.shield import ShieldInputs
 
@@ -34,10 +37,24 @@ def test_field_reads_the_space_of_exit_lanes(two_street_problem: Maker) -> None:
         inputs = inputs_after(problem, 8)
         assert inputs is not None
         assert inputs.exit_space_m is not None
-        assert inputs.exit_space_m[0].tolist() == problem.state.free_space_m().tolist()
-        assert inputs.exit_space_m[0, 0] < 200
+        assert inputs.exit_space_m[0, 0] == problem.state.free_space_m()[0] < 200
+        assert inputs.exit_space_m[0, 1] == np.inf
         assert inputs.bus is None
         assert inputs.preemption is None
+
+
+def test_a_short_exit_is_looked_at_with_the_road_behind_it_up_to_the_next_signal(
+    two_street_problem: Maker,
+) -> None:
+    inputs = resolve(two_street_problem())
+    network = compiled_network(inputs.net, inputs.additional)
+    pieces = {"bit": 0.2, "stub": 8.0, "road": 60.0, "lane": 90.0}
+    lane = next(iter(network.lanes.values()))
+    lanes = {name: replace(lane, id=name, length_m=m) for name, m in pieces.items()}
+    cut = replace(network, lanes=lanes, ahead={"bit": ("stub",), "stub": ("road", "lane")})
+    assert exit_stretch(cut, "bit") == ("bit", "stub", "lane")
+    assert exit_stretch(cut, "road") == ("road",)
+    assert exit_stretch(replace(cut, ahead={}), "bit") == ("bit",)
 
 
 def test_buses_ask_for_their_link_within_reach(

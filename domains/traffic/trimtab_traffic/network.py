@@ -88,6 +88,7 @@ def compile_network(net_file: Path, additional_files: Sequence[Path] = ()) -> Tr
         signals=signals,
         lanes=lanes,
         edges=edges,
+        ahead=_ahead(raw, edges),
         warnings=tuple(_warnings(raw, signals)),
         digest=digest,
     )
@@ -133,6 +134,15 @@ def _in_lane(connection: dict[str, str]) -> str:
 
 def _out_lane(connection: dict[str, str]) -> str:
     return f"{connection['to']}_{connection['toLane']}"
+
+
+def _ahead(raw: RawNet, edges: dict[str, Edge]) -> dict[str, tuple[str, ...]]:
+    """Lanes that each lane leads into without a signal between them."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for c in raw.connections:
+        if "tl" not in c and c["from"] in edges and c["to"] in edges:
+            found[_in_lane(c)].append(_out_lane(c))
+    return {lane: tuple(ahead) for lane, ahead in found.items()}
 
 
 def _requests(raw: RawNet) -> Requests:

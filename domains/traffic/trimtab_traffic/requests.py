@@ -14,11 +14,13 @@ from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.scenario import Priority
 from trimtab_traffic.sensors import SensedState
 from trimtab_traffic.shield import ShieldInputs
-from trimtab_traffic.signals import TrafficNetwork
+from trimtab_traffic.signals import VEHICLE_SPACE_M, TrafficNetwork
 from trimtab_traffic.state import TrafficState
 
 REQUEST_RADIUS_M = 200.0
 """Distance from which emergency vehicles and buses ask for green, m."""
+EXIT_STRETCH_M = 2 * VEHICLE_SPACE_M
+"""An exit shorter than that is looked at together with the lane that continues it, m."""
 
 
 class Kerbs:
@@ -81,7 +83,12 @@ class RequestReader:
         self._shape = (len(signals), max((s.n_links for s in signals), default=0))
         self._row = np.repeat(np.arange(len(signals)), [s.n_links for s in signals])
         self._link = np.arange(len(self._row)) - state.first_link[self._row]
-        self._exit_link, self._exit_lane = _exits(network, state.exit_lanes)
+        self._exit_link, self._exit = _exits(network, state.exit_lanes)
+        stretches = [exit_stretch(network, lane) for lane in state.exit_lanes]
+        self._exit_lanes = tuple(lane for stretch in stretches for lane in stretch)
+        self._stretch = np.repeat(np.arange(len(stretches)), list(map(len, stretches)))
+        lengths_m = [network.lanes[lane].length_m for lane in self._exit_lanes]
+        self._stretch_m = np.bincount(self._stretch, lengths_m)
         calls = any(not rule.pedestrian_recall for rule in rules)
         self._kerbs = Kerbs(network, simulation)
         self._calls_heard = calls and bool(self._kerbs)
@@ -107,7 +114,10 @@ class RequestReader:
 
     def _exit_space_m(self) -> FloatArray:
         flat = np.full(len(self._row), -np.inf)
-        np.maximum.at(flat, self._exit_link, self._state.free_space_m()[self._exit_lane])
+        vehicles = np.bincount(self._stretch, self._state.vehicles_on(self._exit_lanes))
+        free_m = np.maximum(self._stretch_m - VEHICLE_SPACE_M * vehicles, 0.0)
+        free_m[vehicles == 0] = np.inf  # an empty exit has room, however short
+        np.maximum.at(flat, self._exit_link, free_m[self._exit])
         return self._padded(np.where(np.isfinite(flat), flat, np.inf), np.inf)
 
     def emergencies(self) -> FloatArray:
@@ -137,6 +147,22 @@ class RequestReader:
         table = np.full(self._shape, fill, dtype=flat.dtype)
         table[self._row, self._link] = flat
         return table
+
+
+def exit_stretch(network: TrafficNetwork, lane: str) -> tuple[str, ...]:
+    """The exit lane, and what continues it until `EXIT_STRETCH_M` are reached or a signal stands.
+
+    Networks drawn from maps cut roads into pieces of a few decimetres. Such a piece never has room
+    for a vehicle, so the guard, asked about it alone, would keep the movement red for ever.
+    """
+    stretch, length_m = [lane], network.lanes[lane].length_m
+    while length_m < EXIT_STRETCH_M:
+        onward = [a for a in network.ahead.get(stretch[-1], ()) if a not in stretch]
+        if not onward:
+            break
+        stretch.append(max(onward, key=lambda a: network.lanes[a].length_m))
+        length_m += network.lanes[stretch[-1]].length_m
+    return tuple(stretch)
 
 
 def _is_emergency(vehicle: str) -> bool:

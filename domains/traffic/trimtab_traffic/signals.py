@@ -197,6 +197,7 @@ class TrafficNetwork:
     """A network's lanes, edges and signals.
 
     Attributes:
+        ahead: road lane -> road lanes that it leads into, where no signal stands between them.
         warnings: what is odd about the file but does not prevent its use.
         digest: SHA-256 of the files read.
     """
@@ -206,6 +207,7 @@ class TrafficNetwork:
     signals: tuple[Signal, ...]
     lanes: dict[str, Lane]
     edges: dict[str, Edge]
+    ahead: dict[str, tuple[str, ...]]
     warnings: tuple[str, ...]
     digest: str
 

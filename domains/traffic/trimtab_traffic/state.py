@@ -151,6 +151,10 @@ class TrafficState:
         free: FloatArray = self.lane_length_m[self.exit_columns] - VEHICLE_SPACE_M * vehicles
         return np.maximum(free, 0.0)
 
+    def vehicles_on(self, lanes: tuple[str, ...]) -> IntArray:
+        """V of any lanes, [lanes]; give the same tuple each time."""
+        return self._per_lane("getLastStepVehicleNumber", lanes, np.int64)
+
     def approach_count(self, radius_m: float) -> FloatArray | IntArray:
         """n_j(R): vehicles whose next signalled link is j, at most `radius_m` away, [links]."""
         seen = self.sightings(radius_m)
@@ -249,7 +253,7 @@ class TrafficState:
 
     def _per_lane(self, name: str, lanes: tuple[str, ...], dtype: type[np.generic]) -> NDArray[Any]:
         get = getter(self.simulation(), "lane", name)
-        key = (name, len(lanes))
+        key = (name, id(lanes))
         values: NDArray[Any] = self._cached(
             key, lambda: np.fromiter(map(get, lanes), dtype, len(lanes))
         )

@@ -116,6 +116,7 @@ def random_junctions(seed: int) -> Junctions:
         signals=signals,
         lanes={},
         edges={},
+        ahead={},
         neighbours=np.zeros((0, 2), dtype=np.int32),
         neighbour_distance_m=np.zeros(0),
         warnings=(),
