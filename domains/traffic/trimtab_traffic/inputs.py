@@ -17,7 +17,6 @@ from trimtab_traffic.importers.files import TrafficFiles
 from trimtab_traffic.importers.sumocfg import read_config
 from trimtab_traffic.network import compile_network
 from trimtab_traffic.readers import problem_files
-from trimtab_traffic.safexml import open_bytes
 from trimtab_traffic.scenario import NetworkSource, SignalsProblem
 from trimtab_traffic.signals import TrafficNetwork
 from trimtab_traffic.toolchain import sumo_version
@@ -65,16 +64,6 @@ def _resolve_once(key: _Key) -> Inputs:
 def compiled_network(net: Path, additional: tuple[Path, ...]) -> TrafficNetwork:
     """`compile_network`, done once per process and network."""
     return compile_network(net, additional)
-
-
-@cache
-def switched_by_clock(net: Path, additional: tuple[Path, ...]) -> bool:
-    """Whether a file of the user switches signal programs by the clock (`<WAUT>`)."""
-    for path in (net, *additional):
-        with open_bytes(path) as stream:
-            if b"<WAUT" in (stream.read() or b""):
-                return True
-    return False
 
 
 def cache_folder() -> Path:

@@ -40,6 +40,7 @@ class RawNet:
 
     Attributes:
         programs: ``tlLogic`` elements of the network and of additional files.
+        switched_by_clock: one of them holds a ``WAUT``, which switches programs by the clock.
     """
 
     version: str = ""
@@ -49,6 +50,7 @@ class RawNet:
     connections: list[dict[str, str]] = field(default_factory=list)
     connection_lines: list[int] = field(default_factory=list)
     programs: list[XmlElement] = field(default_factory=list)
+    switched_by_clock: bool = False
 
 
 def _read_junction(element: XmlElement) -> RawJunction:
@@ -103,6 +105,8 @@ def _collect(element: XmlElement, net: RawNet) -> None:
     elif element.name == "tlLogic":
         element.text("id")
         net.programs.append(element)
+    elif element.name == "WAUT":
+        net.switched_by_clock = True
 
 
 def read_net(path: Path, additional_files: tuple[Path, ...] = ()) -> tuple[RawNet, str]:
@@ -110,7 +114,7 @@ def read_net(path: Path, additional_files: tuple[Path, ...] = ()) -> tuple[RawNe
 
     Args:
         path: ``.net.xml`` or ``.net.xml.gz``.
-        additional_files: SUMO additional files; only their ``tlLogic`` elements are used.
+        additional_files: SUMO additional files; only ``tlLogic`` and ``WAUT`` are looked at.
 
     Returns:
         The records and the SHA-256 digest over all files read.
@@ -130,7 +134,7 @@ def read_net(path: Path, additional_files: tuple[Path, ...] = ()) -> tuple[RawNe
         stream = elements(extra)
         expect_root(next(stream), *ADDITIONAL_ROOTS)
         for element in stream:
-            if element.name == "tlLogic":
+            if element.name in {"tlLogic", "WAUT"}:
                 _collect(element, net)
     return net, _digest((path, *additional_files))
 

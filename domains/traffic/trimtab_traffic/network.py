@@ -89,6 +89,7 @@ def compile_network(net_file: Path, additional_files: Sequence[Path] = ()) -> Tr
         lanes=lanes,
         edges=edges,
         ahead=_ahead(raw, edges),
+        switched_by_clock=raw.switched_by_clock,
         warnings=tuple(_warnings(raw, signals)),
         digest=digest,
     )

@@ -39,7 +39,7 @@ from trimtab_traffic.drive import Drive, Played, StageDrive
 from trimtab_traffic.episode import EpisodeFigures
 from trimtab_traffic.equipment import Equipment
 from trimtab_traffic.features import SIGNAL_FEATURES, StageFeatures
-from trimtab_traffic.inputs import compiled_network, resolve, switched_by_clock
+from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.loops import write_stop_line_loops
 from trimtab_traffic.objectives import LocalRewards, reward_channels
 from trimtab_traffic.plans import write_programs
@@ -132,7 +132,7 @@ class SignalControl(ControlProblem):
             self._drive = SplitDrive(timings, self.profile.name, keep_cycle=keep_cycle)
         self._native = interface == "native"
         if self._drive is self._stages:
-            self._stages.by_program = not switched_by_clock(self.inputs.net, self.inputs.additional)
+            self._stages.by_program = not self.network.switched_by_clock
         self.interval_s = self._drive.interval_s
         self._features: StageFeatures | None = None
         self._true_features: StageFeatures | None = None

@@ -198,6 +198,7 @@ class TrafficNetwork:
 
     Attributes:
         ahead: road lane -> road lanes that it leads into, where no signal stands between them.
+        switched_by_clock: the files switch signal programs by the clock (``WAUT``).
         warnings: what is odd about the file but does not prevent its use.
         digest: SHA-256 of the files read.
     """
@@ -208,6 +209,7 @@ class TrafficNetwork:
     lanes: dict[str, Lane]
     edges: dict[str, Edge]
     ahead: dict[str, tuple[str, ...]]
+    switched_by_clock: bool
     warnings: tuple[str, ...]
     digest: str
 

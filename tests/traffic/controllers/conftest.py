@@ -117,8 +117,7 @@ def random_junctions(seed: int) -> Junctions:
         lanes={},
         edges={},
         ahead={},
-        neighbours=np.zeros((0, 2), dtype=np.int32),
-        neighbour_distance_m=np.zeros(0),
+        switched_by_clock=False,
         warnings=(),
         digest="",
     )

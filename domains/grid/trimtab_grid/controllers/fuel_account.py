@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import FloatArray, IntArray, Obs
+from trimtab.contracts.spec import BoolArray, FloatArray, IntArray, Obs
 
+from trimtab_grid.arrays import PlantArrays
+from trimtab_grid.compiled import compiled
 from trimtab_grid.engine.observe import UNIT_COLUMNS
 from trimtab_grid.model import fuel_l_h
 from trimtab_grid.resources import GridModel
@@ -63,6 +65,15 @@ def last_fuel_l(model: GridModel, obs: Obs) -> FloatArray:
         unit = rows[:, i * width : (i + 1) * width]
         power = unit[:, UNIT_COLUMNS.index("power_share")] * plant.prime_kw[i]
         turning = (power > 0.0) | (unit[:, UNIT_COLUMNS.index("cooling")] > 0.0)
-        rate = np.array([fuel_l_h(plant, i, float(kw)) for kw in power])
-        fuel += np.where(turning, rate, 0.0)
+        _add_fuel_rates(plant, i, power, turning, fuel)
     return np.asarray(fuel * float(plant.step_h))
+
+
+@compiled
+def _add_fuel_rates(
+    plant: PlantArrays, unit: int, power_kw: FloatArray, turning: BoolArray, total_l_h: FloatArray
+) -> None:
+    """Add one unit's fuel rate in every row where it turns, [N]."""
+    for row in range(len(power_kw)):
+        if turning[row]:
+            total_l_h[row] += fuel_l_h(plant, unit, power_kw[row])
