@@ -36,6 +36,7 @@ from trimtab.learn.action_values import ActionValues
 from trimtab.learn.collect import Collector, Episode, Rollout
 from trimtab.learn.curriculum import ScenarioSource
 from trimtab.learn.dataset import Dataset
+from trimtab.learn.dormant import dormant_share
 from trimtab.learn.lagrangian import Multipliers
 from trimtab.learn.nets import init_params
 from trimtab.learn.normalise import RunningNormaliser
@@ -328,6 +329,10 @@ class OffPolicy(ABC):
         diagnostics = {
             name: torch.stack([k[name] for k in kept]).mean(0).numpy() for name in kept[0]
         }
+        names = [k for k in self.replay.arrays if NEXT + k in self.replay.arrays]
+        inputs = {k: self.replay.arrays[k][:, : self.replay.filled] for k in names}
+        share = dormant_share(self.net, self.learner.weights, inputs, "actor")
+        diagnostics["dormant_actor"] = share
         return torch.stack(losses).mean(0).numpy(), diagnostics
 
     def _draw_noise(self) -> dict[str, torch.Tensor]:

@@ -39,6 +39,7 @@ from trimtab.deploy.network import ActorOutput, NetSpec, actor, critic
 from trimtab.deploy.policy import Interface, Normaliser, Policy
 from trimtab.learn.collect import Collector, Rollout
 from trimtab.learn.curriculum import ScenarioSource
+from trimtab.learn.dormant import dormant_share
 from trimtab.learn.gae import advantages, value_after
 from trimtab.learn.heads import log_prob_and_entropy, teacher_loss
 from trimtab.learn.lagrangian import Multipliers
@@ -245,6 +246,10 @@ class PPO:
         }
         rate = config.learning_rate * (falling if config.anneal else 1.0)
         losses, diagnostics = self._update(batch, coefficients, rate)
+        inputs = {name: batch[name].numpy() for name in rollout.inputs}
+        for side in ("actor", "critic"):
+            share = dormant_share(self.net, self.learner.weights, inputs, side)
+            diagnostics[f"dormant_{side}"] = share
         if self._fixed is None and config.normalise_obs:
             self._add_to_normaliser(rollout)
         self.lagrange.follow(rollout)

@@ -21,7 +21,8 @@ class Report:
     Attributes:
         env_steps: decisions × copies so far, per seed, dead copies not counted.
         loss: total loss, mean over updates.
-        diagnostics: the algorithm's own figures, mean over updates; see its loss.
+        diagnostics: the algorithm's own figures, mean over updates (see its loss), and the share
+            of dormant units, `dormant_actor` (and `dormant_critic`), after them.
         multipliers: [S, C] Lagrange multipliers.
         episodes: those that ended in this iteration.
         active: False for seeds that were stopped because their loss was not finite.

@@ -27,6 +27,7 @@ from trimtab.deploy.network import NetSpec, actor
 from trimtab.deploy.policy import Interface, Normaliser, Policy
 from trimtab.learn.collect import Collector
 from trimtab.learn.curriculum import ScenarioSource
+from trimtab.learn.dormant import dormant_share
 from trimtab.learn.heads import teacher_loss
 from trimtab.learn.nets import TorchOps, init_params
 from trimtab.learn.normalise import RunningNormaliser
@@ -72,12 +73,14 @@ class Student:
             teacher's, on the round's fresh observations, before training on them (NaN for
             box-only actions).
         env_steps: decisions × copies played, all seeds together.
+        dormant: [rounds, S] share of dormant units after each round, see `dormant`.
     """
 
     policy: Policy
     loss: NDArray[np.float32]
     agreement: NDArray[np.float64]
     env_steps: int
+    dormant: NDArray[np.float32]
 
 
 def clone(
@@ -130,7 +133,7 @@ def dagger(
     learner = Learner(params, loss, compiled=compiled)
     policy = Policy(net, learner.weights, Normaliser({}, {}))
     data: dict[str, Array] = {}
-    losses, agreements, played = [], [], 0
+    losses, agreements, shares, played = [], [], [], 0
     for number in range(config.rounds):
         rollout = collector.collect(policy, config.steps, labels=True, teacher_plays=number == 0)
         if number == 0 and config.normalise_obs:
@@ -141,8 +144,9 @@ def dagger(
         played += int(rollout.alive[:, :-1].any(axis=-1).sum())
         batch = {name: torch.from_numpy(x) for name, x in data.items()}
         losses.append(_train(learner, batch, filled, config, number, shuffle))
+        shares.append(dormant_share(net, learner.weights, fresh, "actor"))
     final = Policy(net, {k: x.copy() for k, x in learner.weights.items()}, policy.normaliser)
-    return Student(final, np.stack(losses), np.stack(agreements), played)
+    return Student(final, np.stack(losses), np.stack(agreements), played, np.stack(shares))
 
 
 def _fit(net: NetSpec, inputs: dict[str, Array], alive: Array) -> Normaliser:

@@ -34,6 +34,7 @@ class ProbeShape:
     truncates: bool = False
     mask: tuple[bool, ...] | None = None
     dead: tuple[int, ...] = ()
+    dead_see: float = np.nan
     costs: tuple[CostChannel, ...] = ()
     cost: Callable[[Action], np.ndarray] | None = None
     channels: int = 1
@@ -75,7 +76,7 @@ class Probe(ControlProblem):
         obs = np.repeat(onehot[:, None], s.agents, axis=1)
         alive = np.ones((self.copies, s.agents), bool)
         alive[:, list(s.dead)] = False
-        obs[:, list(s.dead)] = np.nan
+        obs[:, list(s.dead)] = s.dead_see
         mask = None
         if s.mask is not None:
             mask = np.tile(np.array(s.mask), (self.copies, s.agents, 1))

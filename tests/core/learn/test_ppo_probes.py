@@ -123,27 +123,23 @@ def test_truncation_bootstraps_from_the_last_observation_not_from_the_restart(
     assert values(ppo)[:, 0] == pytest.approx([1.0, 2.0], abs=0.05)
 
 
-def test_what_a_dead_agent_is_paid_changes_no_weight(probe: Callable[..., Any]) -> None:
-    def weights(wage: float) -> np.ndarray:
+@pytest.mark.parametrize("normalise", [False, True])
+def test_nothing_that_a_dead_agent_sees_or_is_paid_changes_a_weight(
+    probe: Callable[..., Any], normalise: bool
+) -> None:
+    def weights(wage: float, sight: float) -> np.ndarray:
         def pay(t: np.ndarray, action: Action) -> np.ndarray:
             return (chosen(action) == 1) + np.array([0.0, wage])
 
-        problem = probe(4, reward=pay, agents=2, dead=(1,))
-        ppo = learn(problem, steps=256, normalise_obs=True, normalise_reward=True)
+        problem = probe(4, reward=pay, agents=2, dead=(1,), dead_see=sight)
+        ppo = learn(problem, steps=256, normalise_obs=normalise, normalise_reward=normalise)
+        assert ppo.learner.active.all()
+        assert ppo.env_steps.tolist() == [256 + 64 * normalise]
         return ppo.learner.flat.numpy().copy()
 
-    assert np.array_equal(weights(0.0), weights(1000.0))
-
-
-def test_dead_agents_leave_no_gradient(probe: Callable[..., Any]) -> None:
-    def build(agents: int, dead: tuple[int, ...]) -> PPO:
-        problem = probe(4, reward=lambda t, a: chosen(a) == 1, agents=agents, dead=dead)
-        return learn(problem, steps=64, epochs=1)
-
-    ppo = build(2, (1,))
-    assert ppo.learner.active.all()
-    assert np.isfinite(ppo.learner.flat.numpy()).all()
-    assert ppo.env_steps.tolist() == [64]
+    blind = weights(0.0, np.nan)
+    assert np.array_equal(blind, weights(1000.0, np.nan))
+    assert np.array_equal(blind, weights(0.0, 7.0))
 
 
 def test_squashed_gaussian_bandit_finds_the_best_torque(probe: Callable[..., Any]) -> None:
