@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from trimtab.contracts.problem import Budget, ControlProblem, Need
-from trimtab.contracts.space import Space
-from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from trimtab.contracts.space import Space
+    from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
 
 BARE = "_unshielded"
 """End of the name under which a shielded controller is also offered without its shield."""

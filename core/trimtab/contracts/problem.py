@@ -5,27 +5,29 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from trimtab.contracts.errors import (
     NeedNotGrantedError,
     SnapshotUnsupportedError,
     UnknownNameError,
 )
-from trimtab.contracts.space import Space
-from trimtab.contracts.spec import (
-    Action,
-    Float32Array,
-    FloatArray,
-    IntArray,
-    Metric,
-    Obs,
-    Spec,
-    Step,
-)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trimtab.contracts.space import Space
+    from trimtab.contracts.spec import (
+        Action,
+        Float32Array,
+        FloatArray,
+        IntArray,
+        Metric,
+        Obs,
+        Spec,
+        Step,
+    )
 
 BoundKind = Literal["proven", "model", "floor", "best_known"]
 Need = Literal["model", "forecast", "snapshot", "state", "future"]

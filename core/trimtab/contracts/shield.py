@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import Action, BoolArray
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trimtab.contracts.spec import Action, BoolArray
 
 Placement = Literal["runner", "in_step", "in_kernel"]
 

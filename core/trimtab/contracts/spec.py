@@ -11,18 +11,37 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from trimtab.contracts.errors import ContractError, UnknownNameError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+    Float32Array = NDArray[np.float32]
+    IntArray = NDArray[np.int64]
+    BoolArray = NDArray[np.bool_]
+
 Sense = Literal["min", "max"]
-FloatArray = NDArray[np.float64]
-Float32Array = NDArray[np.float32]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+_ELEMENTS = {
+    "FloatArray": "float64",
+    "Float32Array": "float32",
+    "IntArray": "int64",
+    "BoolArray": "bool_",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The types of arrays, made when one is asked for: a scenario is checked without numpy."""
+    if name not in _ELEMENTS:
+        raise AttributeError(name)
+    import numpy as np
+    from numpy import typing
+
+    array: Any = typing.NDArray
+    return array[getattr(np, _ELEMENTS[name])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +184,16 @@ class Spec:
     @property
     def reward_weights(self) -> FloatArray:
         """Default scalarisation, shape [K]; minimised channels get a negative sign."""
+        import numpy as np
+
         signs = [1.0 if r.sense == "max" else -1.0 for r in self.rewards]
         return np.array([s * r.weight for s, r in zip(signs, self.rewards, strict=True)])
 
     @property
     def default_context(self) -> Float32Array:
         """Default value of each context variable, shape [P]."""
+        import numpy as np
+
         return np.array([c.default for c in self.context], dtype=np.float32)
 
     def reward_index(self, name: str) -> int:

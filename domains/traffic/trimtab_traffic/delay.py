@@ -17,34 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from trimtab.contracts.spec import Metric
 
 from trimtab_traffic.demand import Demand
 from trimtab_traffic.trips import Trips
 
-HEADLINE = Metric(
-    "true_delay_s", "s", "min", "mean delay of all demand, never-inserted vehicles included"
-)
-TRIP_METRICS = (
-    HEADLINE,
-    Metric("resco_delay_s", "s", "min", "RESCO formula: mostly blind to never-inserted vehicles"),
-    Metric("time_loss_s", "s", "min", "mean time lost while driving"),
-    Metric("wait_s", "s", "min", "mean time standing"),
-    Metric("max_wait_s", "s", "min", "longest time one vehicle stood"),
-    Metric("stops", "1/veh", "min", "mean number of halts"),
-    Metric("duration_s", "s", "min", "mean time in the network"),
-    Metric("throughput_veh_h", "veh/h", "max", "arrivals per hour of horizon"),
-    Metric("demand_veh", "veh", "max", "vehicles that wanted to travel in the horizon"),
-    Metric("never_inserted_veh", "veh", "min", "demand that never entered the network"),
-    Metric("los", "A=1..F=6", "min", "HCM level of service of the true delay"),
-    Metric("bus_delay_s", "s", "min", "mean delay of buses"),
-    Metric("emergency_delay_s", "s", "min", "mean delay of inserted emergency vehicles"),
-    Metric("emergency_stops", "1/veh", "min", "mean number of halts of emergency vehicles"),
-    Metric("pedestrian_delay_s", "s", "min", "mean time lost per person on foot"),
-    Metric("co2_g", "g/veh", "min", "mean CO2 per inserted vehicle"),
-    Metric("nox_g", "g/veh", "min", "mean NOx per inserted vehicle"),
-    Metric("fuel_g", "g/veh", "min", "mean fuel per inserted vehicle"),
-)
 EMERGENCY_PREFIX = "emergency."
 """Begin of the ids of the emergency vehicles a scenario adds."""
 LOS_LIMITS_S = (10.0, 20.0, 35.0, 55.0, 80.0)  # HCM 2010, signalized intersections: A..E

@@ -13,8 +13,7 @@ from trimtab.contracts.problem import Bound, ControlProblem
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
 
-from trimtab_traffic.delay import HEADLINE, TRIP_METRICS
-from trimtab_traffic.episode import EPISODE_METRICS, STARVED_SHARE
+from trimtab_traffic.metrics import EPISODE_METRICS, HEADLINE, STARVED_SHARE, TRIP_METRICS
 from trimtab_traffic.scenario import SignalsProblem
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from trimtab.contracts.spec import Metric
 
 from trimtab_traffic.delay import trip_metrics
 from trimtab_traffic.demand import Demand
+from trimtab_traffic.metrics import GRIDLOCK_VEH, STUCK_S
 from trimtab_traffic.signals import VEHICLE_SPACE_M
 from trimtab_traffic.simulation import Outputs
 from trimtab_traffic.state import TrafficState
@@ -18,20 +18,6 @@ from trimtab_traffic.trips import read_edge_loss, read_statistics, read_trips
 
 SAMPLE_S = 30.0
 """Time between two samples of all queues, s: rare, since SUMO pays for every lane asked."""
-STUCK_S = 300.0
-"""Standing time that counts as stuck, s: SUMO's own default for teleporting a vehicle."""
-GRIDLOCK_VEH = 10
-"""Vehicles stuck at the end of the horizon from which an episode is called gridlocked."""
-STARVED_SHARE = 0.02
-"""Share of the demand that may stay outside before an episode is called starved."""
-
-EPISODE_METRICS = (
-    Metric("queue_mean_m", "m", "min", "mean queue of an approach lane"),
-    Metric("queue_p95_m", "m", "min", "95 % queue of the approach lane where it is longest"),
-    Metric("teleports", "1", "min", "vehicles teleported by SUMO"),
-    Metric("stuck_veh", "veh", "min", f"vehicles standing for {STUCK_S:g} s or more at the end"),
-    Metric("gridlock", "0/1", "min", f"{GRIDLOCK_VEH} or more vehicles are stuck at the end"),
-)
 
 
 class EpisodeFigures:

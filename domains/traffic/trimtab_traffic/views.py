@@ -11,8 +11,8 @@ from trimtab.contracts.comparison import Rows, by_controller, headline_bars, in_
 from trimtab.contracts.figure import Axis, Figure, MapLine, Series
 from trimtab.contracts.records import EpisodeRecord
 
-from trimtab_traffic.delay import HEADLINE
 from trimtab_traffic.inputs import compiled_network, resolve
+from trimtab_traffic.metrics import HEADLINE
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.signals import TrafficNetwork
 
