@@ -12,6 +12,7 @@ MANIFESTS := $(wildcard domains/*/*/domain.toml)
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
+export TORCHINDUCTOR_COMPILE_THREADS := 1
 
 demo: $(VENV)/.demo
 	$(BIN)/trimtab run traffic/cologne8
@@ -45,9 +46,16 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# pip compiles on one core; modules that only tests of others import are left to their first use.
-install = start=$$(date +%s) && $(PIP) --no-compile -e ".[$(1)]" && \
-  { $(BIN)/python -m compileall -qq -j 0 -x /tests/ "$(CURDIR)/$(VENV)/lib" || true; } && \
+# uv unpacks on all cores; it is told where pip looks. Where it does not get all, pip does it.
+# Modules that nobody here or only tests of others import are compiled at their first use.
+ELSEWHERE := /(tests|plotly|ray|sympy|sumo/tools)/
+said = $(BIN)/pip config list | sed -n "s/.*[.]$(1)='\(.*\)'$$/\1/p" | tail -n 1
+install = start=$$(date +%s) && \
+  { $(PIP) uv && UV_FIND_LINKS="$$($(call said,find-links))" \
+    UV_DEFAULT_INDEX="$$($(call said,index-url))" UV_PYTHON=$(BIN)/python \
+    $(BIN)/uv pip install --quiet -c constraints.txt -e ".[$(1)]" || \
+    $(PIP) --no-compile -e ".[$(1)]"; } && \
+  { $(BIN)/python -m compileall -qq -j 0 -x '$(ELSEWHERE)' "$(CURDIR)/$(VENV)/lib" || true; } && \
   echo "Installed in $$(( $$(date +%s) - start )) s."
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,7 +44,7 @@ def check_plugin(
 
         every = sorted(manifests())
         documents = (
-            [_apart(one) for one in every] if name is None else [_checked(name, _follow(session))]
+            [_apart(one) for one in every] if name is None else [_checked(name, session.note)]
         )
         for found in documents:
             rows = [[c[key] for key in COLUMNS] for c in found["checks"]]
@@ -53,11 +54,6 @@ def check_plugin(
             session.text(f"{found['domain']}: {found['tier']} ({what})\n")
         session.document("trimtab/check-plugin/1", domains=documents)
         raise typer.Exit(1 if any(found["tier"] == "none" for found in documents) else 0)
-
-
-def _follow(session: Session) -> Callable[[str], None]:
-    """Says each check on a terminal as it ends: a big domain takes minutes."""
-    return session.note if sys.stderr.isatty() else lambda text: None
 
 
 def _checked(name: str, say: Callable[[str], None]) -> dict[str, Any]:
@@ -75,9 +71,12 @@ def _checked(name: str, say: Callable[[str], None]) -> dict[str, Any]:
         return _broken(name, broken)
     subject = installed_subject(name)
     results = []
-    for rule in CHECKS:
+    say(f"{name}, checked on {subject.problem.model_dump_json(exclude_defaults=True)}")
+    for number, rule in enumerate(CHECKS, 1):
+        started = time.process_time()
         results.append(run_check(rule, subject))
-        say(f"{rule.name}: {results[-1].outcome}")
+        spent = time.process_time() - started
+        say(f"{number} of {len(CHECKS)}: {rule.name} {results[-1].outcome}, {spent:.1f} CPU-s")
     tier = tier_of(results) or "none"
     numbers = Counter(r.outcome for r in results)
     failed = tuple((r.name, r.detail.partition("\n")[0]) for r in results if r.outcome == "failed")

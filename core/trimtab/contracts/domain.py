@@ -48,6 +48,9 @@ class DomainManifest(StrictModel):
     speed_floor_per_s: float = Field(
         0.0, ge=0.0, description="decisions or evaluations per CPU second it never falls below"
     )
+    checked_on: dict[str, Any] = Field(
+        {}, description="problem part the conformance checks play; the first shipped one if empty"
+    )
     quality: dict[str, Exemption] = Field(
         {}, description="rules of the conformance kit by name: exempt or still to do, and why"
     )

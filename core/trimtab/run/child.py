@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 STOP_GRACE_S = 5.0
-_POOLS = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM", "NUMBA_NUM", "VECLIB_MAXIMUM")
+_POOLS = (
+    *("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM", "NUMBA_NUM", "VECLIB_MAXIMUM"),
+    "TORCHINDUCTOR_COMPILE",  # its pool of processes costs more than it saves on one learning step
+)
 SINGLE_THREAD = {f"{pool}_THREADS": "1" for pool in _POOLS}
 Message = Mapping[str, Any]
 Send = Callable[[Message], None]

@@ -17,7 +17,7 @@ from trimtab_grid.arrays import COOL, NO_BATTERY, RUN, WARM, PlantArrays
 from trimtab_grid.dp import CostToGo
 from trimtab_grid.model import fuel_l_h, soc_after
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH, terminal_l
-from trimtab_grid.pwl import jitted
+from trimtab_grid.pwl import jitted, part
 from trimtab_grid.stage import Stage, Store, stored_kwh
 from trimtab_grid.unit_graph import Links, UnitGraph
 
@@ -176,7 +176,7 @@ def _convex_parts(plant: PlantArrays, unit: int) -> list[tuple[float, float]]:
     return parts
 
 
-@jitted
+@part
 def _at(x: FloatArray, y: FloatArray, at: float) -> float:
     """Linear interpolation, constant outside."""
     k = 1
@@ -190,7 +190,7 @@ def _at(x: FloatArray, y: FloatArray, at: float) -> float:
     return y[k - 1] + min(max(share, 0.0), 1.0) * (y[k] - y[k - 1])
 
 
-@jitted
+@part
 def _corner_excess(
     now: tuple[FloatArray, FloatArray],
     then: tuple[FloatArray, FloatArray],

@@ -70,12 +70,12 @@ class _EntryCompiler(Compiler):
 
 
 _OPTIONS: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy"}
-_WITHIN: dict[str, Any] = {
+WITHIN: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
     "pipeline_class": _PartCompiler,
 }
-_PART: dict[str, Any] = {**_OPTIONS, **_WITHIN}
+_PART: dict[str, Any] = {**_OPTIONS, **WITHIN}
 
 
 def compiled(function: _F) -> _F:
@@ -101,4 +101,4 @@ def parts(module: ModuleType) -> None:
     for function, kind in builtin_registry.globals:
         if getattr(function, "__module__", "") == module.__name__:
             for template in kind.templates:
-                template._jit_options.update(_WITHIN)
+                template._jit_options.update(WITHIN)

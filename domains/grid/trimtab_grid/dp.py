@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from trimtab.contracts.spec import BoolArray, FloatArray, IntArray
 
-from trimtab_grid.pwl import CAPACITY, clip, jitted, least, minorant, value, window
+from trimtab_grid.pwl import CAPACITY, clip, jitted, least, minorant, part, value, window
 from trimtab_grid.stage import MAX_SEGMENTS, Outputs, Stage, Store, step_cost
 from trimtab_grid.unit_graph import Links, UnitGraph
 
@@ -116,7 +116,7 @@ def value_at(costs: CostToGo, t: int, node: int, stored_kwh: float) -> float:
     return float(value(costs.x[a:b], costs.y[a:b], b - a, stored_kwh))
 
 
-@jitted
+@part
 def held_cost(
     knots: tuple[FloatArray, FloatArray],
     after: tuple[FloatArray, FloatArray],
@@ -130,7 +130,8 @@ def held_cost(
     sx, sy = knots
     ax, ay = after
     n, here = ax.size, 0
-    buffers[0, 0, :n], buffers[0, 1, :n] = ax, ay
+    for k in range(n):  # an assignment of slices costs seconds to compile
+        buffers[0, 0, k], buffers[0, 1, k] = ax[k], ay[k]
     for k in range(sx.size - 1):
         run = sx[k + 1] - sx[k]
         slope = (sy[k + 1] - sy[k]) / run
@@ -149,17 +150,18 @@ def held_cost(
     return clip(buffers[here, 0], buffers[here, 1], n, (-sx[0], sy[0]), limits, ox, oy)
 
 
-@jitted
+@part
 def _grown(values: FloatArray, need: int) -> FloatArray:
     """The array, or a copy twice as long where it does not hold `need`."""
     if need <= values.size:
         return values
     longer = np.empty(max(2 * values.size, need))
-    longer[: values.size] = values
+    for k in range(values.size):
+        longer[k] = values[k]
     return longer
 
 
-@jitted
+@part
 def node_cost(
     links: Links,
     node: int,
@@ -172,8 +174,8 @@ def node_cost(
     e0, e1 = links.first_edge[node], links.first_edge[node + 1]
     h = int(links.edge_held[e0])
     n, here = int(hn[h]), 0
-    buffers[0, 0, :n] = hx[h, :n]
-    buffers[0, 1, :n] = hy[h, :n] + links.edge_l[e0]
+    for k in range(n):
+        buffers[0, 0, k], buffers[0, 1, k] = hx[h, k], hy[h, k] + links.edge_l[e0]
     for e in range(e0 + 1, e1):
         h = int(links.edge_held[e])
         there = 1 - here

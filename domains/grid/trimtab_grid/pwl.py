@@ -18,18 +18,26 @@ import numpy as np
 from numba import njit
 from trimtab.contracts.spec import FloatArray, IntArray
 
+from trimtab_grid.compiled import WITHIN
+
 CAPACITY = 4096
 """Knots a buffer holds; a few dozen are used in practice."""
 Triple = tuple[float, float, float]
 _F = TypeVar("_F", bound=Callable[..., Any])
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
 def jitted(function: _F) -> _F:
     """Compile a planning function, which unlike the simulator's may make arrays."""
-    return cast("_F", njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast("_F", njit(cache=True, **_OPTIONS)(function))
 
 
-@jitted
+def part(function: _F) -> _F:
+    """Compile what only planning functions call: machine code is made within them, once."""
+    return cast("_F", njit(**_OPTIONS, **WITHIN)(function))
+
+
+@part
 def push(x: FloatArray, y: FloatArray, n: int, px: float, py: float) -> int:
     """Append a knot and return the new n; a knot on the line through its neighbours is dropped."""
     if n > 0 and px - x[n - 1] < 1e-9:  # noqa: PLR2004
@@ -64,13 +72,13 @@ def value(x: FloatArray, y: FloatArray, n: int, at: float) -> float:
     return float(y[low] + share * (y[high] - y[low]))
 
 
-@jitted
+@part
 def _along(start: float, stop: float, share: float) -> float:
     """Value at a share of a line's way; a line that is infinite stays so."""
     return start + share * (stop - start) if start < np.inf else np.inf
 
 
-@jitted
+@part
 def push_lowest(
     x: FloatArray, y: FloatArray, n: int, left: float, right: float, starts: Triple, stops: Triple
 ) -> int:
@@ -106,7 +114,7 @@ def push_lowest(
     return push(x, y, n, right, min(stops[0], min(stops[1], stops[2])))
 
 
-@jitted
+@part
 def _line(x: FloatArray, y: FloatArray, k: int, slope: float, at: float) -> float:
     """The tilted function `f + slope*s` at a point of the segment that ends in knot k."""
     rise = (y[k] - y[k - 1]) / (x[k] - x[k - 1])

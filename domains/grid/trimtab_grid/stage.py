@@ -25,7 +25,7 @@ from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab_grid.arrays import COMPAT, COOL, LINEAR, NO_BATTERY, RUN, WARM, PlantArrays
 from trimtab_grid.model import fuel_l_h
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH, UNSERVED_L_PER_KWH
-from trimtab_grid.pwl import jitted
+from trimtab_grid.pwl import part
 
 MAX_SEGMENTS = 64
 """Most segments of a step cost."""
@@ -266,7 +266,7 @@ def _tangent_envelope(
     return np.array([*knots, x[-1]]), np.array([*values, y[-1]])
 
 
-@jitted
+@part
 def fuel_rate_l_h(outputs: Outputs, c: int, renewable_kw: float, net_kw: float) -> float:
     """Cost rate of class c when the grid needs `net_kw` (load and charging), L/h.
 
@@ -283,8 +283,8 @@ def fuel_rate_l_h(outputs: Outputs, c: int, renewable_kw: float, net_kw: float) 
     return rate + UNSERVED_L_PER_KWH * max(rest, 0.0)
 
 
-@jitted
-def _grid_kw(store: Store, change_kwh: float) -> float:
+@part
+def grid_kw(store: Store, change_kwh: float) -> float:
     """Power drawn from the grid for an energy change inside the range."""
     k = 1
     while k < store.change_kwh.size - 1 and store.change_kwh[k] < change_kwh:
@@ -296,7 +296,7 @@ def _grid_kw(store: Store, change_kwh: float) -> float:
     return store.grid_kw[k - 1] + share * (store.grid_kw[k] - store.grid_kw[k - 1])
 
 
-@jitted
+@part
 def _change_kwh(store: Store, grid_kw: float, step_h: float) -> float:
     """Energy change at a power drawn from the grid, prolonged without losses at both ends."""
     last = store.grid_kw.size - 1
@@ -311,7 +311,18 @@ def _change_kwh(store: Store, grid_kw: float, step_h: float) -> float:
     return store.change_kwh[k - 1] + share * (store.change_kwh[k] - store.change_kwh[k - 1])
 
 
-@jitted
+@part
+def _put(x: FloatArray, n: int, new: float) -> int:
+    """Insert into rising x[:n] and return n + 1; `sort` and slices cost seconds to compile."""
+    k = n
+    while k > 0 and x[k - 1] > new:
+        x[k] = x[k - 1]
+        k -= 1
+    x[k] = new
+    return n + 1
+
+
+@part
 def _bends(
     outputs: Outputs,
     c: int,
@@ -325,21 +336,19 @@ def _bends(
 
     `surplus_kw` is what renewables leave over the load, before units.
     """
-    n = store.change_kwh.size
-    x[:n] = store.change_kwh
+    n = 0
+    for change in store.change_kwh:
+        n = _put(x, n, change)
     low, high = x[0], x[n - 1]
     if low < legal_kwh < high:
-        x[n] = legal_kwh
-        n += 1
+        n = _put(x, n, legal_kwh)
     net = outputs.floor_kw[c] + surplus_kw
     for k in range(outputs.segments[c] + 1):
         change = _change_kwh(store, net, step_h)
         if low < change < high:
-            x[n] = change
-            n += 1
+            n = _put(x, n, change)
         if k < outputs.segments[c]:
             net += outputs.length_kw[c, k]
-    x[:n].sort()
     m = 1
     for k in range(1, n):
         if x[k] > x[m - 1] + 1e-9:  # noqa: PLR2004
@@ -348,7 +357,7 @@ def _bends(
     return m
 
 
-@jitted
+@part
 def step_cost(
     outputs: Outputs, c: int, store: Store, stage: Stage, t: int, x: FloatArray, y: FloatArray
 ) -> int:
@@ -367,17 +376,27 @@ def step_cost(
     return _plain_cost(joined, alone, store, stage, t, demand + stage.outer[t, EXPORT_KW], x, y)
 
 
-@jitted
+@part
+def _put_segment(
+    length: FloatArray, slope: FloatArray, n: int, more_kw: float, price_l_kwh: float
+) -> None:
+    """Insert into the n segments with rising slope; dearer than unserved energy is none."""
+    new, k = min(price_l_kwh, UNSERVED_L_PER_KWH), n
+    while k > 0 and slope[0, k - 1] > new:
+        length[0, k], slope[0, k] = length[0, k - 1], slope[0, k - 1]
+        k -= 1
+    length[0, k], slope[0, k] = more_kw, new
+
+
+@part
 def _with_outer(outputs: Outputs, c: int, outer: FloatArray) -> Outputs:
     """Class c alone, with import and the withholding of exports among its segments."""
     n = outputs.segments[c] + 2
     length, slope = np.empty((1, n)), np.empty((1, n))
-    length[0, : n - 2] = outputs.length_kw[c, : n - 2]
-    slope[0, : n - 2] = outputs.slope_l_kwh[c, : n - 2]
-    length[0, n - 2], slope[0, n - 2] = outer[IMPORT_KW], min(outer[IMPORT_L], UNSERVED_L_PER_KWH)
-    length[0, n - 1], slope[0, n - 1] = outer[EXPORT_KW], min(outer[EXPORT_L], UNSERVED_L_PER_KWH)
-    order = np.argsort(slope[0])
-    length[0], slope[0] = length[0][order], slope[0][order]
+    for k in range(n - 2):
+        length[0, k], slope[0, k] = outputs.length_kw[c, k], outputs.slope_l_kwh[c, k]
+    _put_segment(length, slope, n - 2, outer[IMPORT_KW], outer[IMPORT_L])
+    _put_segment(length, slope, n - 1, outer[EXPORT_KW], outer[EXPORT_L])
     floor, rate, carried = np.empty(1), np.empty(1), np.empty(1)
     floor[0] = outputs.floor_kw[c]
     rate[0] = outputs.floor_l_h[c] - outer[EXPORT_KW] * outer[EXPORT_L]
@@ -387,7 +406,7 @@ def _with_outer(outputs: Outputs, c: int, outer: FloatArray) -> Outputs:
     return Outputs(floor, rate, carried, length, slope, segments)
 
 
-@jitted
+@part
 def _plain_cost(
     outputs: Outputs,
     c: int,
@@ -408,7 +427,7 @@ def _plain_cost(
     legal = _change_kwh(store, lowest - load, h)
     n = _bends(outputs, c, store, free - load, h, legal, x)
     for k in range(n):
-        grid = _grid_kw(store, x[k])
+        grid = grid_kw(store, x[k])
         rate = fuel_rate_l_h(outputs, c, free, max(load + grid, lowest))
         rate += THROUGHPUT_L_PER_KWH * abs(grid) + UNSERVED_L_PER_KWH * shed
         y[k] = h * rate + UNSERVED_L_PER_KWH * max(0.0, legal - x[k])

@@ -19,8 +19,8 @@ from trimtab.contracts.spec import BoolArray, Float32Array, FloatArray, IntArray
 from trimtab_grid.controllers.value_fit import Past, block_of, foretold, knots_of
 from trimtab_grid.dp import Planner
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH
-from trimtab_grid.pwl import jitted, value
-from trimtab_grid.stage import MAX_SEGMENTS, Outputs, Stage, Store, step_cost
+from trimtab_grid.pwl import jitted, part, value
+from trimtab_grid.stage import MAX_SEGMENTS, Outputs, Stage, Store, grid_kw, step_cost
 from trimtab_grid.unit_graph import Links
 
 KNOTS: Final = 12
@@ -152,7 +152,7 @@ def _fill(cost: Float32Array, filled: BoolArray) -> None:
         cost[k] = cost[known[np.abs(known - k).argmin()]]
 
 
-@jitted
+@part
 def _moves(
     outputs: Outputs,
     c: int,
@@ -182,7 +182,7 @@ def _moves(
             continue
         x[m] = change
         cost[m] = value(sx, sy, n, change)
-        drawn = abs(np.interp(change, store.change_kwh, store.grid_kw))
+        drawn = abs(grid_kw(store, change))
         fuel[m] = max(0.0, cost[m] - THROUGHPUT_L_PER_KWH * drawn * stage.step_h)
         m += 1
     return m
@@ -196,7 +196,7 @@ def _between(levels: FloatArray, stored_kwh: float) -> tuple[int, float]:
     return int(at), at - int(at)
 
 
-@jitted
+@part
 def _on_axis(row: FloatArray, at: float, past_l: float) -> float:
     """Value at a place of the stock axis; below it each missing cell costs `past_l`."""
     if at <= 0.0:
@@ -207,7 +207,7 @@ def _on_axis(row: FloatArray, at: float, past_l: float) -> float:
     return row[k] + (at - k) * (row[k + 1] - row[k])
 
 
-@jitted
+@part
 def _lower(best: Float32Array, row: Float32Array, shift: float, paid: float, past_l: Any) -> None:
     """Take `paid` and the row, shifted by so many cells, where that is less."""
     whole = int(np.floor(shift))
@@ -248,7 +248,11 @@ def averse_sweep(
         k = int(at[j])
         share = np.float32(at[j] - k)
         here, there = values.cost[block[j], k], values.cost[block[j], k + 1]
-        after[:] = here + share * (there - here)
+        for node in range(nodes):  # slices, here and below, cost seconds to compile
+            for s in range(count):
+                for q in range(cells):
+                    first = here[node, s, q]
+                    after[node, s, q] = first + share * (there[node, s, q] - first)
         saved = left_l - values.left_l[block[j]]
         for h in range(helds):
             c, node = links.held_class[h], links.held_node[h]
@@ -257,9 +261,9 @@ def averse_sweep(
                 held[h, s] = np.inf
                 for i in range(n):
                     a, up = _between(levels, levels[s] + x[i])
-                    low, high, part = after[node, a], after[node, a + 1], np.float32(up)
+                    low, high, way = after[node, a], after[node, a + 1], np.float32(up)
                     for q in range(cells):
-                        row[q] = low[q] + part * (high[q] - low[q])
+                        row[q] = low[q] + way * (high[q] - low[q])
                     shift = (saved - fuel[i]) / values.cell_l
                     _lower(held[h, s], row, shift, cost[i], past_l)
         k = int(at[j - 1])
@@ -268,13 +272,16 @@ def averse_sweep(
         weight[k + 1] += share
         for node in range(nodes):
             for s in range(count):
-                best[:] = np.inf
+                for q in range(cells):
+                    best[q] = np.inf
                 for e in range(links.first_edge[node], links.first_edge[node + 1]):
                     paid = links.edge_l[e]
-                    row[:] = held[links.edge_held[e], s]
+                    for q in range(cells):
+                        row[q] = held[links.edge_held[e], s, q]
                     _lower(best, row, -paid / values.cell_l, paid, past_l)
-                total[k, node, s] += (1.0 - share) * best
-                total[k + 1, node, s] += share * best
+                for q in range(cells):
+                    total[k, node, s, q] += (1.0 - share) * best[q]
+                    total[k + 1, node, s, q] += share * best[q]
     return total, weight
 
 
@@ -313,8 +320,8 @@ def averse_step(
             found = links.edge_l[e] + cost[i]
             for dk in range(2):
                 for da in range(2):
-                    part = (share if dk else 1.0 - share) * (up if da else 1.0 - up)
-                    found += part * _on_axis(values.cost[block, k + dk, to, a + da], q, past_l)
+                    weight = (share if dk else 1.0 - share) * (up if da else 1.0 - up)
+                    found += weight * _on_axis(values.cost[block, k + dk, to, a + da], q, past_l)
             if found < best - 1e-9:  # noqa: PLR2004
                 best, edge, change = found, e, x[i]
     return edge, change

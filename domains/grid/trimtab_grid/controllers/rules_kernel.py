@@ -14,7 +14,7 @@ from trimtab.contracts.spec import FloatArray, IntArray
 
 from trimtab_grid.arrays import COOL, OFF, RUN, WARM
 from trimtab_grid.objective import THROUGHPUT_L_PER_KWH
-from trimtab_grid.pwl import jitted
+from trimtab_grid.pwl import jitted, part
 from trimtab_grid.stage import Outputs, fuel_rate_l_h
 
 NO_BATTERY_USED, FOLLOW, CYCLE, COMBINED = range(4)
@@ -59,17 +59,17 @@ class Rule(NamedTuple):
     renewables: float
 
 
-@jitted
+@part
 def _may_be_on(mode: int, timer: int) -> bool:
     return mode in (RUN, WARM) or (mode == OFF and timer == 0)
 
 
-@jitted
+@part
 def _must_be_on(mode: int, timer: int, min_run: int) -> bool:
     return mode == WARM or (mode == RUN and timer < min_run)
 
 
-@jitted
+@part
 def reachable(rule: Rule, mode: IntArray, timer: IntArray, wanted: int) -> bool:
     """Whether units can be brought to run exactly the set `wanted` with commands from now on."""
     cooling, passed_off = False, False
@@ -89,7 +89,7 @@ def reachable(rule: Rule, mode: IntArray, timer: IntArray, wanted: int) -> bool:
     return True
 
 
-@jitted
+@part
 def _start_l(rule: Rule, mode: IntArray, wanted: int) -> float:
     total = 0.0
     for i in range(rule.units):
@@ -98,7 +98,7 @@ def _start_l(rule: Rule, mode: IntArray, wanted: int) -> float:
     return total
 
 
-@jitted
+@part
 def _lack_kw(rule: Rule, wanted: int, load: float, free: float, battery: float) -> float:
     """What a set lacks of load, or of load and reserve."""
     out = rule.outputs
@@ -110,19 +110,19 @@ def _lack_kw(rule: Rule, wanted: int, load: float, free: float, battery: float) 
     return max(0.0, need - prime) + max(0.0, reserve - headroom)
 
 
-@jitted
+@part
 def _discharge_limit(rule: Rule, soc: float, room_kwh: float) -> float:
     usable = min((soc - rule.soc[0]) * rule.energy_kwh, room_kwh)
     return max(0.0, min(rule.power_kw[1], usable * rule.eta[1] / rule.look_h))
 
 
-@jitted
+@part
 def _charge_limit(rule: Rule, soc: float, ceiling: float, step_h: float) -> float:
     room = (ceiling - soc) * rule.energy_kwh
     return max(0.0, min(rule.power_kw[0], room / (rule.eta[0] * step_h)))
 
 
-@jitted
+@part
 def _follow_kw(
     rule: Rule, wanted: int, load: float, free: float, soc: float, room: float, step_h: float
 ) -> float:
@@ -135,7 +135,7 @@ def _follow_kw(
     return -min(-net, _charge_limit(rule, soc, rule.soc[1], step_h))
 
 
-@jitted
+@part
 def _cycle_kw(
     rule: Rule, wanted: int, load: float, free: float, soc: float, room: float, step_h: float
 ) -> float:
@@ -147,13 +147,13 @@ def _cycle_kw(
     return min(follow, -min(spare, _charge_limit(rule, soc, rule.soc[2], step_h)))
 
 
-@jitted
+@part
 def _rate(rule: Rule, wanted: int, load: float, free: float, battery: float) -> float:
     """Fuel rate of the set for what battery and renewables leave, L/h."""
     return fuel_rate_l_h(rule.outputs, wanted, free, max(load - battery, 0.0))
 
 
-@jitted
+@part
 def choose(
     rule: Rule,
     cycle: bool,
@@ -197,7 +197,7 @@ def choose(
     return best, best_kw
 
 
-@jitted
+@part
 def _worth(rule: Rule, mode: IntArray, found: tuple[int, float], load: float, free: float) -> float:
     """Cost rate of a decision, less what it stores at its value."""
     wanted, battery = found
@@ -239,7 +239,7 @@ def decide(
         _write_commands(rule, mode[row], found[0], command[row])
 
 
-@jitted
+@part
 def _write_commands(rule: Rule, mode: IntArray, wanted: int, command: IntArray) -> None:
     """Commands towards a set; with a fixed order at most one, starts before stops."""
     for i in range(rule.units):

@@ -118,6 +118,22 @@ class IslandsDomain(Domain):
         lost = float((sent * losses).sum())
         return found | {"ties": abs(net + lost) / max(float(sent.sum()), 1.0)}
 
+    def cross_checks(
+        self, problem: IslandsScenario, seed: int
+    ) -> Mapping[str, tuple[float, float]]:
+        """Fuel, charge and what ties carry, in an episode with sharing, against `recount`."""
+        from trimtab.run.grants import make_controller
+        from trimtab.run.runner import evaluate
+
+        from trimtab_grid.islands.recount import recounts
+
+        entry = self.controllers(problem)["surplus_sharing"]
+        with self.build(problem, 1, entry.interface) as control:
+            record = evaluate(control, make_controller(control, entry), [seed])[0]
+            names = [island.name for island in problem.islands]
+            plants = {n: sub.plant for n, sub in zip(names, control.islands, strict=True)}
+            return recounts(problem, plants, control.episode_log(0), record.metrics)
+
     def train(
         self,
         problem: IslandsScenario,
