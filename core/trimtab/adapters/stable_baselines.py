@@ -27,6 +27,8 @@ class ProblemVecEnv(VecEnv):  # type: ignore[misc]
         seed: spawns the seeds of the copies.
     """
 
+    render_mode = None
+
     def __init__(self, problem: ControlProblem, seed: int = 0) -> None:
         spec = problem.spec
         if len(spec.actions) != 1 or (spec.discrete and spec.n_box):
@@ -86,11 +88,12 @@ class ProblemVecEnv(VecEnv):  # type: ignore[misc]
         return infos
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Legal actions of every row, [N·A, Σn]."""
+        """Legal actions of every row, [N·A, Σn]; all of them where the agent is dead."""
         width = self.problem.spec.mask_width
         if self._obs is None or self._obs.action_mask is None:
             return np.ones((self.num_envs, width), dtype=bool)
-        return self._obs.action_mask.reshape(self.num_envs, width)
+        legal = self._obs.action_mask | ~self._obs.alive[..., None]
+        return np.asarray(legal.reshape(self.num_envs, width))
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Any:
         """`action_masks` is the only method; one result per row.

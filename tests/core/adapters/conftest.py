@@ -20,16 +20,17 @@ from trimtab.contracts.spec import (
 class Relay(ControlProblem):
     """Agent i is alive for the first `lives[i]` steps; ends when all are dead or after 6."""
 
-    def __init__(self, agents: int, copies: int, *, autoreset: bool) -> None:
+    def __init__(self, agents: int, copies: int, *, autoreset: bool, plain: bool) -> None:
         self.copies, self.autoreset = copies, autoreset
         two = (
             Composite(discrete=(3,)),
             Composite(discrete=(2, 3), box=(Box("power", "kW", -1.0, 4.0),)),
         )
+        kinds = two[:1] if plain else two if agents > 1 else two[1:]
         self.spec = Spec(
             name="relay-1",
-            agent_type=tuple(i % 2 for i in range(agents)),
-            actions=two if agents > 1 else two[1:],
+            agent_type=tuple(i % len(kinds) for i in range(agents)),
+            actions=kinds,
             obs_dim=2,
             entity_blocks=(EntityBlock("parts", 2, 1),),
             rewards=(RewardChannel("gain", "1"), RewardChannel("loss", "1", "min", 0.5)),
@@ -105,9 +106,11 @@ class Relay(ControlProblem):
 
 @pytest.fixture
 def relay() -> Callable[..., Relay]:
-    """`relay(agents, copies=1, autoreset=False)`."""
+    """`relay(agents, copies=1, autoreset=False, plain=False)`; plain: one choice of three each."""
 
-    def build(agents: int, copies: int = 1, *, autoreset: bool = False) -> Relay:
-        return Relay(agents, copies, autoreset=autoreset)
+    def build(
+        agents: int, copies: int = 1, *, autoreset: bool = False, plain: bool = False
+    ) -> Relay:
+        return Relay(agents, copies, autoreset=autoreset, plain=plain)
 
     return build
