@@ -153,9 +153,10 @@ def main() -> None:
     print(f"hypervolume: five weightings {single.mean():.4f}")
     for name, front in (("15 preferences", ours), ("the same five", ours[: len(singles())])):
         volume = volumes(front, unit)
-        found = paired_difference(volume, single, np.random.default_rng(0))
+        found = paired_difference(list(volume), list(single), np.random.default_rng(0))
+        low, high = (found.interval.low, found.interval.high) if found.interval else (-1.0, 1.0)
         print(
-            f"pareto, {name}: {volume.mean():.4f}, difference {found.mean:+.4f} {found.interval}, "
+            f"pareto, {name}: {volume.mean():.4f}, {found.mean:+.4f} [{low:+.4f}, {high:+.4f}], "
             f"above in {(volume > single).sum()} of {volume.size} episodes"
         )
 

@@ -48,8 +48,8 @@ class Equipment:
         signals = network.controllable
         self._state, self._requests = state, requests
         self._signal = np.repeat(np.arange(len(signals)), [len(s.stage_states) for s in signals])
-        self._lanes = _served_lanes(network, state)
-        self._count = np.maximum(self._lanes.sum(axis=1), 1.0)
+        self._stage, self._lane = _served_lanes(network, state)
+        self._lanes = np.maximum(np.bincount(self._stage, minlength=len(self._signal)), 1)
         automata = shield.automata
         self._served = padded([a.served for a in automata], 0, np.bool_)
         self._max_red_s = np.array([a.deadlines.max_red_s for a in automata], dtype=np.float64)
@@ -69,10 +69,12 @@ class Equipment:
         heard = self._requests
         on_links = np.stack([heard.buses(), heard.emergencies(), heard.persons() / _PERSONS])
         deadline = self._deadline(shown, slot, signals)
-        lanes = np.stack([self._state.occupancy(), self._unseen()])
-        return np.column_stack(
-            [(self._lanes @ lanes.T) / self._count[:, None], deadline, green @ on_links.T]
-        )
+        occupied, unseen = map(self._mean, (self._state.occupancy(), self._unseen()))
+        return np.column_stack([occupied, unseen, deadline, green @ on_links.T])
+
+    def _mean(self, lanes: FloatArray) -> FloatArray:
+        """Mean over the approach lanes that each stage serves, [stages]."""
+        return np.bincount(self._stage, lanes[self._lane], len(self._lanes)) / self._lanes
 
     def _unseen(self) -> FloatArray:
         """Share of the traffic that no working sensor reports, [lanes]."""
@@ -89,16 +91,15 @@ class Equipment:
         return np.where(shown, -1.0, 1.0) * np.clip(1.0 - left_s / URGENT_S, 0.0, 1.0)
 
 
-def _served_lanes(network: TrafficNetwork, state: TrafficState) -> FloatArray:
-    """[stages, lanes]: 1 for each approach lane that a stage serves."""
+def _served_lanes(network: TrafficNetwork, state: TrafficState) -> tuple[IntArray, IntArray]:
+    """(stage, lane column) of every approach lane that a stage serves."""
     column = {lane: k for k, lane in enumerate(state.lanes)}
-    signals = network.controllable
-    table = np.zeros((sum(len(s.stage_states) for s in signals), len(state.lanes)))
+    pairs: set[tuple[int, int]] = set()
     first = 0
-    for signal in signals:
+    for signal in network.controllable:
         for stage, green in enumerate(signal.stage_green):
-            for c in signal.connections:
-                if c.on_road and green[c.link]:
-                    table[first + stage, column[c.in_lane]] = 1.0
+            served = (c for c in signal.connections if c.on_road and green[c.link])
+            pairs |= {(first + stage, column[c.in_lane]) for c in served}
         first += len(signal.stage_states)
-    return table
+    table = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]

@@ -25,10 +25,11 @@ from trimtab_traffic.controllers.stage_score import TUNED
 from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.evolution import Search
 from trimtab_traffic.problem import SignalControl
+from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.training_networks import streets
 
 
-def short():
+def short() -> SignalsProblem:
     return streets()[0].model_copy(update={"horizon_s": 60})
 
 
@@ -44,7 +45,9 @@ def test_shares_move_the_weights_in_proportion() -> None:
 
 
 @pytest.mark.parametrize("wrong", [(1, 0, 0), (0, 0, 0, 0), (1, -1, 0, 0), (np.nan, 0, 0, 1)])
-def test_what_is_no_preference_is_refused_with_the_objectives_named(wrong) -> None:
+def test_what_is_no_preference_is_refused_with_the_objectives_named(
+    wrong: tuple[float, ...],
+) -> None:
     with pytest.raises(ActionError, match=", ".join(PREFERRED)):
         shares(wrong)
 
@@ -55,7 +58,9 @@ def test_slopes_of_another_controller_are_refused(tmp_path: Path) -> None:
         pareto(problem, weights=str(tmp_path / "other.json"))
 
 
-def test_a_search_on_the_users_network_leaves_slopes_that_play(tmp_path: Path, monkeypatch) -> None:
+def test_a_search_on_the_users_network_leaves_slopes_that_play(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     search = Search(generations=1, population=4, networks=1, spread=0.6)
     monkeypatch.setattr(pareto_training, "SEARCH", search)
     parameters = DOMAIN.train(short(), "pareto", 1, tmp_path)
