@@ -18,11 +18,13 @@ from trimtab.contracts.spec import FloatArray
 from trimtab.run.parameter_file import write_parameters
 from trimtab.run.runner import evaluate
 
+from trimtab_traffic.controllers.learned import WEIGHTS
 from trimtab_traffic.controllers.pareto import LEVERS, PARETO, PREFERRED, START, weights_of
 from trimtab_traffic.controllers.stage_score import StageScore
 from trimtab_traffic.evolution import Cost, Progress, Search, evolve
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.training_networks import streets
 
 METRICS = ("true_delay_s", "stops", "bus_delay_s", "pedestrian_delay_s")
 """What each of `PREFERRED` is measured by."""
@@ -80,6 +82,8 @@ def train_on(
 ) -> dict[str, str]:
     """Search the slopes on the user's own network into folder `out`: see `Domain.train`.
 
+    Into the package's own folder they are searched anew on the generated networks.
+
     Args:
         model: the scenario.
         seed: of the search.
@@ -87,11 +91,14 @@ def train_on(
         cpu_s: budget in CPU seconds, met within about a quarter; None for the default length.
         progress: called with one line per generation.
     """
+    path = out / PARETO.name
+    if out.resolve() == WEIGHTS.resolve():
+        train(streets(), seed, path, SEARCH, progress)
+        return {"weights": str(path)}
     search = replace(SEARCH, networks=1)
     if cpu_s is not None:
         generations = int(cpu_s / (_episode_s(model) * DRAWN * (search.population + 1)))
         search = replace(search, generations=max(1, generations))
-    path = out / PARETO.name
     train((model,), seed, path, search, progress)
     return {"weights": str(path)}
 
