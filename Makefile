@@ -28,7 +28,7 @@ types:
 	$(BIN)/mypy
 
 tests:
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
 
 proofs: $(VENV)/.test
 	$(BIN)/python -m trimtab_grid.proofs

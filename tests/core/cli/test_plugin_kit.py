@@ -18,6 +18,11 @@ def test_checking_a_plugin_prints_the_tier_that_its_checks_reach(trimtab: Comman
     assert ended.code == 0
     assert domain["tier"] == "gold"
     assert {check["outcome"] for check in domain["checks"]} == {"passed", "skipped"}
+    told = ended.err.splitlines()
+    assert told[0].startswith("toy.beam, checked on {")
+    assert [line.partition(" of ")[0] for line in told[1:]] == [
+        str(k + 1) for k in range(len(domain["checks"]))
+    ]
 
 
 def test_checking_an_unknown_plugin_names_those_that_there_are(trimtab: Command) -> None:

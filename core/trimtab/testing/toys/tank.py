@@ -377,6 +377,22 @@ class TankDomain(Domain):
         """See `Domain.monitor`."""
         return LevelMonitor()
 
+    def cross_checks(self, problem: TankModel, seed: int) -> Mapping[str, tuple[float, float]]:
+        """Cost and last levels of a day of the reference, counted again tank by tank."""
+        from trimtab.run.runner import evaluate
+
+        with TankProblem(problem, 1, autoreset=False) as tanks:
+            record = evaluate(tanks, LevelBand(tanks), [seed])[0]
+            log, came = tanks.episode_log(0), tanks.resource("future")[0]
+        cost, found = 0.0, {}
+        for tank in range(TANKS):
+            level = 5.0
+            for hour, pumped in enumerate(log["pumped_m3"][:, tank].tolist()):
+                level += came[hour, tank] - pumped
+                cost += pumped * (problem.tariff_peak if 8 <= hour % 24 < 20 else 1.0)
+            found[f"level_m3 {tank}"] = float(log["level_m3"][-1, tank]), float(level)
+        return found | {"pumping_cost": (record.metrics["pumping_cost"], cost)}
+
     def balances(self, problem: TankModel, log: Mapping[str, Any]) -> Mapping[str, float]:
         """Water that came is stored or was pumped."""
         level, came, left = log["level_m3"], log["inflow_m3"].sum(), log["pumped_m3"].sum()
