@@ -29,8 +29,7 @@ from episode_log import append_row, read_rows
 from numpy.typing import NDArray
 from scipy.stats import chi2
 from traffic_shield import GENERATED
-from traffic_table import NETS, Job
-from traffic_table import play as play_controller
+from traffic_table import NETS, Job, outcomes
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.spec import Action, Obs
 from trimtab.run.runner import Decision, evaluate
@@ -290,20 +289,9 @@ def _print_constraints(found: list[Found]) -> None:
 
 def compare_profiles(log: Path | None, workers: int, nets: list[str], seeds: list[int]) -> None:
     """Print the mean delay of the seeds under both profiles."""
-    found: dict[Job, dict[str, Any]] = {Job(*row["job"]): row for row in read_rows(log)}
     pairs = list(product(nets, COST_CONTROLLERS))
     jobs = [Job(*p, seed, r) for p in pairs for r in ("resco", "field") for seed in seeds]
-    with _pool(workers) as pool:
-        for outcome in pool.map(play_controller, [job for job in jobs if job not in found]):
-            job = outcome.job
-            row = {
-                "job": [job.net, job.controller, job.seed, job.profile],
-                "delay_s": outcome.delay_s,
-                "gridlock": outcome.gridlock,
-                "cpu_s": outcome.cpu_s,
-            }
-            found[job] = row
-            append_row(log, row)
+    found = {outcome.job: outcome for outcome in outcomes(jobs, log, workers)}
     print(
         f"{'network':14} {'controller':14} {'resco':>8} {'worst':>8} {'jams':>4} {'field':>8} "
         f"{'worst':>8} {'jams':>4} {'cost':>8}"
@@ -312,9 +300,9 @@ def compare_profiles(log: Path | None, workers: int, nets: list[str], seeds: lis
         means, cells = [], []
         for profile in ("resco", "field"):
             rows = [found[Job(net, controller, seed, profile)] for seed in seeds]
-            delays = [row["delay_s"] for row in rows]
+            delays = [row.delay_s for row in rows]
             means.append(fmean(delays))
-            jams = sum(bool(row.get("gridlock")) for row in rows)
+            jams = sum(row.gridlock for row in rows)
             cells.append(f"{means[-1]:8.2f} {max(delays):8.2f} {jams:4d}")
         change = 100 * (means[1] / means[0] - 1)
         print(f"{net:14} {controller:14} {cells[0]} {cells[1]} {change:+6.1f} %")

@@ -1,23 +1,30 @@
 """Signal controllers on the eight RESCO networks, beside the figures of the specification.
 
-    python benchmarks/traffic_table.py                          # all networks, controllers, seeds
-    python benchmarks/traffic_table.py --nets cologne8 --controllers fixed wave_50 --seeds 1 2 3
+    python benchmarks/traffic_table.py --log table.jsonl        # all networks, controllers, seeds
+    python benchmarks/traffic_table.py --nets cologne8 --controllers fixed graph --seeds 1 2 3
 
-Prints the mean true delay over the seeds, the worst seed, never-inserted vehicles, the expected
-mean (SUMO 1.28, seeds 1 to 3) and the difference. Every episode gets a fresh process, because a
-libsumo that has simulated before can give slightly other trips; CPU-seconds are the episode's.
+Plays every controller that a network offers, classical and learned, as it ships. Prints the mean
+true delay over the seeds, the worst seed, never-inserted vehicles, gridlocks, the expected mean
+(SUMO 1.28, seeds 1 to 3) and the difference; each episode is told on stderr as it ends. Every
+episode gets a fresh process, because a libsumo that has simulated before can give slightly other
+trips; CPU-seconds are the episode's. With --log, episodes are appended to the file as they end, and
+those that it already holds are not played again: a table that was cut short goes on.
+
+The same rows under SUMO 1.9.1: `traffic_sumo191.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import product
+from pathlib import Path
 from statistics import fmean
 
+from episode_log import append_row, read_rows
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
@@ -84,15 +91,53 @@ def play(job: Job) -> Outcome:
     )
 
 
+def offered(net: str, profile: str) -> list[str]:
+    """Every controller that ships ready to play."""
+    raw = {"network": {"wheel": net}, "rules": {"profile": profile}}
+    model = SignalsProblem.model_validate(raw)
+    return [name for name, entry in entries(model).items() if not entry.untrained]
+
+
+def outcomes(jobs: Sequence[Job], log: Path | None, workers: int = 1) -> Iterator[Outcome]:
+    """Outcome of each job in their order; those of the log are not played again."""
+    found = {}
+    for row in read_rows(log):
+        job = Job(*row["job"])
+        found[job] = Outcome(job, row["delay_s"], row["never"], row["gridlock"], row["cpu_s"])
+    missing = [job for job in jobs if job not in found]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, max_tasks_per_child=1) as pool:
+        played = pool.map(play, missing)
+        for job in jobs:
+            if job not in found:
+                found[job] = next(played)
+                append_row(log, as_row(found[job]))
+                sys.stderr.write(
+                    f"{job.net} {job.controller} seed {job.seed}: {found[job].delay_s:.2f} s\n"
+                )
+            yield found[job]
+
+
+def as_row(outcome: Outcome) -> dict[str, object]:
+    """Line of the log."""
+    job = outcome.job
+    return {
+        "job": [job.net, job.controller, job.seed, job.profile],
+        "delay_s": outcome.delay_s,
+        "never": outcome.never,
+        "gridlock": outcome.gridlock,
+        "cpu_s": outcome.cpu_s,
+    }
+
+
 def expected(controller: str, net: str) -> float | None:
     """The specification's mean, if it has one."""
     row = EXPECTED.get(controller)
     return None if row is None else row[NETS.index(net)]
 
 
-def line(outcomes: Iterable[Outcome]) -> str:
+def line(rows: Sequence[Outcome]) -> str:
     """One row of the table."""
-    rows = list(outcomes)
     job = rows[0].job
     mean = fmean(row.delay_s for row in rows)
     told = expected(job.controller, job.net) if job.profile == "resco" else None
@@ -101,33 +146,30 @@ def line(outcomes: Iterable[Outcome]) -> str:
         f"{job.net:14s} {job.controller:16s} {mean:9.2f} {max(r.delay_s for r in rows):9.2f} "
         f"{fmean(r.never for r in rows):7.0f} {sum(r.gridlock for r in rows):5d} "
         f"{fmean(r.cpu_s for r in rows):8.2f} {beside}"
-    )
+    ).rstrip()
 
 
 def main() -> None:
     """Play all jobs and print the table as rows are complete."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS)
-    parser.add_argument("--controllers", nargs="+", default=list(EXPECTED))
+    parser.add_argument("--controllers", nargs="+", help="default: all that ship ready to play")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--profile", choices=("resco", "field"), default="resco")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--log", type=Path, help="file of finished episodes, read and appended to")
     chosen = parser.parse_args()
     print(f"profile {chosen.profile}, seeds {chosen.seeds}, true delay in s")
     print(
         f"{'network':14s} {'controller':16s} {'mean':>9s} {'worst':>9s} {'never':>7s} {'grid':>5s} "
         f"{'CPU-s':>8s} {'expected':>9s} {'differs':>9s}"
     )
-    pairs = list(product(chosen.nets, chosen.controllers))
-    jobs = [Job(net, name, seed, chosen.profile) for net, name in pairs for seed in chosen.seeds]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(chosen.workers, spawn, max_tasks_per_child=1) as pool:
-        done: list[Outcome] = []
-        for outcome in pool.map(play, jobs):
-            done.append(outcome)
-            if len(done) == len(chosen.seeds):
-                print(line(done), flush=True)
-                done.clear()
+    for net in chosen.nets:
+        names = chosen.controllers or offered(net, chosen.profile)
+        jobs = [Job(net, name, seed, chosen.profile) for name in names for seed in chosen.seeds]
+        played = outcomes(jobs, chosen.log, chosen.workers)
+        for _ in names:
+            print(line([next(played) for _ in chosen.seeds]), flush=True)
 
 
 if __name__ == "__main__":
