@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from trimtab.contracts.errors import RunFailedError
@@ -13,6 +14,7 @@ from trimtab.evidence.compare import NO_BOUND, compare
 from trimtab.evidence.matrix import Matrix
 from trimtab.evidence.result import Result
 from trimtab.evidence.searches import Searches, compare_searches
+from trimtab.run.controllers import Choice
 from trimtab.run.execute import RunOutcome
 from trimtab.run.jobs import BOUND
 
@@ -80,6 +82,7 @@ def _searches(outcome: RunOutcome, scenario: DesignScenario[Any]) -> Searches:
 def _notes(outcome: RunOutcome) -> list[str]:
     headline = outcome.plan.loaded.domain.headline.name
     notes = [f"The scenario {note}" for note in outcome.plan.loaded.notes]
+    notes += given_parameters(outcome.plan.choices)
     notes += [
         f"{f.controller}, seed {f.seed} failed: {f.reason}"
         for f in outcome.failures
@@ -89,3 +92,25 @@ def _notes(outcome: RunOutcome) -> list[str]:
     if lost:
         notes.append(f"{lost} episodes without a finite {headline}")
     return notes
+
+
+def given_parameters(choices: Sequence[Choice]) -> list[str]:
+    """One line per controller that was given parameters other than those it ships with."""
+    notes = []
+    for choice in choices:
+        if choice.kind != "episode":
+            continue
+        usual = choice.entry.defaults
+        changed = [
+            f"{name} {_plain(value)}"
+            + (f" instead of {_plain(usual[name])}" if name in usual else "")
+            for name, value in choice.parameters.items()
+            if name not in usual or usual[name] != value
+        ]
+        if changed:
+            notes.append(f"{choice.name} was given {', '.join(changed)}.")
+    return notes
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
