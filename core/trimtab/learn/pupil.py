@@ -32,10 +32,10 @@ from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.pupil import PUPIL
 from trimtab.deploy.weights import save_policy
-from trimtab.evidence.bootstrap import paired_difference
 from trimtab.learn.curriculum import FreshSeeds, Retry, Verify
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.teach import DaggerConfig, dagger
+from trimtab.learn.verdict import Verdict, judged
 from trimtab.run.controllers import Choice
 from trimtab.run.grants import make_controller
 from trimtab.run.shielding import shielded
@@ -58,21 +58,6 @@ ROUNDS = 4
 LONGEST_ROLLOUT = 128
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Paired difference of the headline on `JUDGED` seeds, as a cost: negative is better.
-
-    Attributes:
-        better: the 95 % interval lies below 0.
-        mean, low, high: in the headline's unit.
-    """
-
-    better: bool
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,19 +269,6 @@ def _verdict(course: _Course, policy: Policy, other: Choice) -> Verdict:
     return judged(ours, theirs)
 
 
-def judged(ours: FloatArray, theirs: FloatArray) -> Verdict:
-    """Verdict on costs [seeds] of two controllers on the same seeds."""
-    found = paired_difference([ours], [theirs], np.random.default_rng(0))
-    low, high = (-np.inf, np.inf)
-    if found.interval is not None:
-        low, high = found.interval.low, found.interval.high
-    return Verdict(high < 0.0, found.mean, low, high)
-
-
 def _say(course: _Course, whom: str, verdict: Verdict) -> None:
     headline = course.domain.headline
-    outcome = "better" if verdict.better else "not shown to be better"
-    course.tell(
-        f"{headline.name} as a cost less that of {whom}: {verdict.mean:+.4g} {headline.unit} "
-        f"[{verdict.low:+.4g}, {verdict.high:+.4g}], {outcome}"
-    )
+    course.tell(verdict.told(f"{headline.name} as a cost", headline.unit, whom))

@@ -217,6 +217,7 @@ class StockChoice:
         cvar: CVaR_α of the return when playing from that stock, empirical.
         mean: mean return.
         beside: mean of what was paid beside the utility.
+        costs: [N] of each episode from that stock, what `tail_costs` gives.
         table: (stock, b − E[(b − G)⁺]/α, CVaR_α, mean, beside) of every candidate.
     """
 
@@ -224,6 +225,7 @@ class StockChoice:
     cvar: float
     mean: float
     beside: float
+    costs: FloatArray
     table: tuple[tuple[float, float, float, float, float], ...]
 
 
@@ -250,15 +252,27 @@ def choose_stock(
         seeds: [N], not those of training or test.
         candidates: stocks c₀ to try.
     """
-    table = []
+    table, costs = [], []
     for stock in candidates:
         returns, beside = episode_returns(problem, policy, float(stock), seeds)
+        costs.append(tail_costs(problem, float(stock), returns, beside))
         bound = -float(stock) - float(np.maximum(-stock - returns, 0.0).mean()) / alpha
         means = float(returns.mean()), float(beside.mean())
         table.append((float(stock), bound, cvar(returns, alpha), *means))
-    best = max(table, key=lambda row: problem.risk * alpha * row[1] + row[4])
-    stock, _, tail, mean, paid = best
-    return StockChoice(stock, tail, mean, paid, tuple(table))
+    best = max(range(len(table)), key=lambda i: problem.risk * alpha * table[i][1] + table[i][4])
+    stock, _, tail, mean, paid = table[best]
+    return StockChoice(stock, tail, mean, paid, costs[best], tuple(table))
+
+
+def tail_costs(
+    problem: StockProblem, stock: float, returns: FloatArray, beside: FloatArray
+) -> FloatArray:
+    """[N] what each episode adds to the objective at one stock, negative.
+
+    At a fixed stock c₀ the mean beside and the bound of CVaR are one mean over episodes, so two
+    policies can be compared in pairs.
+    """
+    return -(beside + problem.risk * np.minimum(returns + stock, 0.0))
 
 
 def episode_returns(

@@ -40,6 +40,7 @@ from trimtab.learn.report import Report
 from trimtab.learn.risk import StockProblem, choose_stock
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.learn.teach import DaggerConfig, dagger
+from trimtab.learn.verdict import Verdict, judged
 from trimtab.learn.wrapped import LimitedProblem
 
 from trimtab_grid.controllers.averse import TAIL
@@ -132,7 +133,7 @@ def save(course: Course, controller: str, trained: Trained, out: Path) -> Mappin
         "env_steps": trained.env_steps,
         "step_min": course.scenario.step_min,
         "interface": course.recipe.interface,
-        "kept": "what was learnt" if trained.better else "the student it began as",
+        "kept": "what was learnt" if trained.better else "what it began as",
         **trained.extra,
         **trained.told,
     }
@@ -168,20 +169,26 @@ def by_ppo(course: Course) -> Trained:
 
 
 def cheaper(course: Course, start: Policy, found: Trained) -> Trained:
-    """What was trained, unless the student that it began as costs less on days of neither."""
-    costs = judged(course, "cost_l", start, found.policy)
-    course.tell(f"mean C: student {costs[0]:.1f} L, what was learnt {costs[1]:.1f} L")
-    if costs[1] < costs[0]:
-        return found
-    return replace(found, policy=start.seed(0), better=False)
+    """What was trained if the paired interval shows it cheaper than `start` on unseen days."""
+    theirs, ours = judged_days(course, "cost_l", start, found.policy)
+    course.tell(f"mean C: began at {theirs.mean():.1f} L, what was learnt {ours.mean():.1f} L")
+    return accepted(course, judged(ours, theirs), start, found)
 
 
-def judged(course: Course, metric: str, *policies: Policy) -> list[float]:
-    """Mean of a metric of each on the same days of neither training nor evaluation."""
+def accepted(course: Course, verdict: Verdict, start: Policy, found: Trained) -> Trained:
+    """What was trained, or `start` where the verdict does not show it better."""
+    course.tell(verdict.told("C", "L", "what it began as"))
+    told = {f"less_start_{name}_l": getattr(verdict, name) for name in ("mean", "low", "high")}
+    found = replace(found, told={**found.told, **told})
+    return found if verdict.better else replace(found, policy=start.seed(0), better=False)
+
+
+def judged_days(course: Course, metric: str, *policies: Policy) -> list[FloatArray]:
+    """A metric of each on the same days of neither training nor evaluation."""
     days = course.days(JUDGED_DAYS)
     seeds = fresh_seeds(course, days)
     players = [PolicyController(days, policy) for policy in policies]
-    return [float(play(days, player, seeds)[metric].mean()) for player in players]
+    return [play(days, player, seeds)[metric] for player in players]
 
 
 def fresh_seeds(course: Course, days: ControlProblem) -> IntArray:
@@ -266,8 +273,8 @@ def by_lagrangian(course: Course) -> Trained:
     limit = a_day * float(plant.step_h) / 24.0
     limited = LimitedProblem(ExcessProblem(course.plants(PLAYED)), "throughput", limit)
     found, price = soft(course, limited, start, played, tuple(weights), cost_rate=PRICE_RATE)
-    (spent,) = judged(course, "throughput_kwh", found.policy)
-    spent *= 24.0 / course.recipe.episode_h
+    (each,) = judged_days(course, "throughput_kwh", found.policy)
+    spent = float(each.mean()) * 24.0 / course.recipe.episode_h
     told = {"limit_kwh_a_day": a_day, "price_l_kwh": price, "spent_kwh_a_day": spent}
     course.tell(f"throughput {spent:.0f} of at most {a_day:.0f} kWh a day, at {price:.4f} L/kWh")
     return replace(found, told=told)
@@ -345,10 +352,8 @@ def by_cvar(course: Course, weight: float = CVAR_WEIGHT) -> Trained:
     for name, of in (("student", choice), ("improved on-policy", same)):
         told = f"mean C {-of.beside:.1f} L, CVaR of fuel {-of.cvar:.1f} L"
         course.tell(f"{name}: stock {choice.stock:.0f} L, {told}")
-    better = same.beside + weight * same.cvar > choice.beside + weight * choice.cvar
+    found = accepted(course, judged(same.costs, choice.costs), start, found)
     extra = {"stock_l": choice.stock, "stock_low_l": low, "stock_high_l": high}
-    if not better:
-        found = replace(found, policy=start.seed(0), better=False)
     return replace(found, extra=extra)
 
 
@@ -385,9 +390,7 @@ def offline_online(course: Course) -> Trained:
     offline = iql.policy().seed(0)
     _run(iql.train(), course)
     found = Trained(iql.policy().seed(0), played, logs.rows + int(iql.env_steps[0]), {})
-    costs = judged(course, "cost_l", offline, found.policy)
-    course.tell(f"mean C: offline {costs[0]:.1f} L, after play {costs[1]:.1f} L")
-    return replace(found, told={"offline_cost_l": costs[0], "online_cost_l": costs[1]})
+    return cheaper(course, offline, found)
 
 
 LEARNERS: Mapping[str, Callable[[Course], Trained]] = {

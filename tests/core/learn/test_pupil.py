@@ -10,7 +10,8 @@ import pytest
 from trimtab.contracts.controller import Entry
 from trimtab.contracts.errors import SpecMismatchError, TrimtabError
 from trimtab.deploy.pupil import play_pupil
-from trimtab.learn.pupil import judged, train_pupil, verifier
+from trimtab.learn.pupil import train_pupil, verifier
+from trimtab.learn.verdict import judged
 from trimtab.run.controllers import Choice
 from trimtab.run.stage import play, staged
 from trimtab.testing.toys.beam import DOMAIN as BEAM

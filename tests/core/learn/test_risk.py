@@ -205,3 +205,6 @@ def test_a_stock_is_chosen_by_risk_and_by_what_is_paid_beside(averse: Policy) ->
     problem = stocked(len(SEEDS), autoreset=False, risk=1e-9, beside=(1.0,))
     choice = choose_stock(problem, averse, ALPHA, SEEDS, np.linspace(0.0, 7.0, 15))
     assert choice.beside == max(row[4] for row in choice.table)
+    _, bound, _, _, paid = next(row for row in choice.table if row[0] == choice.stock)
+    objective = paid + problem.risk * ALPHA * (bound + choice.stock)
+    assert -choice.costs.mean() == pytest.approx(objective)

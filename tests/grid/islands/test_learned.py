@@ -49,7 +49,9 @@ def test_agents_train_save_and_play_behind_their_shields(
     assert notes["command"] == "trimtab train SCENARIO --controller ippo --seed 3 --cpu-s 0.3"
     assert not entry.untrained
     assert entry.trained.env_steps > 0
-    assert lines[-1].startswith("mean C: students")
+    assert lines[-2].startswith("mean C: students")
+    clear = notes["against_students"]["high"] < 0.0
+    assert notes["kept"] == ("what was learnt" if clear else "the students they began as")
     assert np.isfinite(costs(entry)).all()
 
 

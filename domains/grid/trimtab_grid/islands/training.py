@@ -7,6 +7,7 @@ Every agent is paid the mean of all islands' rewards: paid its own alone, none w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import numpy as np
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.problem import ControlProblem
+from trimtab.contracts.spec import FloatArray
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import save_policy
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.teach import DaggerConfig, dagger
+from trimtab.learn.verdict import judged
 from trimtab.learn.wrapped import TeamProblem
 
 from trimtab_grid.course import Budget, Progress
@@ -74,9 +77,10 @@ def train(
         tell(f"{int(report.env_steps[0])} steps, {budget.spent_s:.0f} CPU-s")
         if budget.left() <= 0:
             break
-    costs = [_cost(scenario, policy, seed) for policy in (start, ppo.policy().seed(0))]
-    tell(f"mean C: students {costs[0]:.1f} L, improved on-policy {costs[1]:.1f} L")
-    better = costs[1] < costs[0]
+    costs = [_costs(scenario, policy, seed) for policy in (start, ppo.policy().seed(0))]
+    tell(f"mean C: students {costs[0].mean():.1f} L, improved on-policy {costs[1].mean():.1f} L")
+    verdict = judged(costs[1], costs[0])
+    tell(verdict.told("C", "L", "the students"))
     notes = {
         "controller": IPPO,
         "command": f"trimtab train SCENARIO --controller {IPPO} --seed {seed} "
@@ -85,10 +89,13 @@ def train(
         "cpu_s": round(budget.spent_s, 1),
         "env_steps": played + int(ppo.env_steps[0]),
         "step_min": scenario.step_min,
-        "kept": "what was learnt" if better else "the students they began as",
+        "kept": "what was learnt" if verdict.better else "the students they began as",
+        "against_students": asdict(verdict),
     }
     path = out / weights_name(scenario)
-    save_policy(path, ppo.policy().seed(0) if better else start.seed(0), problem.spec, notes)
+    save_policy(
+        path, ppo.policy().seed(0) if verdict.better else start.seed(0), problem.spec, notes
+    )
     return {"weights": str(path)}
 
 
@@ -125,8 +132,8 @@ def _config(problem: ControlProblem, budget: Budget) -> PPOConfig:
     )
 
 
-def _cost(scenario: IslandsScenario, policy: Policy, seed: int) -> float:
-    """Mean C of whole episodes on seeds that neither training nor evaluation uses, L."""
+def _costs(scenario: IslandsScenario, policy: Policy, seed: int) -> FloatArray:
+    """C of whole episodes on seeds that neither training nor evaluation uses, L."""
     problem = build(scenario, JUDGED)
     seeds = np.random.default_rng(seed).integers(_FIRST_SEED, 2**50, JUDGED)
     player: Controller = PolicyController(problem, policy)
@@ -135,4 +142,4 @@ def _cost(scenario: IslandsScenario, policy: Policy, seed: int) -> float:
     while obs.alive.any():
         step = problem.step(player.act(obs))
         obs = step.obs
-    return float(step.metrics["cost_l"].mean())
+    return np.asarray(step.metrics["cost_l"])
