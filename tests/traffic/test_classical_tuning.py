@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from trimtab_traffic.classical_tuning import Effort, tune_classical
 from trimtab_traffic.controllers import entries, untuned_entries
-from trimtab_traffic.training import town
+from trimtab_traffic.controllers.tuned_parameters import FOLDER, with_shipped_parameters
+from trimtab_traffic.training_networks import town
 
 
 def _small() -> list:
@@ -32,3 +35,18 @@ def test_shipped_parameters_are_laid_over_the_defaults_only_where_a_file_ships()
     shipped = {name: entry for name, entry in entries(model).items() if entry.files}
     assert entries(model)["actuated"].defaults == plain["actuated"].defaults
     assert all(entry.files[0].stem == name for name, entry in shipped.items() if name in plain)
+
+
+def test_what_was_refused_ships_as_a_manifest_without_parameters() -> None:
+    model = _small()[0]
+    for profile in ("resco", "field"):
+        path = FOLDER / profile / "actuated.json"
+        about = json.loads(path.read_text(encoding="utf-8"))
+        told = about["manifest"]
+        assert about["parameters"] == {}
+        assert not told["accepted"]
+        assert told["held_out_change"]["high"] > 0.0
+        assert told["command"] == "make retrain"
+        assert min(told["budget"].values()) > 0
+        plain = untuned_entries(model)["actuated"]
+        assert with_shipped_parameters("actuated", plain, profile) is plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,6 @@ def test_a_retraining_that_was_cut_goes_on_with_its_part_and_replaces_what_ships
         Retraining(work, tiny(), until_the_score).run()
     begun = [line for line in lines if line.endswith("...")]
     lines.clear()
-    refused = tuned / "field" / "sotl.json"
-    refused.parent.mkdir(parents=True)
-    refused.write_text("{}", encoding="utf-8")
     retraining = Retraining(work, tiny(), lines.append)
     retraining.run()
     assert [line for line in lines if line.endswith("done before")] == [
@@ -44,9 +42,9 @@ def test_a_retraining_that_was_cut_goes_on_with_its_part_and_replaces_what_ships
         "regional ...",
         "pareto ...",
     ]
-    accepted = (work / "tuned" / "field" / "sotl.json").is_file()
     retraining.install(tuned, weights)
     assert read_parameters(tuned / "resco" / "stage_score.json")[0] == "stage_score"
     assert all(load_policy(weights / f"{n}.safetensors").params for n in ("graph", "regional"))
-    assert refused.is_file() == accepted
+    about = json.loads((tuned / "field" / "sotl.json").read_text(encoding="utf-8"))
+    assert bool(about["parameters"]) == about["manifest"]["accepted"]
     assert not work.exists()

@@ -4,7 +4,8 @@ CMA-ES on the mean of (delay / delay with the controller's own defaults) over tw
 generation, with a new demand seed each time. Parameters found on one network do not carry over:
 those of actuated control from a single generated grid made cologne8 68 % slower. So the mean of
 the search distribution ships only if it is better than the defaults on the held-out towns by a
-paired test; otherwise the defaults stay.
+paired test; otherwise the defaults stay, and the file that ships says what was found and why it was
+refused.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def shipped_files() -> Iterator[tuple[str, str, Path]]:
 def retune(
     name: str, profile: str, seed: int, path: Path, effort: Effort, progress: Progress | None = None
 ) -> None:
-    """Tune one controller and write what is accepted; leave no file of what is refused.
+    """Tune one controller and write the manifest, with the parameters only if they are accepted.
 
     Args:
         name: one of `CLASSICAL`.
@@ -122,10 +123,8 @@ def retune(
         progress: called with one line.
     """
     tuned = tune_classical(name, profile, seed, effort)
-    if tuned.verdict.accepted:
-        write_parameters(path, name, tuned.parameters, _about(tuned, seed))
-    else:
-        path.unlink(missing_ok=True)
+    accepted = tuned.parameters if tuned.verdict.accepted else {}
+    write_parameters(path, name, accepted, _about(tuned, seed))
     if progress is not None:
         progress(f"{profile} {name}: {_told(tuned)}")
 
@@ -163,6 +162,8 @@ def _about(tuned: Tuned, seed: int) -> dict[str, Any]:
         "command": "make retrain",
         "scenario": "generated towns: training_networks.training_towns, judged on held_out_towns",
         "seed": seed,
+        "accepted": verdict.accepted,
+        "found": dict(tuned.parameters),
         "held_out_change": {"mean": verdict.change, "low": verdict.low, "high": verdict.high},
         "budget": {"evaluations": tuned.episodes, "cpu_s": tuned.cpu_s},
     }

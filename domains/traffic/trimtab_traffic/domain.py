@@ -53,7 +53,7 @@ class SignalsDomain(Domain):
         return entries(problem)
 
     def reference(self, problem: SignalsProblem) -> tuple[str, ...]:
-        """The shipped plan, tuned or untuned actuated control, whichever is best on the run."""
+        """The shipped plan or actuated control, as given or of 5 to 50 s: the best on the run."""
         return ("fixed", "actuated", "actuated_5_50")
 
     def bound(self, problem: SignalsProblem, seed: int) -> Bound:

@@ -132,12 +132,9 @@ class Retraining:
         """Replace the shipped files by what `run` made, and remove the work folder.
 
         Args:
-            tuned: folder of parameter files; those of refused tunings are removed.
+            tuned: folder of parameter files.
             weights: folder of weights.
         """
-        for _, _, file in classical_tuning.shipped_files():
-            if not (self.tuned / file).is_file():
-                (tuned / file).unlink(missing_ok=True)
         shutil.copytree(self.tuned, tuned, dirs_exist_ok=True)
         shutil.copytree(self.weights, weights, dirs_exist_ok=True)
         shutil.rmtree(self.work)

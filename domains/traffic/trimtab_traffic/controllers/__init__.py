@@ -98,13 +98,13 @@ def _actuations(problem: SignalsProblem) -> dict[str, Entry]:
     return {
         "actuated": program(
             native.Actuated,
-            "SUMO's gap-based actuation of the shipped stages, green limits and gaps as tuned",
+            "SUMO's gap-based actuation of the shipped stages; greens of 5 to 50 s unless tuned",
             {**greens, "max_gap_s": 3.0, "detector_gap_s": 2.0},
             native.ACTUATED_PARAMETERS,
             "reference",
         ),
         "actuated_5_50": program(
-            native.Actuated, "SUMO's gap-based actuation, greens of 5 to 50 s, untuned", greens
+            native.Actuated, "SUMO's gap-based actuation, greens of 5 to 50 s, never tuned", greens
         ),
         "delay_based": program(
             native.DelayBased,
