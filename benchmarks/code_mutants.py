@@ -42,7 +42,7 @@ MODULES = {
     ),
     **dict.fromkeys(("scenario_file", "yaml_document", "diagnostics", "sweep"), SCENARIO_TESTS),
     **dict.fromkeys(("jobs", "identity"), ("run/test_identity",)),
-    "template": ("cli/test_scenario_commands",),
+    "template": ("run/test_template", "cli/test_scenario_commands"),
 }
 """Module of `trimtab.run` → quick tests that are asked of every fault that close ones missed."""
 COMPARED = {

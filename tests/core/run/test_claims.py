@@ -132,6 +132,8 @@ def test_a_live_lease_is_left_alone_and_a_lapsed_one_is_not(store: Store) -> Non
     live, lapsed = claim(store).claims[0], claim(store, lease_s=-1.0).claims[0]
     reap(store.db)
     assert (state(store, live.job), state(store, lapsed.job)) == ("running", "queued")
+    ((_, level, text),) = store.events("r")
+    assert (level, text) == ("warning", f"lease of {HERE} lapsed: the job is given up")
     renew(store.db, [live], lease_s=-1.0)
     reap(store.db)
     assert state(store, live.job) == "queued"
@@ -201,6 +203,7 @@ def test_a_resumed_job_goes_on_from_its_newest_whole_checkpoint(store: Store) ->
     advance(store.db, [Update(held, 7, 0.7, [("x", 7, 7.0)])])
     files = sorted(p.name for p in (store.workspace / path).parent.iterdir())
     assert files == ["step_4-1.safetensors", "step_6-1.safetensors"]
+    assert path == "runs/r/checkpoints/j0/step_6-1.safetensors"
     (store.workspace / path).write_bytes(b"torn")
     release(store.db, [held])
     again = claim(store)
@@ -210,6 +213,7 @@ def test_a_resumed_job_goes_on_from_its_newest_whole_checkpoint(store: Store) ->
     assert (kept.plain, kept.arrays["x"].tolist()) == ({"at": 4}, [0, 1, 2, 3])
     steps = store.db.execute("select step from metric order by step").fetchall()
     assert steps == [(1,), (2,), (3,), (4,)]
+    assert store.db.execute("select step from checkpoint").fetchall() == [(4,)]
     assert ["damaged" in text for _, _, text in store.events("r")] == [True]
 
 

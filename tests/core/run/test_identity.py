@@ -1,13 +1,20 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from trimtab.contracts.controller import Entry
 from trimtab.contracts.errors import InputFileError
 from trimtab.contracts.problem import Bound, Budget
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Violations
-from trimtab.run.identity import ProblemIdentity, controller_identity, file_sha256, versions
+from trimtab.run.identity import (
+    ProblemIdentity,
+    controller_identity,
+    file_sha256,
+    package_name,
+    versions,
+)
 from trimtab.run.manifest import manifest
 from trimtab.run.records_json import (
     bound_from_json,
@@ -27,7 +34,27 @@ def test_identity_depends_on_what_changes_results_only() -> None:
 
 
 def test_versions_name_product_python_and_source() -> None:
-    assert {"trimtab", "python", "source", "numpy"} <= versions("toy.tank").keys()
+    assert versions("toy.tank").keys() == {"trimtab", "python", "source", "numpy"}
+
+
+def test_versions_name_what_the_extra_of_a_domain_brings() -> None:
+    found = versions("grid.microgrid")
+    assert {"numba", "pandapower", "pyomo", "highspy", "pvlib", "openpyxl"} <= found.keys()
+    assert "torch" not in found
+    assert found["numpy"] == np.__version__
+
+
+def test_the_source_of_a_design_domain_counts_what_searches_run_on() -> None:
+    control, design = versions("toy.tank"), versions("toy.beam")
+    assert len(control["source"]) == len(design["source"]) == 64
+    assert control["source"] != design["source"]
+
+
+@pytest.mark.parametrize(
+    "requirement", ["numba", "numba>=0.61", "numba==1 ; extra == 'x'", "numba[a]~=2", "numba!=3"]
+)
+def test_a_distribution_is_named_without_its_version_and_conditions(requirement: str) -> None:
+    assert package_name(requirement) == "numba"
 
 
 def test_a_controllers_files_and_parameters_are_part_of_it(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_a_member_that_begins_alone_leaves_nothing_of_the_group_behind(store: St
     assert own.restored() is None
     assert store.db.execute("select job from metric").fetchall() == [("j0",)]
     assert store.db.execute("select job from checkpoint").fetchall() == [("j0",)]
+    assert [(job.step, job.progress) for job in store.jobs("r")] == [(3, 0.3), (0, 0.0)]
     own.fail("why", 2)
     assert [(j.state, j.exit_code) for j in store.jobs("r")] == [("running", 0), ("failed", 2)]
 

@@ -55,8 +55,18 @@ def test_an_unknown_id_suggests_the_closest_one() -> None:
 def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="no such file"):
         load_scenario(tmp_path / "none.yaml")
-    with pytest.raises(ScenarioError, match="is not a file"):
+    with pytest.raises(ScenarioError, match="is not a file: name the scenario in it"):
         load_scenario(tmp_path)
+
+
+def test_what_is_near_a_missing_file_is_suggested(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    with pytest.raises(ScenarioError) as near:
+        load_scenario(tmp_path / "t.yaml")
+    assert str(near.value).endswith(f"no such file. Did you mean {str(tmp_path / 's.yaml')!r}?")
+    with pytest.raises(ScenarioError) as folder:
+        load_scenario(tmp_path / "nowhere" / "s.yaml")
+    assert str(folder.value).endswith(f"no such file: there is no folder {tmp_path / 'nowhere'}")
 
 
 def test_all_faults_come_at_once_each_at_its_place(tmp_path: Path) -> None:
@@ -134,7 +144,8 @@ def test_overrides_change_nested_keys_and_items(tmp_path: Path) -> None:
 def test_faults_of_overrides_point_at_the_override(
     tmp_path: Path, override: str, fault: str
 ) -> None:
-    assert faults(tmp_path, GOOD, override)[0].startswith(fault)
+    (found,) = faults(tmp_path, GOOD, override)
+    assert found.startswith(fault)
 
 
 def test_migrations_lead_from_number_to_number() -> None:

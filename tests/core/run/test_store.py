@@ -5,7 +5,7 @@ import pytest
 from trimtab.contracts.errors import TrimtabError, UnknownNameError
 from trimtab.run.claims import Claimer, Ending, settle
 from trimtab.run.rows import NewJob, NewRun
-from trimtab.run.store import Store
+from trimtab.run.store import Store, existing_store
 from trimtab.run.workspace import RunQuery, Workspace
 
 SCENARIO = {"hash": "h", "domain": "d", "schema": "trimtab/scenario/1", "text": '{"name": "n"}'}
@@ -141,8 +141,9 @@ def test_a_failed_transaction_leaves_no_half_of_it(tmp_path: Path) -> None:
 def test_a_file_that_is_no_store_is_refused_and_not_touched(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_text("this is not a database, only text" * 100)
     before = (tmp_path / "store.db").read_bytes()
-    with pytest.raises(TrimtabError, match="cannot be opened as a job store"):
+    with pytest.raises(TrimtabError, match="cannot be opened as a job store") as refused:
         Store(tmp_path)
+    assert str(refused.value).endswith(": restore it from a copy, or move it away and run again")
     assert (tmp_path / "store.db").read_bytes() == before
 
 
@@ -151,14 +152,32 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "store.db")
     db.execute("pragma user_version=99")
     db.close()
-    with pytest.raises(TrimtabError, match="newer trimtab"):
+    with pytest.raises(TrimtabError) as refused:
         Store(tmp_path)
+    path = tmp_path / "store.db"
+    assert str(refused.value) == f"{path}: is of a newer trimtab (store version 99): upgrade"
 
 
 def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "w").write_text("")
-    with pytest.raises(TrimtabError, match="cannot be used as a workspace"):
+    with pytest.raises(TrimtabError) as refused:
         Store(tmp_path / "w")
+    assert str(refused.value) == (
+        f"{tmp_path / 'w'}: cannot be used as a workspace: Not a directory: "
+        "name a folder that you may write with --workspace"
+    )
+
+
+def test_a_store_that_must_be_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(TrimtabError) as refused:
+        existing_store(tmp_path)
+    assert str(refused.value) == (
+        f"{tmp_path}: has no job store yet: run a scenario, or name another --workspace"
+    )
+    assert list(tmp_path.iterdir()) == []
+    begun(tmp_path).close()
+    with existing_store(tmp_path) as store:
+        assert store.check() == "ok"
 
 
 def test_a_full_disk_is_named_as_such(tmp_path: Path) -> None:

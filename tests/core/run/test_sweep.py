@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trimtab.contracts.errors import ScenarioError
 from trimtab.contracts.scenario import Sweep
-from trimtab.run.sweep import plan_sweep, points_of
+from trimtab.run.sweep import MAX_POINTS, plan_sweep, points_of
 
 VALUES = st.lists(st.integers(), min_size=1, max_size=4, unique=True)
 OVER = st.dictionaries(st.sampled_from(["problem.a", "problem.b", "seeds"]), VALUES, min_size=1)
@@ -38,6 +38,20 @@ def test_random_points_of_a_huge_grid_are_drawn_without_making_it() -> None:
     over = {f"problem.k{i}": list(range(100)) for i in range(10)}
     points = points_of(Sweep(mode="random", over=over, n=50, seed=1))
     assert len({tuple(p.items()) for p in points}) == 50
+
+
+def test_drawn_points_never_change_between_versions() -> None:
+    few = {"problem.a": list(range(5)), "problem.b": list(range(4))}
+    many = {f"problem.k{i}": list(range(100)) for i in range(5)}
+    drawn = [points_of(Sweep(mode="random", over=over, n=3, seed=1)) for over in (few, many)]
+    assert [tuple(p.values()) for p in drawn[0]] == [(0, 1), (2, 2), (4, 2)]
+    assert [tuple(p.values()) for p in drawn[1][:2]] == [(51, 18, 21, 62, 47), (95, 4, 63, 69, 63)]
+
+
+def test_as_many_points_as_the_limit_are_taken() -> None:
+    assert len(points_of(Sweep(over={"seeds": list(range(MAX_POINTS))}))) == MAX_POINTS
+    with pytest.raises(ValueError, match=f"has {MAX_POINTS + 1} points, the limit is {MAX_POINTS}"):
+        points_of(Sweep(over={"seeds": list(range(MAX_POINTS + 1))}))
 
 
 def test_a_list_takes_values_together() -> None:
