@@ -1,12 +1,15 @@
 """simple_spread (3 agents, 25 cycles): PPO alone, the classical teacher, its student, the pupil.
 
     python benchmarks/learn_spread.py                 # tuned teacher, student and pupil
+    python benchmarks/learn_spread.py --depth 8       # taught by the teacher that looks ahead
     python benchmarks/learn_spread.py --plain         # a perceptron on the observation instead
     python benchmarks/learn_spread.py --alone         # also IPPO without a teacher, 1.4M steps
 
 Scores are mean per-agent episode returns of greedy final policies on `--episodes` unseen seeds,
 the same for all controllers; differences are paired, with normal 95 % intervals. The teacher's
-two gains are tuned first, on other seeds. The student sees the view `targets` of the problem and
+two gains are tuned first, on other seeds; with `--depth` it also tries every choice of every agent
+in a copy of the game and plays on from there (`learn.lookahead`), which its student cannot. The
+student sees the view `targets` of the problem and
 points at a landmark (`NetSpec.focus`). The pupil is the student improved by PPO: critic warmed
 first, KL leash to the teacher that decays, large batches, central critic, per-agent advantage. A
 pupil that does not beat its teacher is reported as such.
@@ -29,6 +32,7 @@ from trimtab.contracts.space import Space
 from trimtab.contracts.spec import Metric
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy, PolicyController
+from trimtab.learn.lookahead import Lookahead
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.teach import DaggerConfig, dagger
 from trimtab.search.bridges import as_design
@@ -76,10 +80,19 @@ def show(name: str, found: NDArray[np.float64], teacher: NDArray[np.float64], sp
     gap = found - teacher
     spread = 1.96 * gap.std(ddof=1) / np.sqrt(len(gap))
     print(
-        f"{name:42s} {found.mean():7.2f} ± {half:.2f}   less the teacher's "
+        f"{name:42s} {found.mean():7.2f} ± {half:.2f}   less the tuned teacher's "
         f"[{gap.mean() - spread:6.2f}, {gap.mean() + spread:6.2f}]   {spent:6.1f} CPU-s",
         flush=True,
     )
+
+
+def teacher_of(problem: SimpleSpread, gains: Mapping[str, Any], depth: int) -> Controller:
+    """The tuned assignment, looking ahead if `depth` > 0."""
+    base = AssignAndPush(problem, **gains)
+    if depth == 0:
+        return base
+    model = SimpleSpread(problem.copies * problem.spec.discrete[0], autoreset=False)
+    return Lookahead(problem, model, base, depth)
 
 
 def imitate(gains: Mapping[str, Any], args: argparse.Namespace) -> Policy:
@@ -94,8 +107,8 @@ def imitate(gains: Mapping[str, Any], args: argparse.Namespace) -> Policy:
         net = NetSpec.for_problem(
             problem.spec, hidden=(64, 64), activation="relu", central=True, focus="landmarks"
         )
-        config = DaggerConfig(learning_rate=3e-3, anneal=True)
-    return dagger(problem, AssignAndPush(problem, **gains), net, config, (0,)).policy
+        config = DaggerConfig(updates=args.updates, learning_rate=3e-3, anneal=True)
+    return dagger(problem, teacher_of(problem, gains, args.depth), net, config, (0,)).policy
 
 
 def improve(student: Policy, gains: Mapping[str, Any], args: argparse.Namespace) -> Policy:
@@ -103,11 +116,11 @@ def improve(student: Policy, gains: Mapping[str, Any], args: argparse.Namespace)
     problem = SimpleSpread(args.copies, targets=not args.plain)
     config = PPOConfig(
         steps=args.steps,
-        rollout=50,
+        rollout=25,
         epochs=args.epochs,
         minibatches=4,
         learning_rate=args.rate,
-        discount=0.95,
+        discount=0.99,
         trace=0.95,
         entropy_weight=args.entropy,
         leash=args.leash,
@@ -153,14 +166,16 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="train without a teacher too")
     parser.add_argument("--plain", action="store_true", help="no targets, no pointing")
     parser.add_argument("--candidates", type=int, default=64, help="for the gains; 0: as published")
+    parser.add_argument("--depth", type=int, default=0, help="decisions the teacher looks ahead")
+    parser.add_argument("--updates", type=int, default=400, help="of the student, per round")
     parser.add_argument("--steps", type=int, default=1_000_000, help="of the pupil; 0: none")
-    parser.add_argument("--copies", type=int, default=256)
+    parser.add_argument("--copies", type=int, default=1024)
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--entropy", type=float, default=0.0)
-    parser.add_argument("--leash", type=float, default=0.3)
-    parser.add_argument("--leash-until", type=float, default=0.7)
-    parser.add_argument("--warmup", type=int, default=5)
+    parser.add_argument("--leash", type=float, default=0.05)
+    parser.add_argument("--leash-until", type=float, default=0.5)
+    parser.add_argument("--warmup", type=int, default=6)
     args = parser.parse_args()
     torch.set_num_threads(1)
     test = SimpleSpread(args.episodes, autoreset=False, targets=not args.plain)
@@ -172,6 +187,10 @@ def main() -> None:
     show("teacher: assign and push, published gains", shipped, teacher, 0.0)
     named = ", ".join(f"{name} {value:.3f}" for name, value in gains.items())
     show(f"teacher, tuned: {named or 'not tuned'}", teacher, teacher, spent)
+    if args.depth:
+        ahead = scores(teacher_of(test, gains, args.depth), test)
+        show(f"teacher, tuned, looking ahead {args.depth}", ahead, teacher, 0.0)
+        start = time.process_time() - spent
     student = imitate(gains, args)
     spent = time.process_time() - start
     found = scores(PolicyController(test, student), test)

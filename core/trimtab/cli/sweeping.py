@@ -99,7 +99,12 @@ def _work(session: Session, store: Any, options: Any, planned: SweepPlan) -> Non
 
 
 def _show(session: Session, planned: SweepPlan, runs: list[RunRow], out: Path | None) -> None:
-    from trimtab.evidence.sweep_table import SweepPoint, sweep_csv
+    from trimtab.evidence.sweep_table import (
+        PROFILE_HEADER,
+        SweepPoint,
+        sweep_csv,
+        sweep_profiles,
+    )
 
     points = [
         SweepPoint(run.id, run.state, dict(point), run.summary)
@@ -111,6 +116,9 @@ def _show(session: Session, planned: SweepPlan, runs: list[RunRow], out: Path | 
         for p in points
     ]
     session.table([*keys, "state", "recommended", "headline", "run"], table)
+    profiles = sweep_profiles(points)
+    if profiles:
+        session.table(list(PROFILE_HEADER), profiles)
     if out is not None:
         _write(session, sweep_csv(points), out)
     session.document(

@@ -8,6 +8,7 @@ a row without a shield in place of a reference behind one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from trimtab.contracts.spec import Metric
@@ -19,6 +20,7 @@ from trimtab.evidence.paired import (
     eligible,
 )
 from trimtab.evidence.result import PairedSummary, Recommendation, Row
+from trimtab.evidence.statistics import seeds_needed
 from trimtab.evidence.words import difference_text, metric_words, value_text, with_article
 
 
@@ -116,5 +118,19 @@ def _shortfall(row: Row, headline: Metric) -> str:
             continue
         if comparison.verdict == "too few seeds":
             return "fewer than three seeds can show nothing"
-        return f"{difference_text(comparison, headline.unit)} against {comparison.versus}"
+        said = f"{difference_text(comparison, headline.unit)} against {comparison.versus}"
+        return said + _more_seeds(comparison, headline)
     return "there is no reference to show it against"
+
+
+def _more_seeds(comparison: PairedSummary, headline: Metric) -> str:
+    """How many seeds would show a lead of this size; empty where there is none to show."""
+    leads = comparison.mean < 0.0 if headline.sense == "min" else comparison.mean > 0.0
+    if comparison.verdict != "not shown" or comparison.ci95 is None or not leads:
+        return ""
+    low, high = comparison.ci95
+    deviation = (high - low) / (2.0 * 1.96) * math.sqrt(comparison.seeds)
+    needed = seeds_needed(deviation, comparison.mean)
+    if needed <= comparison.seeds:
+        return ""
+    return f"; were the lead real, about {needed} seeds would show it, {comparison.seeds} ran"

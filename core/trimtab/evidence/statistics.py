@@ -131,28 +131,29 @@ def optimality_gap(normalised: ArrayLike) -> float:
     return float(1.0 - np.minimum(as_samples(normalised, "normalised scores"), 1.0).mean())
 
 
-def cvar_lower(values: ArrayLike, alpha: float) -> float:
+def cvar_lower(values: ArrayLike, alpha: float, least: int = MIN_TAIL_SAMPLES) -> float:
     """Mean of the lowest share `alpha` of a sample, the last value counted by its fraction.
 
     Args:
         values: Scores of which low ones are the risk, any shape.
         alpha: Tail share in (0, 1].
+        least: Samples the tail must hold; fewer only where nothing is claimed from it.
 
     Returns:
         The conditional value at risk, in the unit of the values.
 
     Raises:
-        EvidenceError: `alpha` is outside (0, 1] or the tail holds fewer than ten samples.
+        EvidenceError: `alpha` is outside (0, 1] or the tail holds fewer samples.
     """
     if not 0.0 < alpha <= 1.0:
         msg = f"alpha: expected a share in (0, 1], got {alpha}. Use 0.1 for the worst tenth."
         raise EvidenceError(msg)
     ordered = np.sort(as_samples(values, "cvar").ravel())
     tail = ordered.size * alpha
-    if tail < MIN_TAIL_SAMPLES * (1.0 - 1e-12):
-        needed = math.ceil(MIN_TAIL_SAMPLES / alpha)
+    if tail < least * (1.0 - 1e-12):
+        needed = math.ceil(least / alpha)
         msg = (
-            f"cvar: expected n * alpha >= {MIN_TAIL_SAMPLES}, got {ordered.size} values at "
+            f"cvar: expected n * alpha >= {least}, got {ordered.size} values at "
             f"alpha {alpha}. Use at least {needed} values or a larger alpha."
         )
         raise EvidenceError(msg)
@@ -162,11 +163,6 @@ def cvar_lower(values: ArrayLike, alpha: float) -> float:
     if whole < ordered.size:
         total += fraction * ordered[whole]
     return float(total / tail)
-
-
-def cvar_upper(values: ArrayLike, alpha: float) -> float:
-    """Mean of the highest share `alpha` of a sample of costs; see `cvar_lower`."""
-    return -cvar_lower(-as_samples(values, "cvar"), alpha)
 
 
 def event_rate_upper95(count: int, exposure: float) -> float:

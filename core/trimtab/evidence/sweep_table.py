@@ -1,4 +1,4 @@
-"""The long table of a sweep: one line per point and controller."""
+"""The long table of a sweep, one line per point and controller, and profiles over its points."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trimtab.evidence.csv_text import CsvCell, csv_text
+from trimtab.evidence.statistics import optimality_gap, performance_profile
+
+PROFILE = (0.0, 0.25, 0.5, 0.75)
+"""Shares of the gap closed at which profiles are read."""
+PROFILE_HEADER = (
+    "controller", "scores", *(f"closes > {share:.0%}" for share in PROFILE), "optimality gap"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,32 @@ def sweep_csv(points: Sequence[SweepPoint]) -> str:
         "gap_closed", "violations", "recommended",
     )  # fmt: skip
     return csv_text(header, (row for point in points for row in _rows(point, keys)))
+
+
+def sweep_profiles(points: Sequence[SweepPoint]) -> list[list[str]]:
+    """Performance profile and optimality gap of each controller over all points and seeds.
+
+    Scores are shares of the gap between reference and bound; where a point has no bound, or its
+    gap is too small to be shared, it does not count.
+
+    Returns:
+        Rows under `PROFILE_HEADER`, smallest optimality gap first.
+    """
+    shares: dict[str, list[float]] = {}
+    for point in points:
+        for row in [] if point.result is None else point.result["rows"]:
+            known = [x for x in row["gap_closed"]["per_seed"] if x is not None]
+            shares.setdefault(row["name"], []).extend(known)
+    ranked = sorted((optimality_gap(x), name) for name, x in shares.items() if x)
+    return [
+        [
+            name,
+            str(len(shares[name])),
+            *(f"{share:.0%}" for share in performance_profile(shares[name], np.array(PROFILE))),
+            f"{gap:.3f}",
+        ]
+        for gap, name in ranked
+    ]
 
 
 def _rows(point: SweepPoint, keys: Sequence[str]) -> Iterable[tuple[CsvCell, ...]]:

@@ -43,6 +43,7 @@ from trimtab.contracts.spec import (
 from trimtab.contracts.streams import Stream
 from trimtab.contracts.wrapped import Wrapped
 from trimtab.deploy.policy import Policy, PolicyController
+from trimtab.evidence.statistics import cvar_lower
 
 STOCK, RETURN, BESIDE = "stock", "stock_return", "beside_return"
 _START = Stream("stock")
@@ -230,14 +231,8 @@ class StockChoice:
 
 
 def cvar(returns: FloatArray, alpha: float) -> float:
-    """Mean of the worst share α of returns, with a fractional atom at the edge."""
-    ordered = np.sort(np.asarray(returns, dtype=np.float64))
-    mass = alpha * len(ordered)
-    whole = int(mass)
-    total = ordered[:whole].sum()
-    if whole < len(ordered):
-        total += (mass - whole) * ordered[whole]
-    return float(total / mass)
+    """Mean of the worst share α of returns, of however few: candidates are compared by it."""
+    return cvar_lower(returns, alpha, least=0)
 
 
 def choose_stock(

@@ -27,7 +27,15 @@ def test_a_learned_row_that_beats_only_the_reference_stays_behind(make_matrix):
     assert got.name == "wave_50"
     assert "learned (learned) is not recommended" in got.why
     assert "interval includes 0" in got.why
-    assert "against wave_50" in got.why
+    assert "against wave_50; were the lead real, about " in got.why
+    assert "seeds would show it, 5 ran" in got.why
+
+
+def test_more_seeds_are_not_promised_to_a_row_that_is_behind(make_matrix):
+    behind = [w + d for w, d in zip(WAVE, [0.4, -0.5, 0.3, -0.4, 0.3], strict=True)]
+    got = _recommend(make_matrix, {"fixed": FIXED, "wave_50": WAVE, "learned": behind})
+    assert "learned (learned) is not recommended" in got.why
+    assert "were the lead real" not in got.why
 
 
 @pytest.mark.parametrize(

@@ -79,13 +79,19 @@ def test_cvar_is_the_mean_of_the_quantile_function_over_the_tail(x, alpha):
 def test_cvar_counts_the_last_value_by_its_fraction():
     x = np.arange(1.0, 26.0)  # alpha 0.5: 12 whole values and half of the 13th
     assert s.cvar_lower(x, 0.5) == pytest.approx((sum(range(1, 13)) + 6.5) / 12.5)
-    assert s.cvar_upper(x, 0.5) == pytest.approx((sum(range(14, 26)) + 6.5) / 12.5)
+    assert -s.cvar_lower(-x, 0.5) == pytest.approx((sum(range(14, 26)) + 6.5) / 12.5)
 
 
 @given(hnp.arrays(np.float64, 30, elements=finite))
 def test_cvar_of_the_whole_sample_is_its_mean(x):
     assert s.cvar_lower(x, 1.0) == pytest.approx(x.mean(), rel=1e-9, abs=1e-6)
-    assert s.cvar_lower(x, 0.5) <= x.mean() + 1e-6 <= s.cvar_upper(x, 0.5) + 2e-6
+    assert s.cvar_lower(x, 0.5) <= x.mean() + 1e-6 <= -s.cvar_lower(-x, 0.5) + 2e-6
+
+
+def test_a_tail_of_few_samples_is_given_where_it_is_asked_for():
+    assert s.cvar_lower([4.0, 1.0, 2.0, 3.0], 0.375, least=0) == pytest.approx(
+        (1.0 + 0.5 * 2.0) / 1.5
+    )
 
 
 def test_cvar_refuses_a_tail_of_fewer_than_ten_samples():
