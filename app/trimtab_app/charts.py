@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -62,7 +63,7 @@ def colours() -> Sequence[str]:
 
 
 def _quiet() -> str:
-    return "#5b6c7e" if session.is_dark() else "#9fb0c0"
+    return "#8b9cae" if session.is_dark() else "#7c8d9d"
 
 
 def figure_chart(figure: Figure) -> Chart:
@@ -87,24 +88,26 @@ def scatter(marks: Sequence[tuple[str, float, float, bool]], x_axis: str, y_axis
         "line": {"dash": "dot", "color": colours()[0], "width": 1.5},
         "hoverinfo": "skip",
     }
+    names, places = _labels(marks)
     points = {
         "type": "scatter",
         "mode": "markers+text",
         "x": [x for _, x, _, _ in marks],
         "y": [y for _, _, y, _ in marks],
-        "text": [name for name, *_ in marks],
-        "textposition": _label_places([(x, y) for _, x, y, _ in marks]),
+        "text": names,
+        "textposition": places,
+        "hovertext": [name for name, *_ in marks],
         "cliponaxis": False,
         "marker": {
             "size": 12,
             "symbol": ["diamond" if on else "circle-open" for *_, on in marks],
             "color": [colours()[0] if on else _quiet() for *_, on in marks],
         },
-        "hovertemplate": "%{text}: %{x:.4g}, %{y:.4g}<extra></extra>",
+        "hovertemplate": "%{hovertext}: %{x:.4g}, %{y:.4g}<extra></extra>",
     }
     layout = {
         "height": 460,
-        "margin": {"l": 10, "r": 120, "t": 30, "b": 50},
+        "margin": {"l": 10, "r": 60, "t": 30, "b": 50},
         "showlegend": False,
         "xaxis": {"title": {"text": x_axis}},
         "yaxis": {"title": {"text": y_axis}, "automargin": True},
@@ -112,27 +115,58 @@ def scatter(marks: Sequence[tuple[str, float, float, bool]], x_axis: str, y_axis
     return {"data": [joined, points], "layout": layout}
 
 
-_LABEL_PLACES = ("top center", "middle right", "bottom center")
-_NEAR = (0.16, 0.06)
-"""Parts of the axes within which two labels would cover each other."""
+_LABEL_PLACES = {
+    "top center": (0.0, 1.0),
+    "middle right": (1.0, 0.0),
+    "bottom center": (0.0, -1.0),
+    "middle left": (-1.0, 0.0),
+}
+"""Where a name may stand, and which way that is from its point."""
+_LETTER, _LINE, _MARK = 0.0095, 0.05, 0.018
+"""Width of a letter, height of a line, and size of a mark, in parts of the axes on a desktop."""
+_BESIDE = 0.1
+"""How far a name may stand out to the sides, in parts of the axes."""
 
 
-def _label_places(points: Sequence[tuple[float, float]]) -> list[str]:
-    """Where to write each name: points close to each other get different sides."""
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """Room that a mark or a name takes: its middle and half its sides, in parts of the axes."""
+
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+
+    def covers(self, other: _Box) -> bool:
+        """Whether two boxes overlap."""
+        return (
+            abs(self.x - other.x) < self.half_width + other.half_width
+            and abs(self.y - other.y) < self.half_height + other.half_height
+        )
+
+
+def _labels(marks: Sequence[tuple[str, float, float, bool]]) -> tuple[list[str], list[str]]:
+    """Names, and where each stands; the front chooses first, who finds no room has none.
+
+    Every name is told when its mark is pointed at.
+    """
+    points = [(x, y) for _, x, y, _ in marks]
+    low = [min(side) for side in zip(*points, strict=True)]
     spans = [max(side) - min(side) or 1.0 for side in zip(*points, strict=True)]
-    chosen: list[int] = []
-    for i, point in enumerate(points):
-        near = [
-            chosen[j]
-            for j in range(i)
-            if all(
-                abs(a - b) < part * span
-                for a, b, part, span in zip(point, points[j], _NEAR, spans, strict=True)
-            )
-        ]
-        free = [place for place in range(len(_LABEL_PLACES)) if place not in near]
-        chosen.append(free[0] if free else len(near) % len(_LABEL_PLACES))
-    return [_LABEL_PLACES[place] for place in chosen]
+    at = [((x - low[0]) / spans[0], (y - low[1]) / spans[1]) for x, y in points]
+    taken = [_Box(x, y, _MARK / 2, _MARK) for x, y in at]
+    names, places = [""] * len(marks), ["top center"] * len(marks)
+    for i in sorted(range(len(marks)), key=lambda i: not marks[i][3]):
+        half = _LETTER * len(marks[i][0]) / 2
+        for place, (across, up) in _LABEL_PLACES.items():
+            middle = at[i][0] + across * (half + _MARK), at[i][1] + up * (_LINE / 2 + _MARK)
+            box = _Box(*middle, half, _LINE / 2)
+            inside = box.x - half > -_BESIDE and box.x + half < 1 + _BESIDE
+            if inside and not any(box.covers(other) for j, other in enumerate(taken) if j != i):
+                names[i], places[i] = marks[i][0], place
+                taken.append(box)
+                break
+    return names, places
 
 
 def lines(figures: Sequence[Figure], height: int = 280) -> Chart:

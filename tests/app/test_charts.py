@@ -79,6 +79,15 @@ def test_names_of_points_that_lie_close_are_written_on_different_sides() -> None
     assert third == first
 
 
+def test_a_name_without_room_is_left_to_the_pointer_and_the_front_comes_first() -> None:
+    marks = [(f"controller_{i}", 1.0, 1.0, i == 9) for i in range(10)] + [("far", 9.0, 9.0, False)]
+    points = charts.scatter(marks, "x", "y")["data"][-1]
+    assert points["hovertext"] == [name for name, *_ in marks]
+    assert points["text"][9] == "controller_9"
+    assert points["text"][10] == "far"
+    assert points["text"].count("") == 8
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]

@@ -299,6 +299,16 @@ def _pareto(chosen: Chosen) -> None:
     headers = [_header(chosen, name) for name in (across, up)]
     charts.draw(charts.scatter(marks, *headers), alt, "pareto")
     markup.lead(f"On the front, filled and joined: {best}.")
+    with st.expander("Data", key="pareto-data"):
+        markup.table(
+            "Means over the seeds, the front first.",
+            ("Row", said(across), said(up), "On the front"),
+            [
+                (name, number(x), number(y), "yes" if on else "")
+                for name, x, y, on in sorted(marks, key=lambda mark: (not mark[3], mark[1]))
+            ],
+            text=(0, 3),
+        )
 
 
 def _header(chosen: Chosen, metric: str) -> str:
