@@ -39,6 +39,7 @@ def test_a_retraining_that_was_cut_goes_on_with_its_part_and_replaces_what_ships
     assert [line for line in lines if line.endswith("...")] == [
         "stage_score ...",
         "graph ...",
+        "graph_sensed ...",
         "regional ...",
         "pareto ...",
     ]

@@ -37,3 +37,16 @@ def test_what_a_network_lacks_is_masked() -> None:
         assert not obs.action_mask[0, 1:].any()
         assert not obs.edge_mask.any()
         assert towns.reset(np.array([1])).edge_mask.any()
+
+
+def test_teachers_are_told_of_the_present_network_in_the_sizes_of_all() -> None:
+    silent = {"faults": [{"kind": "stuck_off", "share": 1.0}]}
+    blind = SignalsProblem.model_validate(MODELS[0].model_dump() | {"sensors": silent})
+    with Towns((blind, MODELS[1])) as towns:
+        rule, obs = StageScore(towns), towns.reset(np.array([0]))
+        while obs.alive.any():
+            told = towns.informed(obs)
+            assert told.entities["stages"].shape == obs.entities["stages"].shape
+            obs = towns.step(rule.act(told)).obs
+            assert not obs.obs[..., :2].any()
+        assert told.obs[..., :2].any()  # vehicles, queued

@@ -25,7 +25,7 @@ from trimtab_traffic import (
     training_networks,
     tuning,
 )
-from trimtab_traffic.controllers.learned import GRAPH, WEIGHTS
+from trimtab_traffic.controllers.learned import GRAPH, GRAPH_SENSED, WEIGHTS
 from trimtab_traffic.controllers.pareto import PARETO
 from trimtab_traffic.controllers.regional import REGIONAL
 from trimtab_traffic.controllers.tuned_parameters import FOLDER
@@ -44,10 +44,10 @@ class Size:
     Attributes:
         classical: tuning of each classical controller.
         score: search of the stage score.
-        graph, regional: imitation.
+        graph, sensed, regional: imitation.
         pareto: search of the slopes of `pareto`.
-        towns, held_out: networks of the stage score, and those that judge the graph policy.
-        lessons: networks that the graph policy is taught on.
+        towns, held_out: networks of stage score and graph policy.
+        lessons: networks, some with poor sensors, of the graph policy for such.
         regions, held_out_regions: networks of the regional agent.
         streets: networks of `pareto`.
     """
@@ -55,6 +55,7 @@ class Size:
     classical: classical_tuning.Effort = field(default_factory=classical_tuning.usual)
     score: Search = Search()
     graph: training.Recipe = training.Recipe()
+    sensed: training.Recipe = training.LESSONS
     regional: regional_training.Recipe = regional_training.Recipe()
     pareto: Search = pareto_training.SEARCH
     towns: Sequence[SignalsProblem] = field(default_factory=training_networks.training_towns)
@@ -76,6 +77,7 @@ def tiny() -> Size:
         classical=classical_tuning.Effort(junction, junction, generations=1, seeds=1),
         score=Search(generations=1, population=4, networks=1),
         graph=training.Recipe(dagger_rounds=1, dagger_steps=20),
+        sensed=training.Recipe(dagger_rounds=1, dagger_steps=20),
         regional=regional_training.Recipe(rounds=1, steps=16, updates=5),
         pareto=Search(generations=1, population=4, networks=1),
         towns=towns,
@@ -143,7 +145,11 @@ class Retraining:
         for name, profile, file in classical_tuning.shipped_files():
             yield f"{profile}-{name}", partial(self._classical, name, profile, file)
         yield "stage_score", self._stage_score
-        yield "graph", self._graph
+        for path, recipe, towns in (
+            (GRAPH, self.size.graph, self.size.towns),
+            (GRAPH_SENSED, self.size.sensed, self.size.lessons),
+        ):
+            yield path.stem, partial(self._graph, self.weights / path.name, recipe, towns)
         yield "regional", self._regional
         yield "pareto", self._pareto
 
@@ -155,11 +161,10 @@ class Retraining:
         path, size = self.tuned / STAGE_SCORE, self.size
         tuning.retune(size.towns, TUNING_SEED, path, size.score, self.progress)
 
-    def _graph(self) -> None:
+    def _graph(self, path: Path, recipe: training.Recipe, towns: Sequence[SignalsProblem]) -> None:
         _, teacher = read_parameters(self.tuned / STAGE_SCORE)
-        size, path = self.size, self.weights / GRAPH.name
-        towns, judges = size.lessons, size.held_out
-        training.train_anew(path, SEED, teacher, size.graph, towns, judges, self.progress)
+        judges = self.size.held_out
+        training.train_anew(path, SEED, teacher, recipe, towns, judges, self.progress)
 
     def _regional(self) -> None:
         size, path = self.size, self.weights / REGIONAL.name

@@ -1,11 +1,12 @@
 """Training of the graph policy: student of the tuned stage score, fine-tuned by direct search.
 
 Training anew imitates, on generated networks only, so the weights ship. The teacher sees the
-traffic as it is; the student sees it through the sensors of each lesson, some of them with dead
-detectors or few probes, and learns to do without what they hide. Fine-tuning continues on
-one network, the user's own: CMA-ES moves the layer that scores stages (`evolution`), and the result
-replaces its start only if a paired test on seeds not trained on shows it better; otherwise the
-start is kept and the manifest says so.
+traffic as it is; the student sees it through the sensors of each lesson. The lessons of a second
+student include dead detectors and few probes, so that it learns to do without what they hide.
+
+Fine-tuning continues on one network, the user's own: CMA-ES moves the layer that scores stages
+(`evolution`), and the result replaces its start only if a paired test on seeds not trained on shows
+it better; otherwise the start is kept and the manifest says so.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ from trimtab.learn.teach import DaggerConfig, dagger
 
 from trimtab_traffic.controllers import stage_score
 from trimtab_traffic.controllers.box_hold import HOLD_S, held
-from trimtab_traffic.controllers.learned import GRAPH, WEIGHTS
+from trimtab_traffic.controllers.learned import GRAPH, GRAPH_SENSED, WEIGHTS, shipped_graph
 from trimtab_traffic.controllers.stage_score import StageScore
 from trimtab_traffic.evolution import Progress, Search, by_delay, delay_s, evolve
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.towns import Towns
-from trimtab_traffic.training_networks import held_out_towns, lessons
+from trimtab_traffic.training_networks import held_out_towns, lessons, training_towns
 
 SIGNIFICANCE = 0.05
 JUDGED = 12
@@ -62,7 +63,11 @@ class Recipe:
     """
 
     dagger_rounds: int = 5
-    dagger_steps: int = 1600
+    dagger_steps: int = 960
+
+
+LESSONS = Recipe(dagger_steps=1600)
+"""For `training_networks.lessons`, of which there are twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,8 @@ def train(
     path = out / GRAPH.name
     if out.resolve() == WEIGHTS.resolve():
         train_anew(path, seed, teacher, Recipe(), progress=progress)
+        sensed = out / GRAPH_SENSED.name
+        train_anew(sensed, seed, teacher, LESSONS, lessons(), progress=progress)
         return {"weights": str(path)}
     hold_s = fine_tune(model, seed, path, cpu_s, progress)
     return {"weights": str(path), "hold_s": hold_s}
@@ -209,11 +216,11 @@ def train_anew(
         seed: of training.
         teacher: weights of the stage score that is imitated.
         recipe: lengths.
-        towns: to train on, `lessons` by default.
+        towns: to train on, `training_towns` by default.
         held_out: to judge on, `held_out_towns` by default.
         progress: called with one line per part.
     """
-    begun, models = time.process_time(), towns or lessons()
+    begun, models = time.process_time(), towns or training_towns()
     judges = held_out or held_out_towns()
     student = imitate(models, teacher, seed, recipe, progress)
     verdict = judge(judges, plays(student), plays_rollouts, _judge_seeds(len(judges)))
@@ -249,7 +256,7 @@ def fine_tune(
     Returns:
         The hold to play it with, s.
     """
-    begun, start = time.process_time(), load_policy(GRAPH)
+    begun, start = time.process_time(), load_policy(shipped_graph(model.sensors))
     unheld = judge((model,), plays(start), plays(start, HOLD_S), _judge_seeds(1))
     _tell(unheld, "the hold, without it", progress)
     hold_s = 0.0 if unheld.accepted else HOLD_S

@@ -239,15 +239,18 @@ def _scores() -> dict[str, Entry]:
 def _learned(problem: SignalsProblem) -> dict[str, Entry]:
     from trimtab_traffic.controllers import box_hold, learned, on_trial, pareto, regional
 
+    shipped = learned.shipped_graph(problem.sensors)
     return {
         "graph": Entry(
             role="learned",
-            factory=partial(box_hold.held, learned.graph, hold_s=box_hold.HOLD_S),
+            factory=partial(
+                box_hold.held, partial(learned.graph, shipped=shipped), hold_s=box_hold.HOLD_S
+            ),
             help="graph policy trained on generated networks only; plays any network unseen",
             needs=OBSERVES,
             interface="graph",
-            files=(learned.GRAPH, learned.GRAPH.with_suffix(".json")),
-            trained=learned.training_budget(learned.GRAPH),
+            files=(shipped, shipped.with_suffix(".json")),
+            trained=learned.training_budget(shipped),
         ),
         "pareto": Entry(
             role="learned",

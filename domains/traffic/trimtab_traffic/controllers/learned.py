@@ -11,23 +11,34 @@ from trimtab.contracts.problem import Budget, ControlProblem
 from trimtab.deploy.policy import PolicyController
 from trimtab.deploy.weights import load_policy
 
+from trimtab_traffic.scenario import Sensors
+
 WEIGHTS = Path(__file__).parent.parent / "weights"
 GRAPH = WEIGHTS / "graph.safetensors"
+GRAPH_SENSED = WEIGHTS / "graph_sensed.safetensors"
+"""Taught with dead detectors and few probes too; plays where a scenario's sensors are poor."""
 
 
-def graph(problem: ControlProblem, weights: str | None = None) -> Controller:
+def shipped_graph(sensors: Sensors) -> Path:
+    """Which of the shipped weights suit a scenario."""
+    perfect = sensors.kind == "perfect" and not sensors.faults
+    return GRAPH if perfect else GRAPH_SENSED
+
+
+def graph(problem: ControlProblem, weights: str | None = None, shipped: Path = GRAPH) -> Controller:
     """The graph policy on any network.
 
     Args:
         problem: with interface `graph`.
-        weights: a `.safetensors` file, by default the shipped one.
+        weights: a `.safetensors` file, by default `shipped`.
+        shipped: the file that suits the scenario, see `shipped_graph`.
 
     Raises:
         InputFileError: the file is not there.
         CheckpointError: it is damaged or no policy.
         SpecMismatchError: it is a policy for something else.
     """
-    path = weights_file(weights, GRAPH)
+    path = weights_file(weights, shipped)
     return PolicyController(problem, load_policy(path, problem.spec, exact=False))
 
 
