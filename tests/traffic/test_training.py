@@ -85,8 +85,24 @@ def test_fine_tuning_leaves_weights_that_play_with_the_hold_that_won_and_a_manif
         assert controller.act(problem.reset(np.array([1]))).discrete is not None
 
 
-def test_shipped_weights_come_from_our_own_networks_and_say_so() -> None:
-    notes = json.loads(learned.GRAPH.with_suffix(".json").read_text())["notes"]
+@pytest.mark.parametrize("weights", [learned.GRAPH, learned.GRAPH_SENSED])
+def test_shipped_weights_come_from_our_own_networks_and_say_so(weights: Path) -> None:
+    notes = json.loads(weights.with_suffix(".json").read_text())["notes"]
     assert notes["networks"]
     assert all(set(network) == {"generated"} for network in notes["networks"])
     assert notes["cpu_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("sensors", "weights"),
+    [
+        ({}, learned.GRAPH),
+        ({"kind": "probes"}, learned.GRAPH),
+        ({"faults": [{"kind": "stuck_off"}]}, learned.GRAPH_SENSED),
+    ],
+)
+def test_where_detectors_fail_the_student_taught_with_such_plays(
+    sensors: dict[str, object], weights: Path
+) -> None:
+    model = SignalsProblem.model_validate(PAIR.model_dump() | {"sensors": sensors})
+    assert DOMAIN.controllers(model)["graph"].files[0] == weights

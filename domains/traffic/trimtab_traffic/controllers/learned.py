@@ -16,13 +16,12 @@ from trimtab_traffic.scenario import Sensors
 WEIGHTS = Path(__file__).parent.parent / "weights"
 GRAPH = WEIGHTS / "graph.safetensors"
 GRAPH_SENSED = WEIGHTS / "graph_sensed.safetensors"
-"""Taught with dead detectors and few probes too; plays where a scenario's sensors are poor."""
+"""Taught with dead detectors and few probes too; plays where a scenario's detectors fail."""
 
 
 def shipped_graph(sensors: Sensors) -> Path:
-    """Which of the shipped weights suit a scenario."""
-    perfect = sensors.kind == "perfect" and not sensors.faults
-    return GRAPH if perfect else GRAPH_SENSED
+    """Which of the shipped weights suit a scenario: with probes alone the first are better."""
+    return GRAPH_SENSED if sensors.faults else GRAPH
 
 
 def graph(problem: ControlProblem, weights: str | None = None, shipped: Path = GRAPH) -> Controller:
