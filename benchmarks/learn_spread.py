@@ -92,7 +92,7 @@ def teacher_of(problem: SimpleSpread, gains: Mapping[str, Any], depth: int) -> C
     if depth == 0:
         return base
     model = SimpleSpread(problem.copies * problem.spec.discrete[0], autoreset=False)
-    return Lookahead(problem, model, base, depth)
+    return Lookahead(problem, model, base, depth, least_gain=0.03)
 
 
 def imitate(gains: Mapping[str, Any], args: argparse.Namespace) -> Policy:

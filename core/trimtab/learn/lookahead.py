@@ -20,8 +20,6 @@ from trimtab.contracts.errors import ContractError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Action, FloatArray, IntArray, Obs
 
-_LEAST_GAIN = 1e-6  # below it the base's choice stays: float32 rewards tell no more
-
 
 class Lookahead(Controller):
     """The base controller, each agent's choice replaced where another one leads to more.
@@ -32,13 +30,20 @@ class Lookahead(Controller):
             off; nothing else may use it.
         base: decides from the observation alone, for any number of copies.
         depth: decisions that are looked ahead, the tried one among them.
+        least_gain: sum of rewards by which another choice must be better to replace the base's.
+            Choices that are almost as good are hard to imitate: a pupil's teacher needs more.
 
     Raises:
         ContractError: the problem or the model is of another kind.
     """
 
     def __init__(
-        self, problem: ControlProblem, model: ControlProblem, base: Controller, depth: int
+        self,
+        problem: ControlProblem,
+        model: ControlProblem,
+        base: Controller,
+        depth: int,
+        least_gain: float = 1e-6,
     ) -> None:
         spec = problem.spec
         if len(spec.discrete) != 1 or spec.n_box or not spec.supports_snapshot:
@@ -52,6 +57,7 @@ class Lookahead(Controller):
             )
             raise ContractError(msg)
         self._problem, self._model, self._base, self._depth = problem, model, base, depth
+        self._least_gain = least_gain
         self._weights = spec.reward_weights
         self._tried = np.tile(np.arange(self._choices), problem.copies)
 
@@ -80,7 +86,7 @@ class Lookahead(Controller):
         total = self._play(tried, seen.alive).reshape(-1, self._choices)
         now = chosen[:: self._choices, agent, 0]
         gain = total - total[np.arange(len(now)), now][:, None]
-        best = np.where(gain.max(axis=1) > _LEAST_GAIN, gain.argmax(axis=1), now)
+        best = np.where(gain.max(axis=1) > self._least_gain, gain.argmax(axis=1), now)
         return np.repeat(best, self._choices)
 
     def _play(self, tried: IntArray, alive: NDArray[np.bool_]) -> FloatArray:

@@ -49,6 +49,18 @@ def test_a_masked_choice_is_not_taken_however_much_it_pays(probe: Callable[..., 
     assert found.tolist() == [[1]] * 2
 
 
+def test_a_choice_that_is_hardly_better_does_not_replace_the_bases() -> None:
+    problem, model = (SimpleSpread(n, autoreset=False) for n in (8, 40))
+    base = AssignAndPush(problem)
+    obs = problem.reset(np.arange(8))
+    plain = base.act(obs).discrete
+    free, bound = (
+        Lookahead(problem, model, base, 3, gain).act(obs).discrete for gain in (0.0, 9.0)
+    )
+    assert not np.array_equal(free, plain)
+    assert np.array_equal(bound, plain)
+
+
 def test_what_dead_agents_are_paid_does_not_count(probe: Callable[..., Any]) -> None:
     def pay(t: np.ndarray, action: Action) -> np.ndarray:
         return np.stack([0.0 * action.discrete[:, 0, 0], action.discrete[:, 0, 0]], axis=1)
