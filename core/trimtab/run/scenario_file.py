@@ -133,8 +133,7 @@ def _absent(path: Path) -> str:
     """No file of that name: say what is near it, or which folder is missing."""
     if not path.parent.is_dir():
         return f"no such file: there is no folder {path.parent}"
-    near = [str(path.with_name(other.name)) for other in path.parent.glob("*.y*ml")]
-    close = suggestion(str(path), near)
+    close = suggestion(path.name, [other.name for other in path.parent.glob("*.y*ml")])
     return f"no such file.{close}" if close else "no such file"
 
 

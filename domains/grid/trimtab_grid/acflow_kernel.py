@@ -58,7 +58,11 @@ class Batch(NamedTuple):
     im: FloatArray
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+_within = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
+"""Compiles what only compiled code calls: no way in from Python, no place on disk."""
+
+
+@_within
 def _currents(
     p: FloatArray, q: FloatArray, v_re: FloatArray, v_im: FloatArray, re: FloatArray, im: FloatArray
 ) -> None:
@@ -69,7 +73,7 @@ def _currents(
         im[k] = (p[k] * v_im[k] - q[k] * v_re[k]) * inverse
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_within
 def _subtract(
     a_re: float, a_im: float, re: FloatArray, im: FloatArray, to_re: FloatArray, to_im: FloatArray
 ) -> None:
@@ -79,7 +83,7 @@ def _subtract(
         to_im[k] -= a_re * im[k] + a_im * re[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_within
 def _scale(a_re: float, a_im: float, re: FloatArray, im: FloatArray) -> None:
     for k in range(re.shape[0]):
         real = a_re * re[k] - a_im * im[k]
@@ -87,7 +91,7 @@ def _scale(a_re: float, a_im: float, re: FloatArray, im: FloatArray) -> None:
         re[k] = real
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_within
 def _solve(factors: Factors, re: FloatArray, im: FloatArray) -> None:
     """Solve Y_LL·v = i in place, [n, lanes]."""
     for entry in range(factors.lower.shape[1]):
@@ -104,7 +108,7 @@ def _solve(factors: Factors, re: FloatArray, im: FloatArray) -> None:
         _scale(factors.pivot_re[row], factors.pivot_im[row], re[row], im[row])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_within
 def _move(
     w_re: float,
     w_im: float,

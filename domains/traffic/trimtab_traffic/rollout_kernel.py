@@ -115,7 +115,9 @@ def _search(
     held, spent = np.zeros((MOST_CHOICES + 1, links)), np.zeros(MOST_CHOICES + 1)
     time, shown, option = np.zeros((3, MOST_CHOICES + 1), dtype=np.int64)
     on_lane = np.zeros(lane.max() + 1)
-    held[0], shown[0] = queue, present
+    shown[0] = present
+    for j in range(links):  # an assignment of slices costs seconds to compile
+        held[0, j] = queue[j]
     best, bound, depth, first = np.inf, np.inf, 0, present
     while depth >= 0:
         if option[depth] >= stages or depth == MOST_CHOICES:
@@ -134,7 +136,8 @@ def _search(
             length = _length_s(change, int(min_green_s[chosen]), interval_s)
         until, opens = min(horizon, time[depth] + length), time[depth] + change + start_loss_s
         q = held[depth + 1]
-        q[:] = held[depth]
+        for j in range(links):
+            q[j] = held[depth, j]
         cost = _serve(
             q, arrivals, rate, lane, weight, green, shown[depth], chosen, foes, n_foes, on_lane,
             time[depth], opens, until, spent[depth], bound,

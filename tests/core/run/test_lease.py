@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from trimtab.run.checkpoints import file_of
-from trimtab.run.claims import Claimer, LeaseLostError
+from trimtab.run.claims import Claimed, Claimer, LeaseLostError
 from trimtab.run.control import cancel_run
 from trimtab.run.lease import DiskFullError, Heartbeat, JobCancelledError, Lease
 from trimtab.run.rows import NewJob, NewRun
@@ -80,6 +80,14 @@ def test_a_checkpoint_carries_what_was_put_in(store: Store) -> None:
     assert (kept.step, kept.plain) == (3, {"k": [1, 2]})
     np.testing.assert_array_equal(kept.arrays["a"], np.eye(2))
     assert [job.step for job in store.jobs("r")] == [3, 3]
+
+
+def test_a_checkpoint_is_due_again_only_after_its_time(store: Store) -> None:
+    lease, beat = held(store)
+    assert lease.checkpoint_is_due
+    claimed = Claimed(lease.claims, lease.task)
+    patient = Lease(claimed, store.workspace, store.db, store.db, beat, 1e9, 0)
+    assert not patient.checkpoint_is_due
 
 
 def test_a_member_that_begins_alone_leaves_nothing_of_the_group_behind(store: Store) -> None:

@@ -92,6 +92,14 @@ def test_a_forgotten_run_takes_its_unfinished_jobs_with_it(tmp_path: Path) -> No
             store.run("r-1")
 
 
+def test_the_latest_hundred_runs_are_listed(tmp_path: Path) -> None:
+    with begun(tmp_path) as store:
+        for number in range(2, 103):
+            store.begin_run(new_run(f"r-{number}"), JOBS[:1])
+        assert len(store.runs()) == 100
+        assert [row.id for row in store.runs(2)] == ["r-102", "r-101"]
+
+
 def test_a_run_is_found_by_a_unique_prefix(tmp_path: Path) -> None:
     with begun(tmp_path, "tank-abc") as store:
         store.begin_run(new_run("tank-abd", (1,)), JOBS)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trimtab.contracts.errors import ScenarioError
 from trimtab.contracts.scenario import Sweep
+from trimtab.run.plan import RunOptions
 from trimtab.run.sweep import MAX_POINTS, plan_sweep, points_of
 
 VALUES = st.lists(st.integers(), min_size=1, max_size=4, unique=True)
@@ -74,6 +75,18 @@ def test_a_list_takes_values_together() -> None:
 def test_what_is_no_sweep_is_refused(mode: str, over: dict[str, list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         points_of(Sweep(mode=mode, over=over))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("options", "seeds"), [(None, (1, 2)), (RunOptions(seeds=(7,)), (7,))])
+def test_seeds_of_a_sweep_are_the_files_unless_options_say_others(
+    tmp_path: Path, options: RunOptions | None, seeds: tuple[int, ...]
+) -> None:
+    path = tmp_path / "s.yaml"
+    over = "sweep: {over: {problem.horizon_h: [6, 12]}}"
+    path.write_text(f"name: s\ndomain: toy.tank\nproblem: {{}}\nseeds: [1, 2]\n{over}\n")
+    sweep = plan_sweep(path, options)
+    assert [plan.seeds for plan in sweep.plans] == [seeds, seeds]
+    assert len({plan.run_id for plan in sweep.plans}) == 2
 
 
 @pytest.mark.parametrize(

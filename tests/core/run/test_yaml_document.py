@@ -34,6 +34,13 @@ def test_plain_scalars_follow_yaml_1_2(text: str, value: object) -> None:
     assert type(result) is type(value)
 
 
+def test_a_path_that_is_not_there_is_marked_at_its_nearest_part() -> None:
+    document = parse("a:\n  b: 1\n", "f")
+    near = document.value_mark(("a", "x"))
+    assert near == document.value_mark(("a",)) == document.value_mark(("a", "x", "y"))
+    assert near != document.value_mark(())
+
+
 def test_quoted_scalars_stay_text() -> None:
     assert parse("a: '1'\nb: \"true\"\nc: |\n  3\n", "f").data == {
         "a": "1",

@@ -39,7 +39,11 @@ def empty_level(sets: int, ways: int, policy: int = LRU) -> Level:
     return Level(rows, np.array([0, 1, policy, ways, sets - 1], dtype=np.int64))
 
 
-@njit(cache=True, nogil=True)
+_within = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Compiles what only compiled code calls: no way in from Python, no place on disk."""
+
+
+@_within
 def find(level: Level, line: int) -> int:
     """Way that holds the line, or -1."""
     row = level.rows[line & level.head[SET_MASK]]
@@ -49,13 +53,13 @@ def find(level: Level, line: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@_within
 def soil(level: Level, line: int, way: int) -> None:
     """Mark a held line dirty."""
     level.rows[line & level.head[SET_MASK], way] |= 1
 
 
-@njit(cache=True, nogil=True)
+@_within
 def touch(level: Level, line: int, way: int, filled: bool) -> None:
     """Record a use of a way (`filled`: it has just been filled)."""
     head = level.head
@@ -74,7 +78,7 @@ def touch(level: Level, line: int, way: int, filled: bool) -> None:
         row[2 * ways] = tree
 
 
-@njit(cache=True, nogil=True)
+@_within
 def victim(level: Level, line: int) -> int:
     """Way to fill next in the line's set: the first empty one, else by policy."""
     head = level.head
@@ -99,7 +103,7 @@ def victim(level: Level, line: int) -> int:
     return int(head[GENERATOR] % ways)
 
 
-@njit(cache=True, nogil=True)
+@_within
 def fill(level: Level, line: int, dirty: bool) -> int:
     """Put a line in; return 2·line + dirty of what it evicted, or -1."""
     way = victim(level, line)
@@ -110,7 +114,7 @@ def fill(level: Level, line: int, dirty: bool) -> int:
     return int(old)
 
 
-@njit(cache=True, nogil=True)
+@_within
 def remove(level: Level, line: int) -> bool:
     """Take a line out if it is there; return whether it was dirty."""
     way = find(level, line)

@@ -152,14 +152,18 @@ WATCH = np.dtype(
 """Sizes of the channel and the state of its ranks; `gap` is 0 if refreshes are not demanded."""
 
 
-@njit
+_within = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Compiles what only `_walk` calls: no way in from Python."""
+
+
+@_within
 def _report(w: Any, found: IntArray, index: int, code: int) -> None:
     if w.found < KEPT:
         found[w.found, 0], found[w.found, 1] = index, code
     w.found += 1
 
 
-@njit
+@_within
 def _check_distances(
     w: Any, table: IntArray, seen: IntArray, found: IntArray, k: int, t: int, code: int,
     rank: int, bank: int,
@@ -186,7 +190,7 @@ def _check_distances(
                 _report(w, found, k, scope * kinds + source)
 
 
-@njit
+@_within
 def _note(w: Any, seen: IntArray, t: int, code: int, rank: int, bank: int) -> None:
     """Remember the command for its bank, group, rank and bus."""
     first_group = w.banks * w.ranks
@@ -198,7 +202,7 @@ def _note(w: Any, seen: IntArray, t: int, code: int, rank: int, bank: int) -> No
     seen[first_rank + 2, code] = t
 
 
-@njit
+@_within
 def _check_bank(w: Any, rows: IntArray, code: int, at: int, row: int) -> int:
     """State rule that a command to one bank breaks, or -1; the bank's row is updated."""
     fault = -1
@@ -220,7 +224,7 @@ def _check_bank(w: Any, rows: IntArray, code: int, at: int, row: int) -> int:
     return fault
 
 
-@njit
+@_within
 def _check_rank(w: Any, rows: IntArray, code: int, rank: int) -> int:
     """State rule that a command to a whole rank breaks, or -1."""
     fault = -1
@@ -232,7 +236,7 @@ def _check_rank(w: Any, rows: IntArray, code: int, rank: int) -> int:
     return fault
 
 
-@njit
+@_within
 def _check_power(w: Any, code: int, rank: int) -> int:
     """Whether the rank is awake for this command; -1 or a state rule."""
     asleep = w.asleep[rank]
@@ -244,7 +248,7 @@ def _check_power(w: Any, code: int, rank: int) -> int:
     return ASLEEP if asleep else -1
 
 
-@njit
+@_within
 def _check_window(w: Any, t: int, rank: int) -> int:
     """At most four ACT of a rank within tFAW; -1 or the rule."""
     oldest = w.acts[rank, 0]
@@ -254,7 +258,7 @@ def _check_window(w: Any, t: int, rank: int) -> int:
     return FIFTH_ACT if t < oldest + w.faw else -1
 
 
-@njit
+@_within
 def _check_gap(w: Any, refreshed: IntArray, t: int, code: int, rank: int, at: int) -> int:
     """Refreshes come in time; -1 or the rule."""
     late = False
@@ -267,7 +271,7 @@ def _check_gap(w: Any, refreshed: IntArray, t: int, code: int, rank: int, at: in
     return LATE_REFRESH if late else -1
 
 
-@njit
+@_within
 def _check_activations(w: Any, worn: IntArray, code: int, rank: int, bank: int) -> int:
     """Activations of a bank since it was refreshed stay below the limit (MR58); -1 or the rule."""
     first = rank * w.banks
