@@ -22,6 +22,8 @@ from trimtab.testing.subject import Subject, play
 
 HEAVY = ("torch", "libsumo", "traci", "sumolib", "numba", "pandas", "matplotlib", "scipy.optimize")
 IMPORT_S = 0.1
+LOOP_S = 0.006
+"""What `_IMPORT`'s loop takes where `IMPORT_S` holds: slower machines, and busy ones, get more."""
 GROWTH_MB = 64
 _LIMIT_S = 120
 
@@ -29,8 +31,10 @@ _IMPORT = """
 import json, sys, time
 import trimtab.contracts.domain
 start = time.process_time()
+sum(k * k for k in range(200_000))
+begun = time.process_time()
 __import__(sys.argv[1])
-print(json.dumps([time.process_time() - start, sorted(sys.modules)]))
+print(json.dumps([time.process_time() - begun, begun - start, sorted(sys.modules)]))
 """
 _EPISODE = """
 import importlib, sys
@@ -78,16 +82,18 @@ def _python(arguments: list[str], **environment: str) -> str:
 
 @check(process=True)
 def import_is_quick_and_light(s: Subject) -> None:
-    """Importing the domain takes less than 0.1 CPU seconds, loads no heavy library, is silent."""
+    """Importing the domain takes under 0.1 CPU seconds, loads no heavy library, is silent."""
     module = _code(s).partition(":")[0]
     with tempfile.TemporaryDirectory() as cache:
         env = {"PYTHONPYCACHEPREFIX": cache, "PYTHONDONTWRITEBYTECODE": ""}
-        lines = [_python([_IMPORT, module], **env) for _ in range(2)]
+        lines = [_python([_IMPORT, module], **env) for _ in range(3)]
     expect("\n" not in lines[-1], f"importing {module} prints something")
-    seconds, modules = min((json.loads(line) for line in lines), key=lambda found: found[0])
+    seconds, loop_s, modules = min(map(json.loads, lines), key=lambda found: found[0] / found[1])
     heavy = [name for name in HEAVY if name in modules]
     expect(not heavy, f"importing {module} loads {', '.join(heavy)}")
-    expect(seconds < IMPORT_S, f"importing {module} takes {seconds:.2f} CPU seconds")
+    limit_s = IMPORT_S * max(1.0, loop_s / LOOP_S)
+    told = f"importing {module} takes {seconds:.2f} CPU seconds, the limit here is {limit_s:.2f}"
+    expect(seconds < limit_s, told)
 
 
 @check(process=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from trimtab.contracts.spec import FloatArray
+
+from trimtab_grid.pwl import jitted, part
 
 LANES = 32
 """Points of a block; its arrays then stay in the first cache for some 40 buses."""
@@ -58,11 +59,7 @@ class Batch(NamedTuple):
     im: FloatArray
 
 
-_within = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
-"""Compiles what only compiled code calls: no way in from Python, no place on disk."""
-
-
-@_within
+@part
 def _currents(
     p: FloatArray, q: FloatArray, v_re: FloatArray, v_im: FloatArray, re: FloatArray, im: FloatArray
 ) -> None:
@@ -73,7 +70,7 @@ def _currents(
         im[k] = (p[k] * v_im[k] - q[k] * v_re[k]) * inverse
 
 
-@_within
+@part
 def _subtract(
     a_re: float, a_im: float, re: FloatArray, im: FloatArray, to_re: FloatArray, to_im: FloatArray
 ) -> None:
@@ -83,7 +80,7 @@ def _subtract(
         to_im[k] -= a_re * im[k] + a_im * re[k]
 
 
-@_within
+@part
 def _scale(a_re: float, a_im: float, re: FloatArray, im: FloatArray) -> None:
     for k in range(re.shape[0]):
         real = a_re * re[k] - a_im * im[k]
@@ -91,7 +88,7 @@ def _scale(a_re: float, a_im: float, re: FloatArray, im: FloatArray) -> None:
         re[k] = real
 
 
-@_within
+@part
 def _solve(factors: Factors, re: FloatArray, im: FloatArray) -> None:
     """Solve Y_LL·v = i in place, [n, lanes]."""
     for entry in range(factors.lower.shape[1]):
@@ -108,7 +105,7 @@ def _solve(factors: Factors, re: FloatArray, im: FloatArray) -> None:
         _scale(factors.pivot_re[row], factors.pivot_im[row], re[row], im[row])
 
 
-@_within
+@part
 def _move(
     w_re: float,
     w_im: float,
@@ -130,7 +127,7 @@ def _move(
         im[k] += d_im
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jitted
 def fixed_point(
     factors: Factors, batch: Batch, tolerance: float, limit: int, iterations: Int32Array
 ) -> None:
@@ -208,7 +205,7 @@ class Ports(NamedTuple):
     percent: FloatArray
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jitted
 def loadings(ports: Ports, re: FloatArray, im: FloatArray, out: FloatArray) -> None:
     """Larger end current of every branch over its rating, %, into `out` [K, M].
 

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from trimtab_hardware.cache.level import Level, fill, find, remove, soil, touch
+from trimtab_hardware.cache.level import Level, fill, find, remove, soil, touch, within
 
 Counts = NDArray[np.int64]
 
@@ -23,11 +23,8 @@ NINE, INCLUSIVE, EXCLUSIVE = 0, 1, 2
 INCLUSIONS = ("nine", "inclusive", "exclusive")
 COUNTS = ("l1_hits", "l2_hits", "memory_reads", "memory_writes", "l2_fills", "l2_dirty_marks")
 
-_within = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""Compiles what only compiled code calls: no way in from Python, no place on disk."""
 
-
-@_within
+@within
 def _into_l2(l1: Level, l2: Level, line: int, dirty: bool, inclusion: int, counts: Counts) -> None:
     """Fill L2; what falls out goes to memory if dirty, and out of L1 if L2 is inclusive."""
     out = fill(l2, line, dirty)
@@ -41,7 +38,7 @@ def _into_l2(l1: Level, l2: Level, line: int, dirty: bool, inclusion: int, count
         counts[3] += 1
 
 
-@_within
+@within
 def _evicted_from_l1(
     l1: Level, l2: Level, line: int, dirty: bool, inclusion: int, counts: Counts
 ) -> None:
@@ -56,7 +53,7 @@ def _evicted_from_l1(
             _into_l2(l1, l2, line, True, inclusion, counts)
 
 
-@_within
+@within
 def _miss(l1: Level, l2: Level, line: int, write: bool, inclusion: int, counts: Counts) -> None:
     way = find(l2, line)
     dirty = write

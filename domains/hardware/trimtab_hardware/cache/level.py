@@ -6,7 +6,8 @@ Several levels, or a filter of one, are made of the same few functions. Lines ar
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 LRU, FIFO, PLRU, RANDOM = 0, 1, 2, 3
 REPLACEMENTS = ("lru", "fifo", "plru", "random")
 EMPTY = -1
+_F = TypeVar("_F", bound=Callable[..., Any])
 EVENT, GENERATOR, POLICY, WAYS, SET_MASK = 0, 1, 2, 3, 4
 
 
@@ -39,11 +41,11 @@ def empty_level(sets: int, ways: int, policy: int = LRU) -> Level:
     return Level(rows, np.array([0, 1, policy, ways, sets - 1], dtype=np.int64))
 
 
-_within = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+within: Callable[[_F], _F] = cast(Any, njit)(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """Compiles what only compiled code calls: no way in from Python, no place on disk."""
 
 
-@_within
+@within
 def find(level: Level, line: int) -> int:
     """Way that holds the line, or -1."""
     row = level.rows[line & level.head[SET_MASK]]
@@ -53,13 +55,13 @@ def find(level: Level, line: int) -> int:
     return -1
 
 
-@_within
+@within
 def soil(level: Level, line: int, way: int) -> None:
     """Mark a held line dirty."""
     level.rows[line & level.head[SET_MASK], way] |= 1
 
 
-@_within
+@within
 def touch(level: Level, line: int, way: int, filled: bool) -> None:
     """Record a use of a way (`filled`: it has just been filled)."""
     head = level.head
@@ -78,7 +80,7 @@ def touch(level: Level, line: int, way: int, filled: bool) -> None:
         row[2 * ways] = tree
 
 
-@_within
+@within
 def victim(level: Level, line: int) -> int:
     """Way to fill next in the line's set: the first empty one, else by policy."""
     head = level.head
@@ -103,7 +105,7 @@ def victim(level: Level, line: int) -> int:
     return int(head[GENERATOR] % ways)
 
 
-@_within
+@within
 def fill(level: Level, line: int, dirty: bool) -> int:
     """Put a line in; return 2·line + dirty of what it evicted, or -1."""
     way = victim(level, line)
@@ -114,7 +116,7 @@ def fill(level: Level, line: int, dirty: bool) -> int:
     return int(old)
 
 
-@_within
+@within
 def remove(level: Level, line: int) -> bool:
     """Take a line out if it is there; return whether it was dirty."""
     way = find(level, line)

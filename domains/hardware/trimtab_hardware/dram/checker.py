@@ -7,8 +7,9 @@ timing parameters; the walk over a trace keeps, per scope, when each command was
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -18,6 +19,7 @@ from trimtab_hardware.dram.part import Part
 from trimtab_hardware.dram.result import COMMANDS, CommandTrace
 
 IntArray = NDArray[np.int64]
+_F = TypeVar("_F", bound=Callable[..., Any])
 LONG_AGO = -(1 << 60)
 SCOPES = ("bank", "group", "rank", "other rank", "bus")
 """Where a distance holds."""
@@ -152,7 +154,7 @@ WATCH = np.dtype(
 """Sizes of the channel and the state of its ranks; `gap` is 0 if refreshes are not demanded."""
 
 
-_within = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_within: Callable[[_F], _F] = cast(Any, njit)(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """Compiles what only `_walk` calls: no way in from Python."""
 
 
