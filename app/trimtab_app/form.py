@@ -200,6 +200,7 @@ class Form:
         value = field.default if given is MISSING else given
         empty = value in (MISSING, None, {}, [])
         text = "" if empty else yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+        text = text.removesuffix("\n...\n")  # YAML's end of a document that is one word
         key = self._key(path, "!")
 
         def report() -> None:

@@ -69,8 +69,8 @@ def _seen_file() -> Path:
 
 
 def offered() -> bool:
-    """Whether this user has neither taken nor declined the tour."""
-    return not _seen_file().exists()
+    """Whether this user has neither taken nor declined the tour, and is not on it."""
+    return PARAMETER not in st.query_params and not _seen_file().exists()
 
 
 def decline() -> None:

@@ -32,7 +32,7 @@ ORDERS: dict[str, tuple[Order, bool]] = {
 def show() -> None:
     """Draw the page."""
     markup.title("Runs", "Every run of this workspace. Nothing here is lost with the browser.")
-    if not results.workspace().exists:
+    if not results.counted(RunQuery()):  # workers make a store before there is a run
         markup.empty("No run yet", "What you start on the Run page is listed here.")
         navigation.link("Start a run", "run")
         return
@@ -63,7 +63,11 @@ def _found() -> None:
     st.fragment(_list, run_every=_interval(query))(query, len(owners) > 1)
     if pages > 1:
         st.pagination(pages, default=page, key="runs-page", on_change=_turned)
-    markup.lead(f"{count:,} runs")
+    markup.lead(_so_many(count))
+
+
+def _so_many(count: int) -> str:
+    return f"{count:,} run{'' if count == 1 else 's'}"
 
 
 def _interval(query: RunQuery) -> float | None:
@@ -182,7 +186,7 @@ def _actions(selected: list[str]) -> None:
         _each(selected, workspace.resume)
     with st.popover("Delete", disabled=nothing):
         markup.lead("Runs go with their files. What other runs share stays.")
-        if st.button(f"Delete {len(selected)} runs", key="runs-delete"):
+        if st.button(f"Delete {_so_many(len(selected))}", key="runs-delete"):
             _each(selected, workspace.delete)
     markup.show(f'<span class="muted">{len(selected) or "none"} selected</span>')
 

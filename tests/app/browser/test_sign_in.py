@@ -72,7 +72,7 @@ def test_nobody_sees_a_page_before_signing_in_and_runs_belong_to_who_started_the
     ada.says("2 runs")
     assert "grace@example.org" in ada.page.locator("table.runs").inner_text()
     ada.open("runs?owner=ada%40example.org")
-    ada.says("1 runs")
+    ada.says("1 run")
     assert "grace@example.org" not in ada.page.locator("table.runs").inner_text()
 
     ada.click("Sign out")

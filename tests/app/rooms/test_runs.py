@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from trimtab.run.store import Store
 from trimtab.run.workspace import RunQuery, Workspace
 from trimtab_app import run_list
 from trimtab_app.estimate import duration, estimate, size
@@ -102,6 +103,13 @@ def test_a_run_is_cancelled_resumed_and_deleted(
     assert Workspace(workspace).runs() == []
 
 
+def test_a_store_without_a_run_asks_for_one_and_not_for_another_filter(
+    page: Page, workspace: Path, text_of: TextOf
+) -> None:
+    Store(workspace).close()  # as workers leave it that wait for work
+    assert "No run yet" in text_of(page("runs"))
+
+
 def test_runs_are_filtered_by_their_address(
     page: Page, with_runs: list[str], text_of: TextOf
 ) -> None:
@@ -117,7 +125,7 @@ def test_what_is_ticked_can_be_compared_or_deleted(
     app.session_state[run_list.TICKED] = [queued]
     app.run()
     assert "1 selected" in text_of(app)
-    press(app, "Delete 1 runs")
+    press(app, "Delete 1 run")
     assert Workspace(workspace).runs() == []
 
 

@@ -88,5 +88,5 @@ def test_runs_are_listed_by_owner_and_by_sweep(
         mine.enqueue("toy/tank-day", options, overrides=overrides, owner=owner, sweep=sweep)
     assert mine.owners() == ["ann", "bob"]
     assert mine.count(RunQuery(owner="ann")) == 1
-    assert "1 runs" in text_of(page("runs", owner="ann"))
+    assert "1 run" in text_of(page("runs", owner="ann"))
     assert "Runs of the sweep" in text_of(page("runs", sweep="night"))
