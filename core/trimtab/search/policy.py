@@ -122,7 +122,7 @@ class PolicySearch(Vectorised):
         shape = (self.runs, self.grid.width, self._legal.shape[1])
         cell = np.arange(shape[0] * shape[1]).reshape(shape[0], 1, shape[1]) * shape[2] + index
         sums = np.bincount(cell.ravel(), amount.ravel(), minlength=int(np.prod(shape)))
-        return np.asarray(sums.reshape(shape))
+        return np.asarray(sums.reshape(shape), dtype=np.float64)
 
     def _step(
         self,

@@ -260,6 +260,25 @@ def test_a_group_is_resumed_as_the_group_that_it_was(store: Store) -> None:
     assert (rest.seeds, rest.restored) == ([2, 3], None)
 
 
+def test_the_last_try_of_a_job_begins_again_and_alone(store: Store) -> None:
+    run_of(store, seeds(2))
+    first = claim(store)
+    path = file_of(first.claims, 3)
+    sha256 = write_file(store.workspace / path, {}, {})
+    updates = [Update(c, 3, 0.1) for c in first.claims]
+    keep_checkpoint(store.db, store.workspace, updates, path, sha256)
+    with writing(store.db):
+        count_death(store.db, ["j0", "j1"], "died")
+    again = claim(store)
+    assert again.restored is not None
+    assert (again.seeds, again.restored.step) == ([0, 1], 3)
+    with writing(store.db):
+        count_death(store.db, ["j0", "j1"], "died")
+    for seed in (0, 1):
+        last = claim(store)
+        assert (last.seeds, last.restored) == ([seed], None)
+
+
 def test_a_report_waits_for_every_other_job_of_its_run(store: Store) -> None:
     report = NewJob("report:r", "report", "(report)", 0, "{}", ready=False)
     run_of(store, [*seeds(2, "{}"), report])

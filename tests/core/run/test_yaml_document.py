@@ -41,6 +41,17 @@ def test_a_path_that_is_not_there_is_marked_at_its_nearest_part() -> None:
     assert near != document.value_mark(())
 
 
+@pytest.mark.parametrize("text", [".nan", ".NaN", ".NAN"])
+def test_what_is_no_number_is_read_as_such(text: str) -> None:
+    assert str(scalar(text)) == "nan"
+
+
+def test_a_tag_is_refused_at_its_place_with_what_to_write() -> None:
+    with pytest.raises(ScenarioError) as refused:
+        parse("a: 1\nb: !mine 2\n", "f")
+    assert str(refused.value) == "f:2:4: tag '!mine' is not accepted: write a plain value"
+
+
 def test_quoted_scalars_stay_text() -> None:
     assert parse("a: '1'\nb: \"true\"\nc: |\n  3\n", "f").data == {
         "a": "1",
