@@ -13,6 +13,7 @@ from trimtab.cli.options import DEFAULT_WORKSPACE, AsJson, Scenario, Set, Worksp
 from trimtab.cli.session import Session, command_line
 
 if TYPE_CHECKING:
+    from trimtab.evidence.result import PairedSummary
     from trimtab.run.rollouts import Rollouts
     from trimtab.run.scenario_file import LoadedScenario
     from trimtab.run.tuning import Tuned
@@ -43,6 +44,10 @@ def tune(
         str,
         typer.Option("--seeds", metavar="LIST", help="tuning seeds, other than those of `run`"),
     ] = "101..103",
+    unseen_seeds: Annotated[
+        str,
+        typer.Option("--unseen-seeds", metavar="LIST", help="seeds that judge what was found"),
+    ] = "111..115",
     seed: Annotated[int, typer.Option("--seed", min=0, help="seed of the optimizer")] = 0,
     optimizer: Annotated[
         str, typer.Option("--optimizer", metavar="NAME", help="id of the search")
@@ -59,6 +64,7 @@ def tune(
 ) -> None:
     """Tune a controller's parameters on a scenario, or search for a design with one optimizer."""
     tuning_seeds = seeds_of(seeds)
+    unseen = tuple(s for s in seeds_of(unseen_seeds) if s not in tuning_seeds)
     with Session(as_json=json_) as session:
         from trimtab.contracts.scenario import DesignScenario
         from trimtab.run.plan import RunOptions
@@ -74,7 +80,9 @@ def tune(
         if controller is None:
             msg = f"{scenario}: name what to tune: --controller NAME"
             raise typer.BadParameter(msg)
-        request = _Request(controller, evaluations or EVALUATIONS, tuning_seeds, optimizer, seed)
+        request = _Request(
+            controller, evaluations or EVALUATIONS, tuning_seeds, unseen, optimizer, seed
+        )
         _tune_controller(session, loaded, request, workspace, workers, out)
 
 
@@ -85,6 +93,7 @@ class _Request:
     controller: str
     evaluations: int
     seeds: tuple[int, ...]
+    unseen: tuple[int, ...]
     optimizer: str
     seed: int
 
@@ -98,7 +107,7 @@ def _tune_controller(
     out: Path | None,
 ) -> None:
     from trimtab.run.rollouts import Rollouts
-    from trimtab.run.tuning import tune_controller
+    from trimtab.run.tuning import against_shipped, tune_controller
 
     name, headline = request.controller, loaded.domain.headline
     shared = sorted(set(request.seeds) & set(loaded.scenario.seeds))
@@ -114,13 +123,17 @@ def _tune_controller(
             seed=request.seed,
             progress=_counter(headline.name) if sys.stderr.isatty() else None,
         )
+    with Rollouts(loaded, name, request.unseen, workspace, workers) as judges:
+        judged = against_shipped(judges, headline, tuned.parameters) if request.unseen else None
     about = {
         "seeds": request.seeds,
+        "unseen_seeds": request.unseen,
+        "versus_shipped": None if judged is None else judged.model_dump(mode="json"),
         "optimizer": request.optimizer,
         "optimizer_seed": request.seed,
     }
     file = _write_tuned(loaded, rollouts, name, tuned, about, out)
-    _show_tuned(session, loaded, name, tuned, file)
+    _show_tuned(session, loaded, request, tuned, judged, file)
 
 
 def _counter(headline: str) -> Any:
@@ -159,17 +172,37 @@ def _write_tuned(
 
 
 def _show_tuned(
-    session: Session, loaded: LoadedScenario, controller: str, tuned: Tuned, file: Path
+    session: Session,
+    loaded: LoadedScenario,
+    request: _Request,
+    tuned: Tuned,
+    judged: PairedSummary | None,
+    file: Path,
 ) -> None:
+    from trimtab.evidence.words import difference_text, unit_text
+
     if sys.stderr.isatty():
         session.note("")
-    headline = loaded.domain.headline
+    controller, headline = request.controller, loaded.domain.headline
     rows = [[name, str(value)] for name, value in tuned.parameters.items()]
     before = "" if tuned.before is None else f"{tuned.before:g} → "
-    rows.append([headline.name, f"{before}{tuned.after:g} {headline.unit}"])
+    rows.append(
+        [
+            headline.name,
+            f"{before}{tuned.after:g} {unit_text(headline.unit)}".rstrip() + " on the tuning seeds",
+        ]
+    )
+    if judged is not None:
+        unseen = f"{difference_text(judged, headline.unit)} on {judged.seeds} unseen seeds"
+        rows.append(["beside what ships", unseen])
     rows.append(["evaluations", str(tuned.budget.evaluations)])
     rows.append(["file", str(file)])
     session.table([controller, ""], rows)
+    if judged is not None and judged.verdict != "better":
+        session.note(
+            "note: not shown to be better on seeds that tuning never saw: keep what ships, or tune "
+            "on more seeds (--seeds)"
+        )
     session.document(
         "trimtab/tuning/1",
         controller=controller,
@@ -177,6 +210,8 @@ def _show_tuned(
         headline=headline.name,
         before=tuned.before,
         after=tuned.after,
+        unseen_seeds=list(request.unseen),
+        versus_shipped=None if judged is None else judged.model_dump(mode="json"),
         evaluations=tuned.budget.evaluations,
         cpu_s=tuned.budget.cpu_s,
         file=str(file),

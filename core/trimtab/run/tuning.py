@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from trimtab.contracts.problem import Budget
 from trimtab.contracts.space import Space
 from trimtab.contracts.spec import FloatArray, Metric
+from trimtab.evidence.paired import paired_family
+from trimtab.evidence.result import PairedSummary
 from trimtab.run.rollouts import Rollouts
 from trimtab.search.bridges import as_design
 from trimtab.search.catalogue import make, min_std
@@ -80,6 +83,29 @@ def tune_controller(
             dict(rollouts.entry.defaults), before, before, found.budget, tuple(found.trace)
         )
     return Tuned(best, before, sign * found.score, found.budget, tuple(found.trace))
+
+
+def against_shipped(
+    rollouts: Rollouts, headline: Metric, parameters: Mapping[str, Any]
+) -> PairedSummary | None:
+    """Found parameters minus the shipped ones; None where they are the same or an episode failed.
+
+    Args:
+        rollouts: plays both; its seeds are to be others than those of the search.
+        headline: metric of the domain.
+        parameters: what tuning found.
+    """
+    shipped = dict(rollouts.entry.defaults)
+    if dict(parameters) == shipped:
+        return None
+    played = zip(("tuned", "shipped"), rollouts([parameters, shipped]), strict=True)
+    headlines = {
+        name: {r.seed: r.metrics[headline.name] for r in records} for name, records in played
+    }
+    if not all(math.isfinite(value) for row in headlines.values() for value in row.values()):
+        return None
+    sign = 1.0 if headline.sense == "min" else -1.0
+    return paired_family(["tuned"], "shipped", headlines, sign, seed=0)["tuned"]
 
 
 def _start(space: Space, defaults: Mapping[str, Any]) -> FloatArray | None:

@@ -133,6 +133,8 @@ def test_tuned_parameters_are_used_by_the_next_run(trimtab: Command) -> None:
     assert tuned["schema"] == "trimtab/tuning/1"
     assert tuned["evaluations"] == 8
     assert set(tuned["parameters"]) == {"night", "day"}
+    assert tuned["unseen_seeds"] == [111, 112, 113, 114, 115]
+    assert tuned["versus_shipped"]["seeds"] == 5
     ended = trimtab("run", "toy/tank-day", *QUICK, "--parameters", "tuned.json", "--json")
     config = json.loads((Path(ended.document["run_dir"]) / "config.json").read_text())
     used = {c["name"]: c["parameters"] for c in config["controllers"]}

@@ -5,7 +5,7 @@ from trimtab.contracts.errors import ContractError, UnknownNameError
 from trimtab.run.rollouts import Rollouts
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.store import Store
-from trimtab.run.tuning import tune_controller
+from trimtab.run.tuning import against_shipped, tune_controller
 
 
 def tanks() -> LoadedScenario:
@@ -45,3 +45,18 @@ def test_an_unknown_controller_and_one_without_parameters_are_refused(tmp_path: 
         pytest.raises(ContractError, match="no parameters to tune"),
     ):
         tune_controller(rollouts, "level_band", tanks().domain.headline, 4)
+
+
+def test_what_was_found_is_judged_on_the_seeds_given(tmp_path: Path) -> None:
+    loaded = tanks()
+    headline = loaded.domain.headline
+    with Rollouts(loaded, "tariff", [111, 112, 113], tmp_path, 1) as rollouts:
+        shipped = dict(rollouts.entry.defaults)
+        assert against_shipped(rollouts, headline, shipped) is None
+        worse = against_shipped(rollouts, headline, {"night": 0.0, "day": 0.0})
+        (found, usual) = rollouts([{"night": 0.0, "day": 0.0}, shipped])
+    assert worse is not None
+    costs = [[r.metrics[headline.name] for r in row] for row in (found, usual)]
+    assert worse.mean == pytest.approx(sum(costs[0]) / 3 - sum(costs[1]) / 3)
+    assert (worse.seeds, worse.verdict == "better") == (3, False)
+    assert worse.mean > 0
