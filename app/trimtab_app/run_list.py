@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 SCRIPT = Path(__file__).parent / "static" / "run_list.js"
 KEY = "run-list"
@@ -30,7 +31,7 @@ class Line:
 
 def show(lines: Sequence[Line]) -> list[str]:
     """Draw the list; ids of the ticked ones, in its order."""
-    table = st.components.v2.component(
+    table = component(
         "trimtab.run_list", js=SCRIPT.read_text(encoding="utf-8"), isolate_styles=False
     )
     table(

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import streamlit as st
+from streamlit import runtime
 from trimtab.contracts.domain import DomainManifest
 from trimtab.contracts.registry import plugins
 from trimtab.run.probe import Seen, look_at
@@ -65,4 +66,4 @@ def domains() -> dict[str, DomainManifest]:
 
 def is_dark() -> bool:
     """Whether the browser shows the dark theme; no where no browser asks."""
-    return st.runtime.exists() and st.context.theme.type == "dark"
+    return runtime.exists() and st.context.theme.type == "dark"
