@@ -41,8 +41,10 @@ def empty_level(sets: int, ways: int, policy: int = LRU) -> Level:
     return Level(rows, np.array([0, 1, policy, ways, sets - 1], dtype=np.int64))
 
 
-within: Callable[[_F], _F] = cast(Any, njit)(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""Compiles what only compiled code calls: no way in from Python, no place on disk."""
+def within(function: _F) -> _F:
+    """Compile what only compiled code calls: no way in from Python, no place on disk."""
+    decorate = cast(Any, njit)(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return cast("_F", decorate(function))
 
 
 @within

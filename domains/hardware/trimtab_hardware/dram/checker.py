@@ -154,8 +154,10 @@ WATCH = np.dtype(
 """Sizes of the channel and the state of its ranks; `gap` is 0 if refreshes are not demanded."""
 
 
-_within: Callable[[_F], _F] = cast(Any, njit)(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""Compiles what only `_walk` calls: no way in from Python."""
+def _within(function: _F) -> _F:
+    """Compile what only `_walk` calls: no way in from Python."""
+    decorate = cast(Any, njit)(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return cast("_F", decorate(function))
 
 
 @_within

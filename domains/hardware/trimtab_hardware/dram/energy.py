@@ -77,7 +77,7 @@ def close_due(w: Any, until: int) -> None:
                 bank = b
             else:
                 following = min(following, w.close[b])
-        close_bank(w, bank, w.next_close)
+        close_bank(w, bank, w.next_close)  # pyright: ignore[reportArgumentType]
         w.close[bank] = NEVER
         w.next_close = following
 
