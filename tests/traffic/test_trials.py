@@ -18,7 +18,6 @@ from trimtab_traffic.trials import LEAST_GAIN, Trial, trial_of
 from trimtab_traffic.trips import trips_digest
 
 UNASKED = {**DEFAULTS, "trials": 0}
-PASSED = '{"asked": 1, "plan_s": [100.0], "tried_s": [50.0], "jams": 0}'
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +102,7 @@ def test_who_passed_its_trial_plays_and_says_by_how_much(own_cache: Path) -> Non
     with SignalControl(unheard(), "split") as problem:
         rule = make_controller(problem, entries(problem.model)["regional_rule"], name="x")
     assert isinstance(rule, RegionalRule)
-    assert rule.notes == ("passed its trial: delay beside the plan -50% on seeds 900001 ff.",)
+    assert rule.notes == ("passed its trial: delay beside the plan -40% on seeds 900001 ff.",)
 
 
 def test_a_trial_that_cannot_be_played_says_why() -> None:
