@@ -91,6 +91,13 @@ def _with_left_over(cost: float, q: FloatArray, weight: FloatArray, tail_s: floa
 
 
 @njit(cache=True, nogil=True)
+def _copy(source: FloatArray, target: FloatArray) -> None:
+    """Copy [links]; an assignment of slices would cost seconds to compile."""
+    for j in range(source.size):
+        target[j] = source[j]
+
+
+@njit(cache=True, nogil=True)
 def _search(
     costs: FloatArray,
     queue: FloatArray,
@@ -116,8 +123,7 @@ def _search(
     time, shown, option = np.zeros((3, MOST_CHOICES + 1), dtype=np.int64)
     on_lane = np.zeros(lane.max() + 1)
     shown[0] = present
-    for j in range(links):  # an assignment of slices costs seconds to compile
-        held[0, j] = queue[j]
+    _copy(queue, held[0])
     best, bound, depth, first = np.inf, np.inf, 0, present
     while depth >= 0:
         if option[depth] >= stages or depth == MOST_CHOICES:
@@ -136,8 +142,7 @@ def _search(
             length = _length_s(change, int(min_green_s[chosen]), interval_s)
         until, opens = min(horizon, time[depth] + length), time[depth] + change + start_loss_s
         q = held[depth + 1]
-        for j in range(links):
-            q[j] = held[depth, j]
+        _copy(held[depth], q)
         cost = _serve(
             q, arrivals, rate, lane, weight, green, shown[depth], chosen, foes, n_foes, on_lane,
             time[depth], opens, until, spent[depth], bound,
