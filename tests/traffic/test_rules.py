@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +110,7 @@ def test_resco_transition_yellows_only_the_links_that_lose_green(wheel_net: Comp
                     assert shown == ("y" if a in "gG" and b in "rs" else a)
 
 
-def test_a_crossing_is_closed_for_its_walking_time_while_others_keep_their_green(
+def test_a_crossing_is_closed_for_its_walking_time_before_a_foe_gains_green(
     wheel_net: Compiler,
 ) -> None:
     net = wheel_net("fokr_bs")
@@ -120,11 +122,48 @@ def test_a_crossing_is_closed_for_its_walking_time_while_others_keep_their_green
             plan = intergreen_plan(timing, i, j) if i != j else ()
             for link in np.flatnonzero(signal.crossing):
                 closes = signal.stage_green[i, link] and not signal.stage_green[j, link]
-                if closes and i != j:
+                gains = signal.stage_green[j] & ~signal.stage_green[i]
+                if closes and (signal.foes[link] & gains).any():
                     seen += 1
                     red_s = sum(x.duration_s for x in plan if x.state[link] == "r")
                     assert red_s >= timing.requirements.pedestrian_clearance_s[link]
                     assert not any(x.state[link] == "y" for x in plan)
+    assert seen > 0
+
+
+def test_a_transition_waits_only_for_the_foes_of_links_that_gain_green(
+    wheel_net: Compiler,
+) -> None:
+    net = wheel_net("cologne1")
+    (signal,) = net.controllable
+    timing = signal_timing(net, signal, field_profile())
+    asked, green = timing.requirements, signal.stage_green
+    shorter = 0
+    for i, j in permutations(range(len(green)), 2):
+        gains = np.flatnonzero(green[j] & ~green[i])
+        loses = np.flatnonzero(green[i] & ~green[j])
+        if not loses.size:
+            continue
+        all_red_s = {k: max((asked.all_red_s[k][e] for e in gains), default=0.0) for k in loses}
+        need_s = max(ceil(asked.yellow_s[k]) + ceil(all_red_s[k]) for k in loses)
+        assert sum(x.duration_s for x in intergreen_plan(timing, i, j)) == need_s
+        shorter += need_s < timing.clearance_s[loses].max()
+    assert shorter > 0
+
+
+def test_a_foe_that_only_a_later_stage_serves_finds_a_crossing_cleared(wheel_net: Compiler) -> None:
+    net = wheel_net("fokr_bs")
+    (signal,) = net.controllable
+    timing = signal_timing(net, signal, field_profile())
+    green, seen = signal.stage_green, 0
+    for i, j, k in permutations(range(len(timing.stage_states)), 3):
+        plan = intergreen_plan(timing, i, j)
+        green_s = timing.min_green_s[j] + sum(x.duration_s for x in intergreen_plan(timing, j, k))
+        for link in np.flatnonzero(signal.crossing & green[i] & ~green[j] & ~green[k]):
+            if (signal.foes[link] & green[k] & ~green[j]).any():
+                seen += 1
+                red_s = sum(x.duration_s for x in plan if x.state[link] == "r")
+                assert red_s + green_s >= timing.requirements.pedestrian_clearance_s[link]
     assert seen > 0
 
 

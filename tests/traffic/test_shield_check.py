@@ -145,7 +145,8 @@ def test_a_broken_automaton_is_caught_with_a_trace(name: str, wheel_net: Compile
 def test_a_crossing_closed_too_late_is_caught(wheel_net: Compiler) -> None:
     network = wheel_net("fokr_bs")
     timing = signal_timing(network, network.controllable[0], field_profile())
-    hasty = replace(timing, clearance_s=np.where(timing.signal.crossing, 3, timing.clearance_s))
+    crossing = timing.signal.crossing[:, None]
+    hasty = replace(timing, clearance_s=np.where(crossing, 3, timing.clearance_s))
     result = check_automaton(compile_automaton(hasty, 1))
     assert "pedestrian_clearance" in result.violations
     assert "breaks" in result.trace[-1]

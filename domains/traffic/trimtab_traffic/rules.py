@@ -85,7 +85,8 @@ class SignalTiming:
         stage_states: as shipped under ``resco``; under ``field`` a green that conflicts with
             another is lowered to permissive (``g``) where the right of way lets it yield.
         yellow_s: [links]; 0 for crossings under ``field``.
-        clearance_s: [links] from the end of a link's green until every foe may be green.
+        clearance_s: [links, links] from the end of green of the row until the column may be green:
+            the intergreen matrix; for links that do not conflict the row's yellow.
         min_green_s: [stages].
         notes: what was changed or is unusual, one line each.
     """
@@ -217,7 +218,10 @@ def signal_timing(network: TrafficNetwork, signal: Signal, profile: RuleProfile)
     yellow = _link_yellow(network, signal, rules)
     all_red, walking = _clearing_times(network, signal, rules)
     shown_yellow = np.ceil(yellow - 1e-9)
-    clearance = np.maximum(shown_yellow + np.ceil(all_red - 1e-9).max(axis=1), np.ceil(walking))
+    clearing = np.maximum(
+        shown_yellow[:, None] + np.ceil(all_red - 1e-9), np.ceil(walking)[:, None]
+    )
+    clearance = np.where(signal.foes, clearing, shown_yellow[:, None])
     green = signal.stage_green
     served = np.logical_or.reduce(green, axis=0, initial=False)
     walk = (green & signal.crossing).any(axis=1) * rules.walk_s
@@ -254,9 +258,10 @@ def intergreen_plan(timing: SignalTiming, start: int, end: int) -> tuple[Interva
 
     With a fixed yellow and no all-red this is the RESCO transition: for the yellow time, links that
     lose green show ``y`` and all others stay as they are. Otherwise every link that loses green is
-    cut as late as its own yellow and clearance allow, so that all links are cleared at the same
-    instant; links that stay green show the weaker of their two greens; links that gain green wait.
-    Crossings go from green straight to red. An empty plan means the stages follow directly.
+    cut as late as its yellow and its clearance against the links that gain green allow, so that all
+    are cleared at the same instant; links that stay green show the weaker of their two greens;
+    links that gain green wait. Crossings go from green straight to red. An empty plan means the
+    stages follow directly.
     """
     now, then = timing.stage_states[start], timing.stage_states[end]
     rules = timing.rules
@@ -267,11 +272,13 @@ def intergreen_plan(timing: SignalTiming, start: int, end: int) -> tuple[Interva
         )
         return (Interval(state, rules.yellow_s),)
     losing = [k for k, a in enumerate(now) if a in GREEN_CHARS and then[k] not in GREEN_CHARS]
-    total = max(
-        (int(timing.clearance_s[k]) for k in (*losing, *_lowered_links(timing, now, then))),
-        default=0,
+    gaining = np.array(
+        [b in GREEN_CHARS and a not in GREEN_CHARS for a, b in zip(now, then, strict=True)]
     )
-    cuts = {k: total - int(timing.clearance_s[k]) for k in losing}
+    lowered = _lowered_links(timing, now, then, gaining)
+    needed = {k: _cut_ahead_s(timing, k, gaining, end) for k in (*losing, *lowered)}
+    total = max(needed.values(), default=0)
+    cuts = {k: total - needed[k] for k in losing}
     ends = {k: cut + int(timing.yellow_s[k]) for k, cut in cuts.items()}
     times = sorted({0, total, *cuts.values(), *ends.values()})
     return tuple(
@@ -286,11 +293,20 @@ def intergreen_plan(timing: SignalTiming, start: int, end: int) -> tuple[Interva
     )
 
 
-def _lowered_links(timing: SignalTiming, now: str, then: str) -> Iterable[int]:
+def _cut_ahead_s(timing: SignalTiming, link: int, gaining: NDArray[np.bool_], end: int) -> int:
+    """How long before the greens of stage `end` a link's green is cut.
+
+    Foes that only a later stage serves gain green after the shortest green of `end`, not before.
+    """
+    clearance_s = timing.clearance_s[link]
+    against_gaining = clearance_s[gaining].max(initial=clearance_s[link])
+    return int(max(against_gaining, clearance_s.max() - timing.min_green_s[end]))
+
+
+def _lowered_links(
+    timing: SignalTiming, now: str, then: str, gaining: NDArray[np.bool_]
+) -> Iterable[int]:
     """Links that go from protected to permissive while a foe gains green."""
-    gaining = np.array(
-        [b in GREEN_CHARS and a not in GREEN_CHARS for a, b in zip(now, then, strict=True)]
-    )
     for k, (a, b) in enumerate(zip(now, then, strict=True)):
         if a == "G" and b == "g" and (timing.signal.foes[k] & gaining).any():
             yield k

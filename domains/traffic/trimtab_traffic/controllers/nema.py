@@ -149,7 +149,7 @@ class Nema(Fixed):
         for phase, state in structure.states.items():
             links = [k for k, c in enumerate(state) if c in GREEN_CHARS]
             yellow = max(float(timing.yellow_s[k]) for k in links)
-            red = max(float(timing.clearance_s[k]) for k in links) - yellow
+            red = float(timing.clearance_s[links].max()) - yellow
             if self._profile.name == "resco":  # as the other native programs: the net's own
                 yellow = timing.signal.shipped_yellow_s or yellow
             longest = left if phase % 2 else through
