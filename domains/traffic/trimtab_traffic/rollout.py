@@ -2,7 +2,9 @@
 
 SUMO has no exact snapshot inside a running process, so the rollout runs on point queues: vehicles
 within 200 m of the stop line are the predicted arrivals, each at the speed limit; what is further
-away is not known.
+away is not known. Where the rules limit red, a stage is forced at the latest possible moment
+whatever waits there; so red itself counts as a queue that grows up to one vehicle, and the search
+serves it when that costs least.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ class _SignalModel:
 
     Attributes:
         columns: flat columns of its links.
+        due_veh: vehicles that the longest red counts as; links green in the same stages share one.
         delay_s: [radii, links] time from a ring between two radii to the stop line, s.
     """
 
@@ -39,6 +42,8 @@ class _SignalModel:
     change_s: IntArray
     min_green_s: IntArray
     exits: IntArray
+    due_veh: FloatArray
+    max_red_s: float
     delay_s: IntArray
 
 
@@ -124,12 +129,13 @@ class Rollouts:
         seconds = np.minimum(model.delay_s, self._horizon_s - 1)
         np.add.at(arrivals, (np.arange(links)[None, :].repeat(len(own), 0), seconds), own)
         room = np.where(model.exits < 0, True, has_room[model.exits])
+        red_s = self._red_s[model.columns]
         costs: FloatArray = self._search(
-            np.zeros(links),
+            model.due_veh * (red_s / model.max_red_s) ** 2,
             arrivals,
             model.rate_veh_s * room,
             model.lane,
-            1.0 + self._red_s[model.columns] / self._patience_s,
+            1.0 + red_s / self._patience_s,
             model.green,
             model.yields,
             model.change_s,
@@ -161,14 +167,25 @@ def _signal_model(
     return _SignalModel(
         columns=slice(start, start + signal.n_links),
         rate_veh_s=np.array([saturation_flow_veh_s(v, VEHICLE_SPACE_M) for v in turning]),
-        lane=np.array([0 if c is None else lanes.index(c.in_lane) for c in first], dtype=np.int64),
+        lane=np.array(
+            [len(lanes) + j if c is None else lanes.index(c.in_lane) for j, c in enumerate(first)],
+            dtype=np.int64,
+        ),
         green=signal.stage_green,
         yields=signal.yields,
         change_s=_change_s(timing),
         min_green_s=timing.min_green_s.astype(np.int64),
+        due_veh=_shares(signal.stage_green),
+        max_red_s=timing.rules.max_red_s or np.inf,
         exits=np.array([-1 if c is None else exits[c.out_lane] for c in first], dtype=np.int64),
         delay_s=np.floor(middles / speed).astype(np.int64),
     )
+
+
+def _shares(green: BoolArray) -> FloatArray:
+    """Each link's share of those that are green in the same stages, [links]."""
+    _, group, sizes = np.unique(green, axis=1, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / sizes[group.reshape(-1)])
 
 
 def _change_s(timing: SignalTiming) -> IntArray:
