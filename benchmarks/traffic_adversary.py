@@ -42,7 +42,9 @@ from trimtab_traffic.sources import RESCO_NETS
 Stages = NDArray[np.int64]
 
 INTERVALS_S = (5, 1, 3, 2)
-COST_CONTROLLERS = ("fixed", "actuated_5_50", "wave_50", "mph_split")
+COST_CONTROLLERS = (
+    "fixed", "actuated_5_50", "nema", "wave_50", "mph_split", "mpc", "graph",
+)  # fmt: skip
 
 
 class Attack(Controller):
