@@ -7,7 +7,9 @@ Part 1, decisions every 5 s: an episode of `mph_split` is played once and its ac
 are recorded. Ours then plays the recorded actions, reading vehicles and halting vehicles of every
 lane at each decision, without the logs as in training and with them as in a comparison; bare
 libsumo runs the recorded programs in jumps of 5 s. All simulate the same trips. Overhead = CPU of
-ours / CPU of bare - 1, medians over interleaved repeats. With --parts, more rows say what costs it.
+ours / CPU of bare - 1: the median over interleaved repeats, and that of the sums over the intervals
+of the least that any repeat took for each, which a busy machine disturbs less. With --parts, more
+rows say what costs it.
 Part 2, shipped plans (`fixed_ts` of sumo-rl), decisions every 5 s: ours reads vehicles and halting
 vehicles of every lane; sumo-rl runs with its defaults over traci and over libsumo.
 Every run is a process of its own; CPU-seconds are user + system, of the process and its children,
@@ -21,6 +23,7 @@ import multiprocessing
 import os
 import resource
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -41,12 +44,30 @@ from trimtab_traffic.trips import trips_digest
 
 HORIZON_S = 3600
 DECISION_S = 5
+Ran = tuple[list[float], str]
+"""CPU-s of the run, in one piece or per decision's interval, and the digest of its trips."""
 
 
 def cpu_s() -> float:
     """CPU of this process and its finished children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+class Laps:
+    """CPU of this process from one decision to the next, s; the first lap includes the start."""
+
+    def __init__(self) -> None:
+        self._at_s = [time.process_time()]
+
+    def lap(self) -> None:
+        """A decision's interval ends."""
+        self._at_s.append(time.process_time())
+
+    @property
+    def spent_s(self) -> list[float]:
+        """CPU of each lap."""
+        return np.diff(self._at_s).tolist()
 
 
 def scenario(net: str) -> SignalsProblem:
@@ -59,7 +80,7 @@ def scenario(net: str) -> SignalsProblem:
     return SignalsProblem.model_validate(raw)
 
 
-def record(net: str, folder: str) -> tuple[float, str]:
+def record(net: str, folder: str) -> Ran:
     """Part 1: play `mph_split`; keep its actions and what its signals showed."""
     model = scenario(net)
     entry = entries(model)["mph_split"]
@@ -79,10 +100,10 @@ def record(net: str, folder: str) -> tuple[float, str]:
         programs = replay_programs(shown, log["begin_s"], log["end_s"], "replay")
         write_programs(Path(folder) / "replay.add.xml", programs)
         np.save(Path(folder) / "actions.npy", np.array(actions))
-        return 0.0, trips_digest(problem.outputs.trips)
+        return [], trips_digest(problem.outputs.trips)
 
 
-def ours(net: str, argument: str) -> tuple[float, str]:
+def ours(net: str, argument: str) -> Ran:
     """Part 1: an episode of recorded actions.
 
     Args:
@@ -94,7 +115,7 @@ def ours(net: str, argument: str) -> tuple[float, str]:
     folder, flags = argument.split("|")
     actions = np.load(Path(folder) / "actions.npy")
     with SignalControl(scenario(net), "stage", logs="l" in flags) as problem:
-        started = cpu_s()
+        laps = Laps()
         problem.reset(np.array([1]))
         for action in actions:
             if "a" in flags:
@@ -103,10 +124,11 @@ def ours(net: str, argument: str) -> tuple[float, str]:
                 problem.state.lane_vehicles()
                 problem.state.lane_halting()
             problem.step(Action(discrete=action))
-        return cpu_s() - started, trips_digest(problem.outputs.trips)
+            laps.lap()
+        return laps.spent_s, trips_digest(problem.outputs.trips)
 
 
-def bare(net: str, argument: str) -> tuple[float, str]:
+def bare(net: str, argument: str) -> Ran:
     """Both parts: libsumo alone with the recorded programs, or the shipped ones.
 
     Args:
@@ -127,19 +149,22 @@ def bare(net: str, argument: str) -> tuple[float, str]:
         edge_data="e" in flags,
     )
     session = Session("libsumo")
-    started = cpu_s()
+    laps = Laps()
     session.start(plain)
     step = session.api.simulation.step
-    for time_s in range(int(plain.begin_s) + DECISION_S, int(plain.end_s) + 1, DECISION_S):
+    ends = range(int(plain.begin_s) + DECISION_S, int(plain.end_s) + 1, DECISION_S)
+    for time_s in ends[:-1]:
         step(float(time_s))
+        laps.lap()
+    step(float(ends[-1]))
     session.close()
-    spent = cpu_s() - started
+    laps.lap()
     digest = trips_digest(session.outputs.trips)
     session.dispose()
-    return spent, digest
+    return laps.spent_s, digest
 
 
-def ours_watching(net: str, _: str) -> tuple[float, str]:
+def ours_watching(net: str, _: str) -> Ran:
     """Part 2: the shipped plans, all lanes read every decision; no logs, sumo-rl has none."""
     load_libsumo()
     with SignalControl(scenario(net), "native", logs=False) as problem:
@@ -150,10 +175,10 @@ def ours_watching(net: str, _: str) -> tuple[float, str]:
             problem.state.lane_vehicles()
             problem.state.lane_halting()
             step = problem.step(None)
-        return cpu_s() - started, trips_digest(problem.outputs.trips)
+        return [cpu_s() - started], trips_digest(problem.outputs.trips)
 
 
-def sumo_rl(net: str, backend: str) -> tuple[float, str]:
+def sumo_rl(net: str, backend: str) -> Ran:
     """Part 2: sumo-rl with its defaults on the same files."""
     os.environ["SUMO_HOME"] = str(sumo_home())
     if backend == "libsumo":
@@ -182,13 +207,13 @@ def sumo_rl(net: str, backend: str) -> tuple[float, str]:
     while not done["__all__"]:
         _, _, done, _ = env.step({})
     env.close()
-    return cpu_s() - started, ""
+    return [cpu_s() - started], ""
 
 
-Run = Callable[[str, str], tuple[float, str]]
+Run = Callable[[str, str], Ran]
 
 
-def in_fresh_process(run: Run, net: str, argument: str) -> tuple[float, str]:
+def in_fresh_process(run: Run, net: str, argument: str) -> Ran:
     """Run in a process of its own."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn) as pool:
@@ -212,21 +237,23 @@ PARTS: dict[str, tuple[Run, str]] = {
 def overhead(net: str, repeats: int, *, parts: bool) -> None:
     """Part 1 for one network."""
     rows = ROWS | PARTS if parts else ROWS
-    spent: dict[str, list[float]] = {name: [] for name in rows}
+    laps: dict[str, list[list[float]]] = {name: [] for name in rows}
     with tempfile.TemporaryDirectory() as folder:
         _, recorded = in_fresh_process(record, net, folder)
         for _ in range(repeats):
             for name, (run, flags) in rows.items():
-                cpu, trips = in_fresh_process(run, net, f"{folder}|{flags}")
-                spent[name].append(cpu)
+                spent, trips = in_fresh_process(run, net, f"{folder}|{flags}")
+                laps[name].append(spent)
                 if trips != recorded:
                     print(f"{net}: {name} gave other trips; figures are not comparable")
-    for name, values in spent.items():
-        ratio = median(a / b for a, b in zip(values, spent["bare"], strict=True))
-        best = min(values) / min(spent["bare"])
+    totals = {name: np.array(runs).sum(axis=1) for name, runs in laps.items()}
+    least = {name: float(np.array(runs).min(axis=0).sum()) for name, runs in laps.items()}
+    for name, runs in totals.items():
+        over = np.median(runs / totals["bare"]) - 1
         print(
-            f"{net:14s} {name:32s} {min(values):7.2f} CPU-s, over bare {100 * (ratio - 1):+6.1f} % "
-            f"(of minima {100 * (best - 1):+6.1f} %), {HORIZON_S / min(values):7.0f} sim s/CPU-s",
+            f"{net:14s} {name:32s} {runs.min():6.2f} CPU-s, over bare {over:+7.1%}; of the least "
+            f"per interval {least[name]:6.2f} CPU-s, {least[name] / least['bare'] - 1:+7.1%}, "
+            f"{HORIZON_S / least[name]:6.0f} sim s/CPU-s",
             flush=True,
         )
 
@@ -238,7 +265,7 @@ def peers(net: str, repeats: int, backends: list[str]) -> None:
     spent: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, (run, argument) in runs.items():
-            spent[name].append(in_fresh_process(run, net, argument)[0])
+            spent[name].append(sum(in_fresh_process(run, net, argument)[0]))
     for name, values in spent.items():
         ratio = median(v / o for v, o in zip(values, spent["ours"], strict=True))
         print(f"{net:14s} {name:16s} {median(values):8.2f} CPU-s = {ratio:6.2f} x ours", flush=True)

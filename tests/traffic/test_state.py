@@ -82,6 +82,9 @@ def test_lane_quantities_come_in_the_order_of_lanes(two_street_problem: Maker) -
         assert state.lane_vehicles().tolist() == [
             lane.getLastStepVehicleNumber(name) for name in state.lanes
         ]
+        assert state.lane_halting().tolist() == [
+            lane.getLastStepHaltingNumber(name) for name in state.lanes
+        ]
         assert state.lane_halting()[0] == state.approach_halting()[0] > 0
         assert 0 < state.occupancy()[0] < 1
         assert state.lane_speed_mps()[0] < state.lane_speed_mps()[3]

@@ -19,11 +19,12 @@ from trimtab.contracts.spec import Action, BoolArray, Composite, IntArray
 
 from trimtab_traffic.automaton import SignalAutomaton
 from trimtab_traffic.shield import ShieldInputs, ShieldState, SignalShield
-from trimtab_traffic.shield_tables import padded
 from trimtab_traffic.stage_programs import StagePhases, stage_phases
 
 Change = tuple[float, int, str]
 """(seconds from the decision, signal row, state string)."""
+Turn = tuple[int, int, int]
+"""(signal row, stage before, stage after)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +91,18 @@ class StageDrive:
         self.interval_s = shield.decision_s
         self.state: ShieldState = shield.initial()
         self._rows = np.arange(len(shield.automata))
-        self._sizes = np.array([len(a.timing.stage_states) for a in shield.automata])
-        self._exists = np.arange(shield.n_stages)[None, :] < self._sizes[:, None]
+        self._sizes = [len(a.timing.stage_states) for a in shield.automata]
+        self._exists = np.arange(shield.n_stages)[None, :] < np.array(self._sizes)[:, None]
         self._free = all(_never_forbids(automaton) for automaton in shield.automata)
-        self._transition_s = np.zeros((len(self._rows), shield.n_stages, shield.n_stages), np.int64)
-        for row, automaton in enumerate(shield.automata):
-            n = self._sizes[row]
-            self._transition_s[row, :n, :n] = automaton.transition_s
+        self._transition_s = [automaton.transition_s.tolist() for automaton in shield.automata]
+        self._unchanged = np.zeros(len(self._rows), bool)
+        self._no_reason = np.zeros(len(self._rows), np.int16)
+        self._unchanged.flags.writeable = self._no_reason.flags.writeable = False
         self._mask: tuple[ShieldState, ShieldInputs | None, BoolArray] | None = None
 
     def actions(self) -> tuple[tuple[int, ...], tuple[Composite, ...]]:
         """See `Drive.actions`: one type per number of stages."""
-        sizes = self._sizes.tolist()
+        sizes = self._sizes
         kinds = sorted(set(sizes))
         types = tuple(kinds.index(size) for size in sizes)
         return types, tuple(Composite(discrete=(size,)) for size in kinds)
@@ -125,28 +126,25 @@ class StageDrive:
         Raises:
             ActionError: wrong shape, or a stage that no signal has.
         """
-        before, stages = self.state.stage, _proposed(action, len(self._rows))
-        changed, reason = np.zeros(len(stages), dtype=bool), np.zeros(len(stages), dtype=np.int16)
-        turning = (stages != before).nonzero()[0]
-        wanted = stages[turning]
-        legal = not ((wanted < 0) | (wanted >= self._sizes[turning])).any()
+        state, stages, seconds = self.state, _proposed(action, len(self._rows)), int(seconds)
+        changed, reason = self._unchanged, self._no_reason
+        legal = all(0 <= k < size for k, size in zip(stages.tolist(), self._sizes, strict=True))
         free = legal and self._free and inputs is None
         if not free and not (legal and self.mask(inputs)[self._rows, stages].all()):
-            stages, changed, reason = self.shield.project(self.state, stages, inputs)
-            turning = (stages != before).nonzero()[0]
+            stages, changed, reason = self.shield.project(state, stages, inputs)
+        turns = _turns(state.stage, stages)
         changes: Sequence[Change] = ()
         phases: Sequence[tuple[int, int]] = ()
         if self.by_program:
-            first = self._first_phase[turning, before[turning], stages[turning]]
-            phases = list(zip(turning.tolist(), first.tolist(), strict=True))
+            phases = [(row, self._first_phase[row][old][new]) for row, old, new in turns]
         elif free:
-            changes = self._steps(stages, turning)
+            changes = self._steps(turns)
         else:
-            changes = self.shield.schedule(self.state, stages, int(seconds))
+            changes = self.shield.schedule(state, stages, seconds)
         if free:
-            self.state = self._moved_on(stages, turning, int(seconds))
+            self.state = self._moved_on(stages, turns, seconds)
         else:
-            self.state = self.shield.advance(self.state, stages, inputs, int(seconds))
+            self.state = self.shield.advance(state, stages, inputs, seconds)
         return Played(Action(discrete=stages[None, :, None]), changed, reason, changes, phases)
 
     @cached_property
@@ -155,28 +153,27 @@ class StageDrive:
         return tuple(stage_phases(automaton) for automaton in self.shield.automata)
 
     @cached_property
-    def _first_phase(self) -> IntArray:
-        """[signals, most stages, most stages] phase that a change of stage begins with."""
-        return padded([signal.first for signal in self.programs], 0, np.int64)
+    def _first_phase(self) -> list[list[list[int]]]:
+        """By signal, stage before and stage after: the phase that the change begins with."""
+        return [signal.first.tolist() for signal in self.programs]
 
-    def _steps(self, stages: IntArray, turning: IntArray) -> list[Change]:
+    def _steps(self, turns: Sequence[Turn]) -> list[Change]:
         """Every state that is shown during the coming interval, where no choice is forbidden."""
-        changes: list[Change] = []
-        for row in turning.tolist():
-            automaton = self.shield.automata[row]
-            steps = automaton_steps(automaton, int(self.state.stage[row]), int(stages[row]))
-            changes += [(second, row, shown) for second, shown in steps]
-        return sorted(changes)
+        return sorted(
+            (second, row, shown)
+            for row, old, new in turns
+            for second, shown in automaton_steps(self.shield.automata[row], old, new)
+        )
 
-    def _moved_on(self, stages: IntArray, turning: IntArray, seconds: int) -> ShieldState:
+    def _moved_on(self, stages: IntArray, turns: Sequence[Turn], seconds: int) -> ShieldState:
         """The mirrored state at the end of the coming interval, where no choice is forbidden."""
         state = self.state
         previous, elapsed_s = state.previous, state.elapsed_s + seconds
-        if len(turning):
-            before = state.stage[turning]
+        if turns:
             previous = previous.copy()
-            previous[turning] = before
-            elapsed_s[turning] = seconds - self._transition_s[turning, before, stages[turning]]
+            for row, old, new in turns:
+                previous[row] = old
+                elapsed_s[row] = seconds - self._transition_s[row][old][new]
         return ShieldState(state.automaton, previous, stages, elapsed_s, state.age_s, state.bus_s)
 
     def stage(self) -> IntArray:
@@ -186,6 +183,12 @@ class StageDrive:
     def elapsed_s(self) -> IntArray:
         """See `Drive.elapsed_s`."""
         return self.state.elapsed_s
+
+
+def _turns(before: IntArray, after: IntArray) -> list[Turn]:
+    """The signals whose stage changes; signals are few, so lists are quicker than arrays."""
+    pairs = zip(before.tolist(), after.tolist(), strict=True)
+    return [(row, old, new) for row, (old, new) in enumerate(pairs) if old != new]
 
 
 def _proposed(action: Action, signals: int) -> IntArray:

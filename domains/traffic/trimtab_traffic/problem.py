@@ -144,6 +144,8 @@ class SignalControl(ControlProblem):
         self._counts_loops = interface == "cycle"
         self._seed, self._episode = 0, 0
         self._alive = False
+        self._every, self._none = (np.full((1, len(self.signal_ids)), k) for k in (True, False))
+        self._every.flags.writeable = self._none.flags.writeable = False
 
     def _spec(self, interface: str) -> Spec:
         agent_type, actions = self._drive.actions()
@@ -422,8 +424,7 @@ class SignalControl(ControlProblem):
         return metrics
 
     def _observe(self) -> Obs:
-        alive = np.empty((1, len(self.signal_ids)), bool)
-        alive.fill(self._alive)
+        alive = self._every if self._alive else self._none
         mask = None
         if self._sensed is not None and self._sensed.has_memory and self._alive:
             self._sensed.read()

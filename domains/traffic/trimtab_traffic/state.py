@@ -122,7 +122,8 @@ class TrafficState:
 
     def lane_halting(self) -> FloatArray | IntArray:
         """H: vehicles slower than 0.1 m/s per lane, [lanes]."""
-        return self._per_lane("getLastStepHaltingNumber", self.lanes, np.int64)
+        halting: IntArray = self._cached("halting", self._count_halting)
+        return halting
 
     def approach_halting(self) -> FloatArray | IntArray:
         """H of approach lanes only, [approach lanes]."""
@@ -250,6 +251,14 @@ class TrafficState:
                 (approach | {lane: -1 for lane in further if lane not in approach}).items()
             )
         return self._zones[radius_m]
+
+    def _count_halting(self) -> IntArray:
+        """Only lanes with vehicles are asked: most are empty at most times."""
+        halting_on = getter(self.simulation(), "lane", "getLastStepHaltingNumber")
+        halting = np.zeros(len(self.lanes), np.int64)
+        for column in np.flatnonzero(self.lane_vehicles()).tolist():
+            halting[column] = halting_on(self.lanes[column])
+        return halting
 
     def _per_lane(self, name: str, lanes: tuple[str, ...], dtype: type[np.generic]) -> NDArray[Any]:
         get = getter(self.simulation(), "lane", name)

@@ -1,7 +1,7 @@
 """Reads what SUMO wrote about a run: trips, walks, edges, statistics.
 
 The files are SUMO's own output in the order of attributes that SUMO writes, so byte patterns
-read them: 4000 trips take about 10 ms.
+read them: 2000 trips take about 7 ms.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import unescape
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,18 @@ from trimtab.contracts.errors import SimulatorError
 
 FloatArray = NDArray[np.float64]
 
+_BETWEEN = rb'(?: \w+="[^"]*")*? '
 _TRIP = re.compile(
-    rb'<tripinfo id="([^"]*)" depart="([^"]*)"[^>]*? departDelay="([^"]*)" arrival="([^"]*)"'
-    rb'[^>]*? duration="([^"]*)"[^>]*? waitingTime="([^"]*)" waitingCount="([^"]*)"'
-    rb'[^>]*? timeLoss="([^"]*)"[^>]*? vType="([^"]*)"'
+    _BETWEEN.join(
+        (
+            rb'<tripinfo id="([^"]*)" depart="([^"]*)"',
+            rb'departDelay="([^"]*)" arrival="([^"]*)"',
+            rb'duration="([^"]*)"',
+            rb'waitingTime="([^"]*)" waitingCount="([^"]*)"',
+            rb'timeLoss="([^"]*)"',
+            rb'vType="([^"]*)"',
+        )
+    )
 )
 _EMISSIONS = re.compile(
     rb'<emissions [^>]*?CO2_abs="([^"]*)"[^>]*? NOx_abs="([^"]*)" fuel_abs="([^"]*)"'
@@ -153,8 +163,9 @@ def _finished(path: Path, end: bytes) -> bytes:
 
 
 def _numbers(rows: list[tuple[bytes, ...]], columns: tuple[int, ...]) -> FloatArray:
-    cells = [[row[i] for i in columns] for row in rows]
-    return np.array(cells, dtype="S").reshape(len(rows), len(columns)).astype(np.float64)
+    cells = chain.from_iterable(map(itemgetter(*columns), rows))
+    numbers = np.fromiter(map(float, cells), np.float64, len(rows) * len(columns))
+    return numbers.reshape(len(rows), len(columns))
 
 
 def _texts(rows: list[tuple[bytes, ...]], column: int) -> list[str]:
