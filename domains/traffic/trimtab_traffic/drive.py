@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from trimtab_traffic.automaton import SignalAutomaton
 from trimtab_traffic.shield import ShieldInputs, ShieldState, SignalShield
 from trimtab_traffic.stage_programs import StagePhases, stage_phases
 
+_Array = TypeVar("_Array", bound=NDArray[Any])
 Change = tuple[float, int, str]
 """(seconds from the decision, signal row, state string)."""
 Turn = tuple[int, int, int]
@@ -95,9 +96,8 @@ class StageDrive:
         self._exists = np.arange(shield.n_stages)[None, :] < np.array(self._sizes)[:, None]
         self._free = all(_never_forbids(automaton) for automaton in shield.automata)
         self._transition_s = [automaton.transition_s.tolist() for automaton in shield.automata]
-        self._unchanged = np.zeros(len(self._rows), bool)
-        self._no_reason = np.zeros(len(self._rows), np.int16)
-        self._unchanged.flags.writeable = self._no_reason.flags.writeable = False
+        self._unchanged = constant(np.zeros(len(self._rows), bool))
+        self._no_reason = constant(np.zeros(len(self._rows), np.int16))
         self._mask: tuple[ShieldState, ShieldInputs | None, BoolArray] | None = None
 
     def actions(self) -> tuple[tuple[int, ...], tuple[Composite, ...]]:
@@ -127,12 +127,12 @@ class StageDrive:
             ActionError: wrong shape, or a stage that no signal has.
         """
         state, stages, seconds = self.state, _proposed(action, len(self._rows)), int(seconds)
-        changed, reason = self._unchanged, self._no_reason
-        legal = all(0 <= k < size for k, size in zip(stages.tolist(), self._sizes, strict=True))
+        changed, reason, turns = self._unchanged, self._no_reason, _turns(state.stage, stages)
+        legal = all(0 <= new < self._sizes[row] for row, _, new in turns)
         free = legal and self._free and inputs is None
         if not free and not (legal and self.mask(inputs)[self._rows, stages].all()):
             stages, changed, reason = self.shield.project(state, stages, inputs)
-        turns = _turns(state.stage, stages)
+            turns = _turns(state.stage, stages)
         changes: Sequence[Change] = ()
         phases: Sequence[tuple[int, int]] = ()
         if self.by_program:
@@ -183,6 +183,12 @@ class StageDrive:
     def elapsed_s(self) -> IntArray:
         """See `Drive.elapsed_s`."""
         return self.state.elapsed_s
+
+
+def constant(array: _Array) -> _Array:
+    """The array, read-only: it is handed out at every decision instead of a new one."""
+    array.flags.writeable = False
+    return array
 
 
 def _turns(before: IntArray, after: IntArray) -> list[Turn]:

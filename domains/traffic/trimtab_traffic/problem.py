@@ -35,7 +35,7 @@ from trimtab.contracts.spec import (
 )
 
 from trimtab_traffic.demand import read_demand
-from trimtab_traffic.drive import Drive, Played, StageDrive
+from trimtab_traffic.drive import Drive, Played, StageDrive, constant
 from trimtab_traffic.episode import EpisodeFigures
 from trimtab_traffic.equipment import Equipment
 from trimtab_traffic.features import SIGNAL_FEATURES, StageFeatures
@@ -62,6 +62,7 @@ from trimtab_traffic.state import TrafficState
 
 _SUMO_SEED_MAX = 0x7FFFFFFF
 INTERFACES = ("default", "stage", "graph", "split", "cycle", "native")
+_NO, _NO_COST = constant(np.zeros(1, bool)), constant(np.zeros((1, 1), np.float32))
 _GLOBAL_REWARD = (RewardChannel("time_in_network", "veh*s", "min"),)
 
 
@@ -144,8 +145,9 @@ class SignalControl(ControlProblem):
         self._counts_loops = interface == "cycle"
         self._seed, self._episode = 0, 0
         self._alive = False
-        self._every, self._none = (np.full((1, len(self.signal_ids)), k) for k in (True, False))
-        self._every.flags.writeable = self._none.flags.writeable = False
+        n = len(self.signal_ids)
+        self._every, self._none = (constant(np.full((1, n), k)) for k in (True, False))
+        self._no_features = constant(np.zeros((1, n, 0), np.float32))
 
     def _spec(self, interface: str) -> Spec:
         agent_type, actions = self._drive.actions()
@@ -233,12 +235,13 @@ class SignalControl(ControlProblem):
         seen, reward = self._observe(), self._reward(until_s - began_s)
         ended = until_s >= self.inputs.end_s - 1e-9
         metrics = self._finish() if ended else {}
+        changed = sum(played.changed.tolist())
         return Step(
             obs=self._observe() if ended else seen,
             reward=reward,
-            cost=np.array([[np.count_nonzero(played.changed)]], np.float32),
-            terminated=np.zeros(1, bool),
-            truncated=np.array([ended]),
+            cost=np.array([[changed]], np.float32) if changed else _NO_COST,
+            terminated=_NO,
+            truncated=np.ones(1, bool) if ended else _NO,
             elapsed_s=np.array([until_s - began_s]),
             executed=played.executed,
             intervened=played.changed[None, :],
@@ -434,8 +437,7 @@ class SignalControl(ControlProblem):
             mask = self._stages.mask(self.shield_inputs)[None]
         if self._features is not None and mask is not None:
             return self._features.observe(alive, mask, self.shield_state)
-        obs = np.zeros((1, len(self.signal_ids), 0), np.float32)
-        return Obs(obs=obs, alive=alive, action_mask=mask)
+        return Obs(obs=self._no_features, alive=alive, action_mask=mask)
 
     def resource(self, need: Need) -> Any:
         """`model`: the `TrafficNetwork`; `state`: the live `TrafficState`.

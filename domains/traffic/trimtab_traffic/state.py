@@ -255,10 +255,9 @@ class TrafficState:
     def _count_halting(self) -> IntArray:
         """Only lanes with vehicles are asked: most are empty at most times."""
         halting_on = getter(self.simulation(), "lane", "getLastStepHaltingNumber")
-        halting = np.zeros(len(self.lanes), np.int64)
-        for column in np.flatnonzero(self.lane_vehicles()).tolist():
-            halting[column] = halting_on(self.lanes[column])
-        return halting
+        present = zip(self.lanes, self.lane_vehicles().tolist(), strict=True)
+        halting = [halting_on(lane) if vehicles else 0 for lane, vehicles in present]
+        return np.array(halting, np.int64)
 
     def _per_lane(self, name: str, lanes: tuple[str, ...], dtype: type[np.generic]) -> NDArray[Any]:
         get = getter(self.simulation(), "lane", name)
