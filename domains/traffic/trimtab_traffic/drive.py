@@ -168,13 +168,21 @@ class StageDrive:
     def _moved_on(self, stages: IntArray, turns: Sequence[Turn], seconds: int) -> ShieldState:
         """The mirrored state at the end of the coming interval, where no choice is forbidden."""
         state = self.state
-        previous, elapsed_s = state.previous, state.elapsed_s + seconds
-        if turns:
-            previous = previous.copy()
-            for row, old, new in turns:
-                previous[row] = old
-                elapsed_s[row] = seconds - self._transition_s[row][old][new]
-        return ShieldState(state.automaton, previous, stages, elapsed_s, state.age_s, state.bus_s)
+        previous, elapsed_s = (
+            state.previous.tolist(),
+            [s + seconds for s in state.elapsed_s.tolist()],
+        )
+        for row, old, new in turns:
+            previous[row] = old
+            elapsed_s[row] = seconds - self._transition_s[row][old][new]
+        return ShieldState(
+            state.automaton,
+            np.array(previous, np.int64),
+            stages,
+            np.array(elapsed_s, np.int64),
+            state.age_s,
+            state.bus_s,
+        )
 
     def stage(self) -> IntArray:
         """See `Drive.stage`."""
@@ -192,9 +200,13 @@ def constant(array: _Array) -> _Array:
 
 
 def _turns(before: IntArray, after: IntArray) -> list[Turn]:
-    """The signals whose stage changes; signals are few, so lists are quicker than arrays."""
-    pairs = zip(before.tolist(), after.tolist(), strict=True)
-    return [(row, old, new) for row, (old, new) in enumerate(pairs) if old != new]
+    """The signals whose stage changes.
+
+    Lists: signals are few, and every further function of numpy must be fetched into the processor's
+    cache anew after each step of SUMO.
+    """
+    shown = before.tolist()
+    return [(row, shown[row], new) for row, new in enumerate(after.tolist()) if new != shown[row]]
 
 
 def _proposed(action: Action, signals: int) -> IntArray:

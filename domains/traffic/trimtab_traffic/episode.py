@@ -12,7 +12,7 @@ from trimtab_traffic.delay import trip_metrics
 from trimtab_traffic.demand import Demand
 from trimtab_traffic.metrics import GRIDLOCK_VEH, STUCK_S
 from trimtab_traffic.signals import VEHICLE_SPACE_M
-from trimtab_traffic.simulation import Outputs, getter
+from trimtab_traffic.simulation import Outputs
 from trimtab_traffic.state import TrafficState
 from trimtab_traffic.trips import read_edge_loss, read_statistics, read_trips
 
@@ -52,10 +52,6 @@ class EpisodeFigures:
             self.next_sample_s += SAMPLE_S
             self._queues.append(self._state.approach_halting())
             self._times_s.append(time_s)
-
-    def time_in_network_s(self, api: Any, interval_s: float) -> float:
-        """Vehicle-seconds that vehicles in the network spend in one interval."""
-        return float(getter(api, "vehicle", "getIDCount")()) * interval_s
 
     def stuck_vehicles(self, api: Any) -> int:
         """Vehicles that have been standing for `STUCK_S` or more."""

@@ -29,7 +29,7 @@ from trimtab_traffic.toolchain import binary, sumo_home, sumo_version
 
 Backend = Literal["auto", "libsumo", "traci"]
 MAX_CALL_S = 0.5  # a simulationStep call holds the GIL: aim at half of the promised second
-CURRENT = (1, 20)  # first version with all options we set
+CURRENT = (1, 20)  # first version with all options we set and statistics we ask for
 STANDING_SPEED_MPS = 0.1  # SUMO's own threshold of "halting"
 
 
@@ -117,6 +117,7 @@ class Session:
         self.api: Any = None
         self.time_s = 0.0
         self._step: Callable[[float], Any] = lambda _: None
+        self._parameter: Callable[[str, str], str] = lambda *_: ""
         self._call_s = 0.0  # wall seconds per simulated second of the last call
 
     @property
@@ -148,6 +149,7 @@ class Session:
             self._step = self.api.simulationStep
         else:
             self._step = getter(self.api, "simulation", "step")
+        self._parameter = getter(self.api, "simulation", "getParameter")
         self.time_s = options.begin_s
         self._call_s = 0.0
 
@@ -171,6 +173,12 @@ class Session:
                 raise SimulatorError(msg) from error
             self._call_s = (time.perf_counter() - started) / (target - self.time_s)
             self.time_s = target
+
+    def vehicles_in_network(self) -> int:
+        """Vehicles under way now, as SUMO counts them: to list them it would look at each."""
+        if self.version < CURRENT:
+            return int(self.api.vehicle.getIDCount())
+        return int(self._parameter("", "stats.vehicles.running"))
 
     def close(self) -> None:
         """End the run, which completes its outputs; harmless when nothing runs."""
