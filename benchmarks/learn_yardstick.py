@@ -66,7 +66,7 @@ class Yardstick(ControlProblem):
         self._t += 1
         truncated = self._t >= LENGTH
         final_obs = final_rows = None
-        if truncated.any():
+        if np.count_nonzero(truncated):
             final_rows = np.flatnonzero(truncated)
             final_obs = Obs(obs=x[final_rows, None], alive=self._alive[final_rows])
             x[final_rows] = self._rng.standard_normal((len(final_rows), WIDTH), np.float32)

@@ -54,11 +54,9 @@ class NumpyOps:
 
     def affine(self, x: Array, w: Array, b: Array) -> Array:
         """[S, M, i] @ [S, i, o] + [S, 1, o]."""
-        if x.shape[0] == 1:
-            out = x[0] @ w[0]
-            out += b[0]
-            return out[None]
-        return x @ w + b
+        out = x @ w
+        out += b
+        return out
 
     def tanh(self, x: Array) -> Array:
         """Hyperbolic tangent."""

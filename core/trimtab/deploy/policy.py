@@ -70,7 +70,7 @@ class Interface:
 
         What is not finite in the rows of dead agents is read as 0.
         """
-        all_alive = bool(obs.alive.all())
+        all_alive = np.count_nonzero(obs.alive) == obs.alive.size
 
         def split(x: Array) -> Array:
             return x.reshape(seeds, x.shape[0] // seeds, *x.shape[1:])

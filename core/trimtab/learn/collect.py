@@ -117,9 +117,10 @@ class _Buffers:
 
     def write(self, t: int, name: str, x: Array) -> None:
         """Store x as that of step t."""
-        if name not in self.arrays:
-            self.arrays[name] = np.zeros((self.length, *x.shape), dtype=x.dtype)
-        self.arrays[name][t] = x
+        known = self.arrays.get(name)
+        if known is None:
+            known = self.arrays[name] = np.zeros((self.length, *x.shape), dtype=x.dtype)
+        known[t] = x
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +344,7 @@ class Collector:
             if self.interface.net.state_std:
                 self._rest.write(t, "log_std", out.log_std)
         self._rest.write(t, "guided", guided)
-        if labels or guided.any():
+        if labels or np.count_nonzero(guided):
             self._override(t, chosen, guided)
         for name, x in chosen.items():
             self._rest.write(t, name, x)
@@ -388,7 +389,7 @@ class Collector:
         self._decision += 1
         self.obs = step.obs
         done = step.terminated | step.truncated
-        if done.any():
+        if np.count_nonzero(done):
             self._end(t, step, np.flatnonzero(done))
 
     def _end(self, t: int, step: Step, rows: IntArray) -> None:

@@ -34,7 +34,7 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.errors import CheckpointError, ContractError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.spec import Spec
-from trimtab.deploy.arrays import Array
+from trimtab.deploy.arrays import Array, NumpyOps
 from trimtab.deploy.network import ActorOutput, NetSpec, actor, critic
 from trimtab.deploy.policy import Interface, Normaliser, Policy
 from trimtab.learn.collect import Collector, Rollout
@@ -49,7 +49,7 @@ from trimtab.learn.report import Report, part
 from trimtab.learn.step import WORTH_COMPILING, Learner, Tensors
 from trimtab.learn.teacher import Teacher
 
-_OPS = TorchOps()
+_OPS, _NUMPY = TorchOps(), NumpyOps()
 _OWN = ("env_steps", "_running")
 
 
@@ -309,11 +309,9 @@ class PPO:
         batch["log_prob"] = self._old_log_prob(batch, arrays)
         return batch
 
-    @torch.inference_mode()
     def _values(self, inputs: Mapping[str, Array]) -> Array:
         """V of normalised inputs [S, B, A, ...]: [S, B, A, K + C]."""
-        tensors = {name: torch.from_numpy(x) for name, x in inputs.items()}
-        return critic(self.net, self.learner.tensors(), tensors, _OPS).numpy()
+        return critic(self.net, self.learner.weights, inputs, _NUMPY)
 
     @torch.inference_mode()
     def _old_log_prob(self, batch: Tensors, arrays: Mapping[str, Array]) -> torch.Tensor:
@@ -448,12 +446,15 @@ class PPO:
         gain = torch.minimum(ratio * advantage, clipped * advantage)
         policy_loss = -_mean(gain, weight)
         spread = _mean(entropy, weight)
-        total = policy_loss - config.entropy_weight * spread
+        total = policy_loss
+        if config.entropy_weight:  # a slope of 0 costs as much as any other
+            total = total - config.entropy_weight * spread
+        beyond = ratio.detach() - 1.0
         diagnostics = {
             "policy_loss": policy_loss,
             "entropy": spread,
-            "kl": _mean(ratio - 1.0 - change, weight),
-            "clipped": _mean(((ratio - 1.0).abs() > clip).to(ratio.dtype), weight),
+            "kl": _mean(beyond - change.detach(), weight),
+            "clipped": _mean((beyond.abs() > clip).to(ratio.dtype), weight),
         }
         if "taught" in batch:
             divergence = _mean(teacher_loss(out, batch, sizes) * batch["taught"], batch["alive"])

@@ -106,7 +106,8 @@ def test_learning_rate_falls_to_zero_and_training_stops_as_planned() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_compiled_update_gives_the_weights_of_the_eager_one() -> None:
     small = {**_plain(SMALL), "steps": 8 * 32, "epochs": 4}
-    eager, compiled = (build(config=PPOConfig(**{**small, "compiled": c})) for c in (False, True))
+    configs = [PPOConfig(**{**small, "compiled": c}) for c in (False, True)]
+    eager, compiled = (build(config=config, hidden=(16,)) for config in configs)
     assert finish(compiled) == pytest.approx(finish(eager), abs=2e-6)
 
 
