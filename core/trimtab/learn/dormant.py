@@ -16,7 +16,7 @@ from trimtab.deploy.network import NetSpec, Params, encode
 
 THRESHOLD = 0.025
 SAMPLE = 128
-"""Joint samples that are looked at, evenly spaced: less than a hundredth of an iteration."""
+"""Joint samples that are looked at, evenly spaced."""
 
 
 class _Watching(NumpyOps):
