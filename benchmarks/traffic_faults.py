@@ -2,14 +2,17 @@
 
     python benchmarks/traffic_faults.py --log faults.jsonl
     python benchmarks/traffic_faults.py --net ingolstadt1 --controllers graph mpc --seeds 1 2 3
+    python benchmarks/traffic_faults.py --profile field --conditions undisturbed "dead detectors" \
+        --controllers graph --weights domains/traffic/trimtab_traffic/weights/graph.safetensors
 
-Profile `resco`. Conditions: a fifth of the lanes with dead detectors; sensors that are a tenth of
-the vehicles; 30 % more demand; one lane of the longest approach of several lanes closed for a
-quarter of an hour; an emergency vehicle every five minutes. Per condition: mean true delay, worst
-seed, the change against the same controller undisturbed, that against actuated control under the
-same condition, jams, and stops of emergency vehicles. Every episode gets a fresh process. With
---log, episodes are appended to the file as they end, and those that it already holds are not played
-again.
+Conditions: a fifth of the lanes with dead detectors; sensors that are a tenth of the vehicles; 30 %
+more demand; one lane of the longest approach of several lanes closed for a quarter of an hour; an
+emergency vehicle every five minutes. Per condition: mean true delay, worst seed, the change against
+the same controller undisturbed, that against actuated control under the same condition, jams, and
+stops of emergency vehicles. Every episode gets a fresh process. With --log, episodes are appended
+to the file as they end, and those that it already holds are not played again. --weights makes
+`graph` play a file in place of the student that suits the condition: give each file a log of its
+own.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import product, repeat
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -52,6 +55,7 @@ class Job:
     condition: str
     controller: str
     seed: int
+    profile: str = "resco"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +76,17 @@ def closed_lane(net: str) -> str:
     return max(several, key=lambda edge: network.lanes[edge.lanes[0]].length_m).lanes[0]
 
 
-def play(job: Job) -> Outcome:
-    """Play one episode in this process."""
-    raw = {"network": {"wheel": job.net}, "rules": {"profile": "resco"}}
+def play(job: Job, weights: str | None) -> Outcome:
+    """Play one episode in this process, `graph` with these weights if any are given."""
+    raw = {"network": {"wheel": job.net}, "rules": {"profile": job.profile}}
     raw |= CONDITIONS[job.condition]
     if job.condition == "closure":
         raw["closures"] = [{"lane": closed_lane(job.net), "start_s": 900, "end_s": 1800}]
     model = SignalsProblem.model_validate(raw)
     entry = entries(model)[job.controller]
     with SignalControl(model, entry.interface) as problem:
-        controller = make_controller(problem, entry, name=job.controller)
+        given = {"weights": weights} if weights and job.controller == "graph" else None
+        controller = make_controller(problem, entry, given, name=job.controller)
         (record,) = evaluate(problem, controller, [job.seed], name=job.controller)
     return Outcome(
         record.metrics["true_delay_s"],
@@ -96,32 +101,32 @@ def logged(log: Path | None) -> dict[Job, Outcome]:
     return {Job(**row["job"]): Outcome(**row["outcome"]) for row in read_rows(log)}
 
 
-def play_all(jobs: Sequence[Job], log: Path | None) -> dict[Job, Outcome]:
+def play_all(jobs: Sequence[Job], log: Path | None, weights: str | None) -> dict[Job, Outcome]:
     """Outcomes of all jobs, those of the log not played again."""
     found = logged(log)
     missing = [job for job in jobs if job not in found]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, max_tasks_per_child=1) as pool:
-        for job, outcome in zip(missing, pool.map(play, missing), strict=True):
+        for job, outcome in zip(missing, pool.map(play, missing, repeat(weights)), strict=True):
             found[job] = outcome
             append_row(log, {"job": asdict(job), "outcome": asdict(outcome)})
     return found
 
 
-def lines(
-    net: str, controllers: Sequence[str], seeds: Sequence[int], found: dict[Job, Outcome]
-) -> Iterator[str]:
+def lines(found: dict[Job, Outcome]) -> Iterator[str]:
     """The table, condition by condition."""
+    cells: dict[tuple[str, str], list[Outcome]] = {}
+    for job, outcome in found.items():
+        cells.setdefault((job.condition, job.controller), []).append(outcome)
 
     def mean_s(condition: str, controller: str) -> float:
-        return fmean(found[Job(net, condition, controller, seed)].delay_s for seed in seeds)
+        return fmean(row.delay_s for row in cells[condition, controller])
 
     yield (
         f"{'condition':15} {'controller':14} {'mean':>8} {'worst':>8} {'own':>8} "
         f"{'actuated':>9} {'jams':>5} {'stops':>6}"
     )
-    for condition, controller in product(CONDITIONS, controllers):
-        rows = [found[Job(net, condition, controller, seed)] for seed in seeds]
+    for (condition, controller), rows in cells.items():
         mean = mean_s(condition, controller)
         own = 100 * (mean / mean_s("undisturbed", controller) - 1)
         beside = 100 * (mean / mean_s(condition, YARDSTICK) - 1)
@@ -139,12 +144,16 @@ def main() -> None:
     parser.add_argument("--controllers", nargs="+", default=["mph_split", "mpc", "graph"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202, 203])
     parser.add_argument("--log", type=Path, help="file of finished episodes, read and appended to")
+    parser.add_argument("--profile", default="resco", choices=("resco", "field"))
+    parser.add_argument("--conditions", nargs="+", default=list(CONDITIONS), choices=CONDITIONS)
+    parser.add_argument("--weights", help="weights that `graph` plays in place of the shipped ones")
     chosen = parser.parse_args()
-    controllers = [YARDSTICK, *(name for name in chosen.controllers if name != YARDSTICK)]
-    triples = product(CONDITIONS, controllers, chosen.seeds)
-    jobs = [Job(chosen.net, *triple) for triple in triples]
-    found = play_all(jobs, chosen.log)
-    print("\n".join(lines(chosen.net, controllers, chosen.seeds, found)))
+    controllers = dict.fromkeys([YARDSTICK, *chosen.controllers])
+    conditions = dict.fromkeys(["undisturbed", *chosen.conditions])
+    triples = product(conditions, controllers, chosen.seeds)
+    jobs = [Job(chosen.net, *triple, chosen.profile) for triple in triples]
+    found = play_all(jobs, chosen.log, chosen.weights)
+    print("\n".join(lines({job: found[job] for job in jobs})))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
         [--controllers graph mpc ...] [--seeds 201 202 203] [--tuned NET=FILE ...]
 
 Final policies on seeds that nothing was tuned, trained or chosen on; worst seed and jams are shown.
-`graph` is played as shipped (trained on generated networks only); `graph_tuned` needs the weights
-that `trimtab train` left for a network. Each episode is played in a process of its own and appended
-to the results file; episodes that stand there are not played again.
+`graph` is played as shipped (trained on generated networks only); `graph_tuned` needs the parameter
+file, weights and hold, that `trimtab train` left for a network. Each episode is played in a process
+of its own and appended to the results file; episodes that stand there are not played again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from episode_log import append_row, read_rows
 from trimtab.run.grants import make_controller
+from trimtab.run.parameter_file import read_parameters
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
 from trimtab_traffic.domain import DOMAIN
@@ -39,13 +40,12 @@ Row = dict[str, Any]
 Key = tuple[str, str, int]
 
 
-def play(net: str, controller: str, seed: int, weights: str | None) -> Row:
+def play(net: str, controller: str, seed: int, parameters: dict[str, Any] | None) -> Row:
     """Play one episode in this process."""
     model = SignalsProblem.model_validate(
         {"network": {"wheel": net}, "rules": {"profile": "resco"}}
     )
     entry = entries(model)["graph" if controller == "graph_tuned" else controller]
-    parameters = None if weights is None else {"weights": weights}
     with SignalControl(model, entry.interface) as problem:
         player = make_controller(problem, entry, parameters, name=controller)
         record = evaluate(problem, player, [seed], name=controller)[0]
@@ -96,17 +96,18 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--tuned", nargs="*", default=[], metavar="NET=FILE")
     arguments = parser.parse_args()
-    tuned = dict(given.split("=", 1) for given in arguments.tuned)
+    given = (pair.split("=", 1) for pair in arguments.tuned)
+    tuned = {net: read_parameters(Path(file))[1] for net, file in given}
     preload()
     rows = rows_of(arguments.results)
     jobs = product(arguments.nets, arguments.controllers, arguments.seeds)
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
         for net, controller, seed in jobs:
-            weights = tuned.get(net) if controller == "graph_tuned" else None
-            missing = controller == "graph_tuned" and weights is None
+            parameters = tuned.get(net) if controller == "graph_tuned" else None
+            missing = controller == "graph_tuned" and parameters is None
             if missing or (net, controller, seed) in rows:
                 continue
-            row = pool.apply(play, (net, controller, seed, weights))
+            row = pool.apply(play, (net, controller, seed, parameters))
             rows[net, controller, seed] = row
             append_row(arguments.results, row)
     print(table(rows, arguments.nets, arguments.controllers, arguments.seeds))

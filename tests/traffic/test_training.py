@@ -10,6 +10,7 @@ from trimtab_traffic import training
 from trimtab_traffic.controllers import learned
 from trimtab_traffic.controllers.stage_score import TUNED, StageScore
 from trimtab_traffic.domain import DOMAIN
+from trimtab_traffic.features import STAGE_FEATURES
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.training import (
@@ -52,6 +53,15 @@ def test_a_student_mostly_does_what_its_teacher_does_and_training_is_reproducibl
             same.append(teacher.act(obs).discrete == student.act(obs).discrete)
             obs = problem.step(teacher.act(obs)).obs
     assert np.mean(same) > 0.7
+
+
+def test_a_student_and_the_shipped_one_do_not_react_to_what_its_teacher_does_not_weigh() -> None:
+    for policy in (imitate([PAIR], TUNED, 3, SHORT), load_policy(learned.GRAPH)):
+        reads = policy.params["actor.embed.stages.w"][0].any(axis=-1)
+        assert {n for n, used in zip(STAGE_FEATURES, reads, strict=True) if not used} == set(
+            SHORT.ignored
+        )
+        assert policy.net.blocks == (("stages", len(STAGE_FEATURES)),)
 
 
 def test_a_policy_is_not_judged_better_than_itself() -> None:

@@ -23,7 +23,7 @@ from trimtab.search.catalogue import min_std
 from trimtab.search.cmaes import CmaEs
 
 from trimtab_traffic.controllers import untuned_entries
-from trimtab_traffic.evolution import Progress, delay_s, relative
+from trimtab_traffic.evolution import RETRAIN, Progress, delay_s, provenance, relative
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.training import Builder, Verdict, judge
@@ -124,7 +124,7 @@ def retune(
     """
     tuned = tune_classical(name, profile, seed, effort)
     accepted = tuned.parameters if tuned.verdict.accepted else {}
-    write_parameters(path, name, accepted, _about(tuned, seed))
+    write_parameters(path, name, accepted, _about(tuned, effort.towns, seed))
     if progress is not None:
         progress(f"{profile} {name}: {_told(tuned)}")
 
@@ -156,12 +156,9 @@ def _builder(name: str, model: SignalsProblem, parameters: Mapping[str, Any]) ->
     return lambda problem: entry.factory(problem, **{**entry.defaults, **parameters})
 
 
-def _about(tuned: Tuned, seed: int) -> dict[str, Any]:
+def _about(tuned: Tuned, towns: Sequence[SignalsProblem], seed: int) -> dict[str, Any]:
     verdict = tuned.verdict
-    return {
-        "command": "make retrain",
-        "scenario": "generated towns: training_networks.training_towns, judged on held_out_towns",
-        "seed": seed,
+    return provenance(RETRAIN, towns, seed) | {
         "accepted": verdict.accepted,
         "found": dict(tuned.parameters),
         "held_out_change": {"mean": verdict.change, "low": verdict.low, "high": verdict.high},

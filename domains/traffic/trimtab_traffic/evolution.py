@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from trimtab.contracts.controller import AnyController
@@ -26,6 +27,8 @@ from trimtab_traffic.scenario import SignalsProblem
 Progress = Callable[[str], None]
 Player = Callable[[SignalControl, FloatArray], AnyController]
 """Builds the controller of an offset [width] from the start; zeros are the start itself."""
+RETRAIN = "make retrain"
+"""The command that makes what ships."""
 Cost = Callable[[SignalControl, FloatArray, int], Sequence[float]]
 """Costs of an offset on a network and demand seed, each compared with that of the start."""
 WORST = 3.0
@@ -117,6 +120,24 @@ def evolve(
         checkpoint.unlink(missing_ok=True)
         checkpoint.with_suffix(".json").unlink(missing_ok=True)
     return Found(_offset(optimizer.mean), round(time.process_time() - started, 1))
+
+
+def provenance(command: str, models: Sequence[SignalsProblem], seed: int) -> dict[str, Any]:
+    """What a manifest says of the origin of weights or parameters.
+
+    Args:
+        command: that made them.
+        models: networks they were made on.
+        seed: of search or training.
+    """
+    networks = [m.network.model_dump(mode="json", exclude_defaults=True) for m in models]
+    return {"command": command, "seed": seed, "networks": networks}
+
+
+def train_command(controller: str, seed: int, *, shipped: bool = False) -> str:
+    """The command that trains a controller on a scenario, or anew for the package."""
+    ending = " --retrain" if shipped else ""
+    return f"trimtab train SCENARIO --controller {controller} --seed {seed}{ending}"
 
 
 def by_delay(player: Player) -> Cost:

@@ -21,7 +21,15 @@ from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers.learned import WEIGHTS
 from trimtab_traffic.controllers.pareto import LEVERS, PARETO, PREFERRED, START, weights_of
 from trimtab_traffic.controllers.stage_score import StageScore
-from trimtab_traffic.evolution import Cost, Progress, Search, evolve
+from trimtab_traffic.evolution import (
+    RETRAIN,
+    Cost,
+    Progress,
+    Search,
+    evolve,
+    provenance,
+    train_command,
+)
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.training_networks import streets
@@ -93,13 +101,14 @@ def train_on(
     """
     path = out / PARETO.name
     if out.resolve() == WEIGHTS.resolve():
-        train(streets(), seed, path, SEARCH, progress)
+        command = train_command("pareto", seed, shipped=True)
+        train(streets(), seed, path, SEARCH, progress, command)
         return {"weights": str(path)}
     search = replace(SEARCH, networks=1)
     if cpu_s is not None:
         generations = int(cpu_s / (_episode_s(model) * DRAWN * (search.population + 1)))
         search = replace(search, generations=max(1, generations))
-    train((model,), seed, path, search, progress)
+    train((model,), seed, path, search, progress, train_command("pareto", seed))
     return {"weights": str(path)}
 
 
@@ -119,6 +128,7 @@ def train(
     path: Path,
     search: Search = SEARCH,
     progress: Progress | None = None,
+    command: str = RETRAIN,
 ) -> dict[str, float]:
     """Search the slopes on some networks; write them with their manifest and return them.
 
@@ -128,6 +138,7 @@ def train(
         path: parameter file to write; a search that was cut goes on from its checkpoint beside it.
         search: its size.
         progress: called with one line per generation.
+        command: that the manifest names.
     """
     checkpoint = path.with_name("pareto.search.safetensors")
     found = evolve(models, cost_under(), len(LEVERS), seed, search, checkpoint, progress)
@@ -135,12 +146,8 @@ def train(
     episodes = (
         DRAWN * search.generations * (search.population + 1) * min(search.networks, len(models))
     )
-    about = {
-        "command": "make retrain",
-        "scenario": f"{len(models)} networks",
-        "seed": seed,
+    about = provenance(command, models, seed) | {
         "generations": search.generations,
-        "networks": [m.network.model_dump(mode="json", exclude_defaults=True) for m in models],
         "budget": {"evaluations": episodes, "cpu_s": found.cpu_s},
     }
     write_parameters(path, "pareto", slopes, about)

@@ -10,7 +10,7 @@ rule; the manifest and the documentation tell what it said.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from trimtab.run.runner import evaluate
 
 from trimtab_traffic.controllers import entries
 from trimtab_traffic.controllers.regional import RegionalAgent
+from trimtab_traffic.evolution import RETRAIN, Progress, provenance
 from trimtab_traffic.moves import ROUNDS, MoveBoard
 from trimtab_traffic.probes import ProbeFleet
 from trimtab_traffic.problem import SignalControl
@@ -39,7 +40,6 @@ from trimtab_traffic.signals import TrafficNetwork
 from trimtab_traffic.simulation import Session
 from trimtab_traffic.towns import Town, Towns
 
-Progress = Callable[[str], None]
 JUDGE_SEEDS = (911, 912, 913)
 
 
@@ -290,11 +290,9 @@ def train(
     if progress is not None:
         progress(f"delay beside the rule: {verdict}")
     notes = {
-        "command": "make retrain",
-        "seed": seed,
+        **provenance(RETRAIN, models, seed),
         "env_steps": recipe.rounds * recipe.steps,
         "cpu_s": round(trained_s, 1),
-        "networks": [m.network.model_dump(mode="json", exclude_defaults=True) for m in models],
         "shares_of_probes": [m.sensors.penetration for m in models],
         "recipe": asdict(recipe),
         "beside_the_rule": verdict,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -127,8 +128,10 @@ class Retraining:
                 self.progress(f"{name}: done before")
                 continue
             self.progress(f"{name} ...")
+            begun = time.process_time()
             make()
             mark.touch()
+            self.progress(f"{name}: {time.process_time() - begun:.0f} CPU-s")
 
     def install(self, tuned: Path, weights: Path) -> None:
         """Replace the shipped files by what `run` made, and remove the work folder.
@@ -142,8 +145,6 @@ class Retraining:
         shutil.rmtree(self.work)
 
     def _parts(self) -> Iterator[tuple[str, Callable[[], object]]]:
-        for name, profile, file in classical_tuning.shipped_files():
-            yield f"{profile}-{name}", partial(self._classical, name, profile, file)
         yield "stage_score", self._stage_score
         for path, recipe, towns in (
             (GRAPH, self.size.graph, self.size.towns),
@@ -152,6 +153,8 @@ class Retraining:
             yield path.stem, partial(self._graph, self.weights / path.name, recipe, towns)
         yield "regional", self._regional
         yield "pareto", self._pareto
+        for name, profile, file in classical_tuning.shipped_files():
+            yield f"{profile}-{name}", partial(self._classical, name, profile, file)
 
     def _classical(self, name: str, profile: str, file: Path) -> None:
         path, effort = self.tuned / file, self.size.classical
@@ -159,7 +162,7 @@ class Retraining:
 
     def _stage_score(self) -> None:
         path, size = self.tuned / STAGE_SCORE, self.size
-        tuning.retune(size.towns, TUNING_SEED, path, size.score, self.progress)
+        tuning.retune(size.towns, size.held_out, TUNING_SEED, path, size.score, self.progress)
 
     def _graph(self, path: Path, recipe: training.Recipe, towns: Sequence[SignalsProblem]) -> None:
         _, teacher = read_parameters(self.tuned / STAGE_SCORE)

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from trimtab.contracts.controller import AnyController, Controller
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import Action, FloatArray, Obs
+from trimtab.contracts.spec import Action, Float32Array, FloatArray, Obs
 from trimtab.deploy.network import NetSpec
-from trimtab.deploy.policy import Policy, PolicyController
+from trimtab.deploy.policy import Normaliser, Policy, PolicyController
 from trimtab.deploy.weights import load_policy, save_policy
 from trimtab.evidence.bootstrap import paired_difference
 from trimtab.learn.curriculum import FreshSeeds
@@ -32,7 +32,18 @@ from trimtab_traffic.controllers import stage_score
 from trimtab_traffic.controllers.box_hold import HOLD_S, held
 from trimtab_traffic.controllers.learned import GRAPH, GRAPH_SENSED, WEIGHTS, shipped_graph
 from trimtab_traffic.controllers.stage_score import StageScore
-from trimtab_traffic.evolution import Progress, Search, by_delay, delay_s, evolve
+from trimtab_traffic.equipment import EQUIPMENT_FEATURES
+from trimtab_traffic.evolution import (
+    RETRAIN,
+    Progress,
+    Search,
+    by_delay,
+    delay_s,
+    evolve,
+    provenance,
+    train_command,
+)
+from trimtab_traffic.features import STAGE_FEATURES
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.towns import Towns
@@ -60,13 +71,17 @@ class Recipe:
 
     Attributes:
         dagger_rounds, dagger_steps: rounds of imitation and decisions in each.
+        ignored: stage features that the student does not read: those that no training network has
+            anything of, and `occupied`, which its teacher does not weigh (a student that saw it
+            was worse on networks unseen).
     """
 
     dagger_rounds: int = 5
     dagger_steps: int = 960
+    ignored: tuple[str, ...] = EQUIPMENT_FEATURES
 
 
-LESSONS = Recipe(dagger_steps=1600)
+LESSONS = Recipe(dagger_steps=1600, ignored=())
 """For `training_networks.lessons`, of which there are twice as many."""
 
 
@@ -120,12 +135,34 @@ def plays_rollouts(problem: ControlProblem) -> Controller:
     return StageScore(problem, **stage_score.ROLLOUT)
 
 
-class InformedScore(StageScore):
-    """The stage score of what would be seen without sensor error."""
+class _Unaware(Towns):
+    """Towns that tell of some stage features only.
 
-    def __init__(self, towns: Towns, **weights: float) -> None:
+    Args:
+        models: networks.
+        columns: of the features that are told.
+    """
+
+    def __init__(self, models: Sequence[SignalsProblem], columns: Sequence[int]) -> None:
+        self.columns = list(columns)
+        super().__init__(models)
+        blocks = (replace(block, features=len(columns)) for block in self.spec.entity_blocks)
+        self.spec = replace(self.spec, entity_blocks=tuple(blocks))
+
+    def _padded(self, obs: Obs) -> Obs:
+        padded = super()._padded(obs)
+        told = {name: x[..., self.columns] for name, x in padded.entities.items()}
+        return replace(padded, entities=told)
+
+
+class InformedScore(StageScore):
+    """The stage score, from the features that towns tell of, as seen without sensor error."""
+
+    def __init__(self, towns: _Unaware, **weights: float) -> None:
         super().__init__(towns, **weights)
         self._towns = towns
+        self._weights = self._weights[towns.columns]
+        self._shown = towns.columns.index(self._shown)
 
     def act(self, obs: Obs) -> Action:
         """See `Controller.act`."""
@@ -148,7 +185,8 @@ def imitate(
         recipe: lengths.
         progress: called with one line at the end.
     """
-    with Towns(models) as towns:
+    columns = [k for k, name in enumerate(STAGE_FEATURES) if name not in recipe.ignored]
+    with _Unaware(models, columns) as towns:
         net = NetSpec.for_problem(
             towns.spec, action_block="stages", rounds=1, hidden=(32, 32), embed=16
         )
@@ -165,7 +203,27 @@ def imitate(
         if progress is not None:
             agreement = ", ".join(f"{100 * a:.0f} %" for a in student.agreement[:, 0])
             progress(f"student agrees with its teacher in {agreement} of decisions")
-        return student.policy
+        return _widened(student.policy, columns)
+
+
+def _widened(policy: Policy, columns: Sequence[int]) -> Policy:
+    """The policy of some stage features as one that is given all and ignores the others."""
+    wide = len(STAGE_FEATURES)
+
+    def spread(narrow: Float32Array, other: float) -> Float32Array:
+        filled = np.full((len(narrow), wide, *narrow.shape[2:]), other, np.float32)
+        filled[:, list(columns)] = narrow
+        return filled
+
+    embedding = [name for name in policy.params if name.endswith(".embed.stages.w")]
+    mean, scale = (dict(x) for x in (policy.normaliser.mean, policy.normaliser.inverse_std))
+    mean["entities.stages"] = spread(mean["entities.stages"], 0.0)
+    scale["entities.stages"] = spread(scale["entities.stages"], 1.0)
+    return Policy(
+        replace(policy.net, blocks=(("stages", wide),)),
+        {**policy.params, **{name: spread(policy.params[name], 0.0) for name in embedding}},
+        Normaliser(mean, scale),
+    )
 
 
 def train(
@@ -192,9 +250,10 @@ def train(
     """
     path = out / GRAPH.name
     if out.resolve() == WEIGHTS.resolve():
-        train_anew(path, seed, teacher, Recipe(), progress=progress)
-        sensed = out / GRAPH_SENSED.name
-        train_anew(sensed, seed, teacher, LESSONS, lessons(), progress=progress)
+        command = train_command("graph", seed, shipped=True)
+        for file, recipe, towns in ((GRAPH, Recipe(), None), (GRAPH_SENSED, LESSONS, lessons())):
+            anew = out / file.name
+            train_anew(anew, seed, teacher, recipe, towns, progress=progress, command=command)
         return {"weights": str(path)}
     hold_s = fine_tune(model, seed, path, cpu_s, progress)
     return {"weights": str(path), "hold_s": hold_s}
@@ -208,6 +267,7 @@ def train_anew(
     towns: Sequence[SignalsProblem] | None = None,
     held_out: Sequence[SignalsProblem] | None = None,
     progress: Progress | None = None,
+    command: str = RETRAIN,
 ) -> None:
     """Imitate on the training towns and save; the manifest compares with `mpc` on other towns.
 
@@ -219,19 +279,20 @@ def train_anew(
         towns: to train on, `training_towns` by default.
         held_out: to judge on, `held_out_towns` by default.
         progress: called with one line per part.
+        command: that the manifest names.
     """
     begun, models = time.process_time(), towns or training_towns()
     judges = held_out or held_out_towns()
     student = imitate(models, teacher, seed, recipe, progress)
-    verdict = judge(judges, plays(student), plays_rollouts, _judge_seeds(len(judges)))
-    _tell(verdict, "mpc on held-out towns", progress)
-    notes = {
+    verdict = judge(judges, plays(student), plays_rollouts, judge_seeds(len(judges)))
+    tell(verdict, "mpc on held-out towns", progress)
+    notes = provenance(command, models, seed) | {
         "start": "student of the tuned stage score",
         "env_steps": recipe.dagger_rounds * recipe.dagger_steps,
         "recipe": asdict(recipe),
         "verdict_against_mpc": asdict(verdict),
     }
-    _save(path, student, models, seed, begun, notes)
+    _save(path, student, models, begun, notes)
 
 
 def fine_tune(
@@ -257,16 +318,16 @@ def fine_tune(
         The hold to play it with, s.
     """
     begun, start = time.process_time(), load_policy(shipped_graph(model.sensors))
-    unheld = judge((model,), plays(start), plays(start, HOLD_S), _judge_seeds(1))
-    _tell(unheld, "the hold, without it", progress)
+    unheld = judge((model,), plays(start), plays(start, HOLD_S), judge_seeds(1))
+    tell(unheld, "the hold, without it", progress)
     hold_s = 0.0 if unheld.accepted else HOLD_S
     left_s = None if cpu_s is None else cpu_s - (time.process_time() - begun)
     search = FINE_TUNING if left_s is None else _within(left_s, model, plays(start, hold_s))
     checkpoint = path.with_name("graph.search.safetensors")
     found = improve((model,), start, seed, search, hold_s, checkpoint, progress)
-    verdict = judge((model,), plays(found, hold_s), plays(start, hold_s), _judge_seeds(1))
-    _tell(verdict, "the shipped policy", progress)
-    notes = {
+    verdict = judge((model,), plays(found, hold_s), plays(start, hold_s), judge_seeds(1))
+    tell(verdict, "the shipped policy", progress)
+    notes = provenance(train_command("graph", seed), (model,), seed) | {
         "start": "shipped weights",
         "env_steps": search.episodes * (model.horizon_s // model.profile.decision_interval_s),
         "recipe": asdict(search),
@@ -274,15 +335,17 @@ def fine_tune(
         "verdict_without_hold": asdict(unheld),
         "verdict": asdict(verdict),
     }
-    _save(path, found if verdict.accepted else start, (model,), seed, begun, notes)
+    _save(path, found if verdict.accepted else start, (model,), begun, notes)
     return hold_s
 
 
-def _judge_seeds(networks: int) -> range:
+def judge_seeds(networks: int) -> range:
+    """Demand seeds of the paired test on each of some networks."""
     return range(JUDGE_SEED, JUDGE_SEED + max(JUDGED // networks, FEWEST_SEEDS))
 
 
-def _tell(verdict: Verdict, against: str, progress: Progress | None) -> None:
+def tell(verdict: Verdict, against: str, progress: Progress | None) -> None:
+    """Report a verdict in one line."""
     if progress is not None:
         low, high = 100 * verdict.low, 100 * verdict.high
         outcome = "better" if verdict.accepted else "not shown to be better"
@@ -294,16 +357,10 @@ def _save(
     path: Path,
     policy: Policy,
     models: Sequence[SignalsProblem],
-    seed: int,
     begun: float,
     notes: Mapping[str, Any],
 ) -> None:
-    manifest = {
-        "seed": seed,
-        "cpu_s": round(time.process_time() - begun, 1),
-        "networks": [m.network.model_dump(mode="json", exclude_defaults=True) for m in models],
-        **notes,
-    }
+    manifest = {**notes, "cpu_s": round(time.process_time() - begun, 1)}
     with Towns(models) as towns:
         save_policy(path, policy, towns.spec, manifest)
 

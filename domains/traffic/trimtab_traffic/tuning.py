@@ -1,12 +1,16 @@
 """Tunes the stage score on the generated training towns; the result ships in `tuned/`.
 
-CMA-ES moves every weight from `stage_score.START`: see `evolution`. The search is noisy; compare
-its result on held-out towns before it ships.
+CMA-ES moves the weights that `stage_score.START` gives: see `evolution`. The others stay 0, since
+the towns have nothing of what they weigh and a search would leave them at random. The search is
+noisy, so what it finds replaces the shipped weights only if a paired test on held-out towns shows
+it better.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +18,15 @@ from trimtab.contracts.controller import Controller
 from trimtab.contracts.spec import FloatArray
 from trimtab.run.parameter_file import write_parameters
 
-from trimtab_traffic.controllers.stage_score import START, StageScore
-from trimtab_traffic.evolution import Progress, Search, by_delay, evolve
+from trimtab_traffic.controllers.stage_score import SHIPPED, START, TUNED, StageScore
+from trimtab_traffic.evolution import RETRAIN, Progress, Search, by_delay, evolve, provenance
 from trimtab_traffic.features import STAGE_FEATURES
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.training import Builder, judge, judge_seeds, tell
+
+SEARCHED = tuple(name for name in STAGE_FEATURES if START[name])
+"""Features whose weights move."""
 
 
 def tune_stage_score(
@@ -37,32 +45,47 @@ def tune_stage_score(
         checkpoint: see `evolution.evolve`.
         progress: called with one line per generation.
     """
-    width = len(STAGE_FEATURES)
     cost = by_delay(_player)
-    found = evolve(models, cost, width, seed, search or Search(), checkpoint, progress)
+    found = evolve(models, cost, len(SEARCHED), seed, search or Search(), checkpoint, progress)
     return _weights(found.offset), found.cpu_s
 
 
 def retune(
     models: Sequence[SignalsProblem],
+    held_out: Sequence[SignalsProblem],
     seed: int,
     path: Path,
     search: Search,
     progress: Progress | None = None,
-) -> dict[str, float]:
-    """Tune, write the result with its manifest, and return the weights."""
+) -> None:
+    """Tune anew and write what is to ship: the weights found, or the shipped ones with a note.
+
+    Args:
+        models: networks to tune on.
+        held_out: networks of the paired test against the shipped weights.
+        seed: of the search.
+        path: parameter file to write.
+        search: its size.
+        progress: called with one line per generation and one on the test.
+    """
     checkpoint = path.with_name("stage_score.search.safetensors")
-    weights, cpu_s = tune_stage_score(models, seed, search, checkpoint, progress)
-    about = {
-        "command": "make retrain",
-        "scenario": f"generated-towns, {len(models)} networks of training_networks.training_towns",
-        "seed": seed,
+    found, cpu_s = tune_stage_score(models, seed, search, checkpoint, progress)
+    verdict = judge(held_out, _plays(found), _plays(TUNED), judge_seeds(len(held_out)))
+    tell(verdict, "the shipped weights on held-out towns", progress)
+    about = provenance(RETRAIN, models, seed) | {
         "generations": search.generations,
-        "networks": [m.network.model_dump(mode="json", exclude_defaults=True) for m in models],
+        "held_out_change": asdict(verdict),
         "budget": {"evaluations": search.episodes, "cpu_s": cpu_s},
     }
-    write_parameters(path, "stage_score", weights, about)
-    return weights
+    if verdict.accepted:
+        write_parameters(path, "stage_score", found, about)
+        return
+    shipped = json.loads(SHIPPED.read_text(encoding="utf-8"))["manifest"]
+    write_parameters(path, "stage_score", TUNED, shipped | {"refused": about | {"found": found}})
+
+
+def _plays(weights: dict[str, float]) -> Builder:
+    return lambda town: StageScore(town, **weights)
 
 
 def _player(town: SignalControl, offset: FloatArray) -> Controller:
@@ -71,5 +94,5 @@ def _player(town: SignalControl, offset: FloatArray) -> Controller:
 
 def _weights(offset: FloatArray) -> dict[str, float]:
     """Offset from `START` → weight per stage feature."""
-    start = np.array([START[name] for name in STAGE_FEATURES])
-    return dict(zip(STAGE_FEATURES, (start + offset).tolist(), strict=True))
+    start = np.array([START[name] for name in SEARCHED])
+    return START | dict(zip(SEARCHED, (start + offset).tolist(), strict=True))

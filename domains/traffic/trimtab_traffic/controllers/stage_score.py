@@ -21,7 +21,7 @@ from trimtab_traffic.features import STAGE_FEATURES
 
 WAVE = {name: float(name == "n_50") for name in STAGE_FEATURES}
 """Weights under which the rule is `wave_50`."""
-ROLLOUT = {name: -5.0 * (name == "rollout") for name in STAGE_FEATURES}
+ROLLOUT = dict.fromkeys(STAGE_FEATURES, 0.0) | {"rollout": -5.0}
 """Weights under which it is `mpc`: 10 veh·s of rollout cost are worth 1, the scale of the rest."""
 START = ROLLOUT | {
     "n_25": -1.0, "n_50": 1.0, "n_100": 1.2, "n_200": 0.6, "queued": -0.7, "queued_yielding": 0.8,
@@ -29,11 +29,10 @@ START = ROLLOUT | {
     "shown_age": -0.5, "red_age": 0.1, "boxed": -1.0,
 }  # fmt: skip
 """Where tuning starts: the rollout, and half of what a search from the wave rule alone found."""
+SHIPPED = Path(__file__).parent / "tuned/resco/stage_score.json"
 TUNED: dict[str, float] = (
     dict.fromkeys(STAGE_FEATURES, 0.0)
-    | json.loads(
-        (Path(__file__).parent / "tuned/resco/stage_score.json").read_text(encoding="utf-8")
-    )["parameters"]
+    | json.loads(SHIPPED.read_text(encoding="utf-8"))["parameters"]
 )
 """Weights tuned on generated networks; the file says how."""
 PARAMETERS = Space(tuple(Float(name, -10.0, 10.0) for name in STAGE_FEATURES))
