@@ -52,6 +52,13 @@ def test_resco_takes_interval_and_yellow_of_its_network() -> None:
     assert (profile.decision_interval_s, profile.yellow_s, profile.min_green_s) == (5, 2, 3)
 
 
+@pytest.mark.parametrize("name", ["field", "resco"])
+def test_the_decision_interval_may_stand_among_the_limits(name: str) -> None:
+    rules = {"profile": name, "limits": {"decision_interval_s": 6}}
+    assert problem(rules=rules).profile.decision_interval_s == 6
+    assert problem(rules=rules | {"decision_interval_s": 8}).profile.decision_interval_s == 8
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -65,6 +72,9 @@ def test_resco_takes_interval_and_yellow_of_its_network() -> None:
         ({"rules": {"signals": {"A": {"min_gren_s": 7}}}}, "Did you mean 'min_green_s'"),
         ({"rules": {"limits": {"name": "resco"}}}, "unknown rule 'name'"),
         ({"rules": {"limits": {"min_green_s": "long"}}}, "min_green_s: Input should be a valid"),
+        ({"rules": {"profile": "resco", "limits": {"yellow_s": "long"}}}, "yellow_s: Input should"),
+        ({"rules": {"profile": "resco", "limits": {"yellow_s": None}}}, "yellow_s: Input should"),
+        ({"rules": {"signals": {"A": {"decision_interval_s": 2}}}}, "one for all signals"),
         ({"weights": {"dely": 1}}, "Did you mean 'delay'"),
         ({"weights": {"delay": 0}}, "weights: one or more of"),
         (

@@ -83,7 +83,13 @@ class RuleProfile(Rules):
 
     @model_validator(mode="after")
     def _overrides_are_valid(self) -> Self:
-        for signal_id in self.overrides:
+        for signal_id, changes in self.overrides.items():
+            if "decision_interval_s" in changes:
+                msg = (
+                    f"signal {signal_id!r}: decision_interval_s is one for all signals: "
+                    "set it under rules"
+                )
+                raise ValueError(msg)
             self.for_signal(signal_id)
         return self
 
@@ -104,18 +110,18 @@ def resco_profile(decision_interval_s: int = 10, yellow_s: int = 3, **changes: A
     Raises:
         ValueError: the yellow leaves no green, or a change is invalid.
     """
-    if yellow_s >= decision_interval_s:
-        msg = (
-            f"yellow {yellow_s} s leaves no green in a decision interval of {decision_interval_s} s"
-        )
+    asked = Rules(decision_interval_s=decision_interval_s, yellow_s=yellow_s)
+    interval_s, yellow_s = asked.decision_interval_s, asked.yellow_s
+    if yellow_s >= interval_s:
+        msg = f"yellow {yellow_s} s leaves no green in a decision interval of {interval_s} s"
         raise ValueError(msg)
     fields: dict[str, Any] = {
         "name": "resco",
-        "decision_interval_s": decision_interval_s,
+        "decision_interval_s": interval_s,
         "yellow_rule": "fixed",
         "yellow_s": yellow_s,
         "all_red_rule": "none",
-        "min_green_s": decision_interval_s - yellow_s,
+        "min_green_s": interval_s - yellow_s,
         "max_green_s": None,
         "max_red_s": None,
         "walk_s": 0,

@@ -153,15 +153,14 @@ class RuleSettings(StrictModel):
     def compiled(self, source: NetSource | None) -> RuleProfile:
         """The profile with its changes; a wheel network brings its own interval and yellow."""
         changes = {**self.limits, "overrides": self.signals}
+        if self.decision_interval_s is not None:
+            changes["decision_interval_s"] = self.decision_interval_s
         if self.profile == "field":
-            if self.decision_interval_s is not None:
-                changes["decision_interval_s"] = self.decision_interval_s
             return field_profile(**changes)
-        interval_s = self.decision_interval_s
-        if interval_s is None:
-            interval_s = 10 if source is None else source.decision_interval_s
-        yellow_s = changes.pop("yellow_s", 3 if source is None else source.yellow_s)
-        return resco_profile(interval_s, yellow_s, **changes)
+        if source is not None:
+            own = {"decision_interval_s": source.decision_interval_s, "yellow_s": source.yellow_s}
+            changes = own | changes
+        return resco_profile(**changes)
 
 
 class SensorFault(StrictModel):
