@@ -111,3 +111,11 @@ def test_a_wheel_network_brings_its_period_and_licence(tmp_path: Path) -> None:
     inputs = resolve_inputs(problem(warm_up_s=600, horizon_s=1800), tmp_path)
     assert (inputs.start_s, inputs.begin_s, inputs.end_s) == (24600, 25200, 27000)
     assert any("CC BY-NC-SA" in note for note in inputs.notes)
+
+
+def test_the_emission_class_of_ordinary_cars_is_told(tmp_path: Path) -> None:
+    told = [n for n in resolve_inputs(problem(emissions=True), tmp_path).notes if "emissions" in n]
+    assert told == [
+        "emissions: of each vehicle type's own class; cars whose type names none count as "
+        "HBEFA4/PC_petrol_Euro-4, SUMO's default"
+    ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from trimtab.contracts.errors import InputFileError, SimulatorError
+from trimtab_traffic.inputs import DEFAULT_CAR_CLASS
 from trimtab_traffic.simulation import RunOptions, Session
 from trimtab_traffic.trips import read_edge_loss, read_trips, trips_digest
 
@@ -50,6 +51,13 @@ def test_the_same_seed_gives_the_same_trips_and_another_seed_others(
 def test_the_step_length_of_the_user_wins_over_ours(session: Session, options: RunOptions) -> None:
     fine = dataclasses.replace(options, extra=("--step-length", "0.5"))
     assert play(session, fine) != play(session, options)
+
+
+def test_sumo_gives_cars_the_emission_class_that_notes_name(
+    session: Session, options: RunOptions
+) -> None:
+    session.start(options)
+    assert session.api.vehicletype.getEmissionClass("DEFAULT_VEHTYPE") == DEFAULT_CAR_CLASS
 
 
 def test_libsumo_and_traci_give_the_same_trips(session: Session, options: RunOptions) -> None:

@@ -60,6 +60,10 @@ def _resolve_once(key: _Key) -> Inputs:
     return resolve_inputs(key.problem, cache_folder() / _digest(key.problem))
 
 
+DEFAULT_CAR_CLASS = "HBEFA4/PC_petrol_Euro-4"
+"""Emission class that SUMO 1.28 gives a car whose type names none."""
+
+
 @cache
 def compiled_network(net: Path, additional: tuple[Path, ...]) -> TrafficNetwork:
     """`compile_network`, done once per process and network."""
@@ -140,6 +144,11 @@ def _told(problem: SignalsProblem, period: Period) -> tuple[str, ...]:
         notes.append(f"sensors: {len(problem.sensors.faults)} faults are injected")
     if problem.priority.bus:
         notes.append("priority: buses ask signals for green, through the shield")
+    if problem.emissions:
+        notes.append(
+            "emissions: of each vehicle type's own class; cars whose type names none count as "
+            f"{DEFAULT_CAR_CLASS}, SUMO's default"
+        )
     return tuple(notes)
 
 
