@@ -87,7 +87,6 @@ def test_lane_quantities_come_in_the_order_of_lanes(two_street_problem: Maker) -
         ]
         assert state.lane_halting()[0] == state.approach_halting()[0] > 0
         assert 0 < state.occupancy()[0] < 1
-        assert state.lane_speed_mps()[0] < state.lane_speed_mps()[3]
 
 
 def test_exit_space_shrinks_by_one_vehicle_each(two_street_problem: Maker) -> None:

@@ -10,7 +10,6 @@ from trimtab_traffic.toolchain import (
     binary,
     run_binary,
     run_script,
-    safe_output_name,
     sumo_environment,
     sumo_version,
 )
@@ -52,10 +51,6 @@ def test_tool_may_not_eat_all_memory(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(toolchain, "MEMORY_BYTES", 10 * 1024**2)
     with pytest.raises((SimulatorError, InputFileError)):
         run_binary("netconvert", ["--help"], source=tmp_path)
-
-
-def test_output_names_lose_the_colon_that_sumo_reads_as_a_port() -> None:
-    assert safe_output_name("seed:1.xml") == "seed-1.xml"
 
 
 def test_a_tool_stays_below_the_limit_of_whoever_confines_us() -> None:

@@ -19,8 +19,6 @@ from trimtab.contracts.scenario import StrictModel
 from trimtab.contracts.shield import Monitor, Shield
 from trimtab.contracts.spec import Metric
 
-PLUGIN_API = 1
-
 
 class Exemption(StrictModel):
     """Why a rule of the conformance kit is not asked of a domain, or not met yet."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "paused"]
-RunState = Literal["queued", "running", "cancelling", "done", "failed", "cancelled", "paused"]
 OPEN_STATES: tuple[State, ...] = ("queued", "running", "paused")
 PRECEDENCE: tuple[State, ...] = ("running", "queued", "paused", "failed", "cancelled", "done")
 RUN_COLUMNS = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,6 @@ CONSTRAINTS = (
 _RED, _YELLOW, _GREEN = range(3)
 _COLOURS = {"G": _GREEN, "g": _GREEN, "y": _YELLOW, "Y": _YELLOW}
 _EPSILON_S = 1e-6
-
-SignalStates = Iterable[tuple[float, str, str]]
-"""(time s, signal id, state string): every change, or every second."""
 
 
 @dataclass(frozen=True, slots=True)

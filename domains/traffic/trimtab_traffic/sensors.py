@@ -297,13 +297,6 @@ class SensedState(TrafficState):
         """`lane_halting` of approach lanes."""
         return self.lane_halting()[: len(self.approach_lanes)]
 
-    def lane_speed_mps(self) -> FloatArray:
-        """Mean speed of the readings of a lane, the limit where there is none, [lanes]."""
-        seen = self.read()
-        count = np.bincount(seen.lanes, minlength=len(self.lanes))
-        total = np.bincount(seen.lanes, seen.speed_mps, len(self.lanes))
-        return np.where(count > 0, total / np.maximum(count, 1), self.true.lane_speed_limit_mps)
-
     def occupancy(self) -> FloatArray:
         """Share of the lane that readings cover, [lanes], 0..1."""
         covered = self.lane_vehicles() * VEHICLE_LENGTH_M / self.lane_length_m

@@ -129,10 +129,6 @@ class TrafficState:
         """H of approach lanes only, [approach lanes]."""
         return self._per_lane("getLastStepHaltingNumber", self.approach_lanes, np.int64)
 
-    def lane_speed_mps(self) -> FloatArray:
-        """Mean speed per lane, the speed limit where it is empty, [lanes]."""
-        return self._per_lane("getLastStepMeanSpeed", self.lanes, np.float64)
-
     def occupancy(self) -> FloatArray:
         """Share of each lane's length that vehicles cover, [lanes], 0..1."""
         return self._per_lane("getLastStepOccupancy", self.lanes, np.float64)

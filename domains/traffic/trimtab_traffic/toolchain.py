@@ -189,8 +189,3 @@ def _reason(lines: list[str]) -> str:
 
 def _warnings(lines: list[str]) -> list[str]:
     return [line.removeprefix("Warning:").strip() for line in lines if line.startswith("Warning:")]
-
-
-def safe_output_name(name: str) -> str:
-    """A file name that SUMO takes as a file: it reads ``host:port`` where a name has a colon."""
-    return name.replace(":", "-").replace("|", "-")

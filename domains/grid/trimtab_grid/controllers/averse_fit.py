@@ -26,9 +26,6 @@ from trimtab_grid.unit_graph import Links
 KNOTS: Final = 12
 LEVELS: Final = 17
 CELLS: Final = 200
-REACH_L_PER_DAY: Final = 0.25
-"""Fuel on either side of the mean that the stock axis covers, L per kW of mean net load and hour of
-a day: a day of units at full specific consumption."""
 _STEP_FUEL = MAX_SEGMENTS + LEVELS + 2
 
 

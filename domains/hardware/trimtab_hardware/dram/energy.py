@@ -35,7 +35,6 @@ COLUMNS = (
     "precharged_down", "end",
 )  # fmt: skip
 """Columns of `account`'s answer: counts of commands, then cycles."""
-SCRATCH = ("open", "first", "last_pre", "last_time", "last_code", "down")
 
 WALK = np.dtype(
     [
