@@ -16,7 +16,7 @@ from trimtab_traffic.runconfig import raw_true_delay_s
 from trimtab_traffic.safexml import read_tree
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sources import find_net
-from trimtab_traffic.writers import export
+from trimtab_traffic.writers import SHIELD_COLUMNS, export
 
 TOLERANCE_S = 1e-9
 SEED = 3
@@ -100,6 +100,14 @@ def test_decision_table_has_one_row_per_signal_and_decision(tmp_path: Path) -> N
     rows = list(read_table(tmp_path / "decisions.csv", columns, tuple(columns)))
     assert len(rows) == 8 * 30
     assert {row.number("time_s") for row in rows} == {25200.0 + 10 * k for k in range(30)}
+
+
+def test_export_says_for_every_signal_whether_its_shield_holds(tmp_path: Path) -> None:
+    export(SignalsProblem.model_validate(GENERATED), "wave_50", {}, tmp_path)
+    columns = dict.fromkeys(SHIELD_COLUMNS, ())
+    rows = list(read_table(tmp_path / "shield.csv", columns, SHIELD_COLUMNS[:-1]))
+    assert [row.text("holds") for row in rows] == ["yes", "yes"]
+    assert all(row.number("states") > 0 and row.number("deadline_corners") > 0 for row in rows)
 
 
 def test_decision_table_of_a_cycle_controller_lists_its_greens(tmp_path: Path) -> None:

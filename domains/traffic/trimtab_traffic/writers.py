@@ -4,8 +4,8 @@
   installed (``plan.add.xml``), and as a time-of-day plan that holds in the period it was judged on
   (``day.add.xml``).
 - Any other controller is played once, and what its signals showed is written as programs that show
-  it again (``replay.add.xml``), beside a table of its decisions and the tables of its stages and
-  intergreens.
+  it again (``replay.add.xml``), beside a table of its decisions, the tables of its stages and
+  intergreens, and what the exhaustive check of each signal's shield found (``shield.csv``).
 
 In both cases ``sumo -c run.sumocfg`` gives the product's figures for the same seed.
 """
@@ -41,10 +41,12 @@ from trimtab_traffic.replay import read_signal_log, replay_programs
 from trimtab_traffic.rules import SignalTiming, intergreen_plan, signal_timing
 from trimtab_traffic.runconfig import keep_files, write_config
 from trimtab_traffic.scenario import SignalsProblem
+from trimtab_traffic.shield_check import check_network
 from trimtab_traffic.signals import Program
 from trimtab_traffic.simulation import RunOptions
 
 RULE_COLUMNS = ("signal", "stage", "state", "min_green_s", "max_green_s")
+SHIELD_COLUMNS = ("signal", "holds", "states", "seconds", "deadline_corners", "broken")
 
 
 def export(
@@ -143,7 +145,16 @@ def _export_replay(
         write_csv(out / "decisions.csv", DECISION_COLUMNS, log.rows),
         write_csv(out / "stages.csv", RULE_COLUMNS, _stage_rows(timings)),
         write_csv(out / "intergreens.csv", INTERGREEN_COLUMNS, _intergreen_rows(timings)),
+        write_csv(out / "shield.csv", SHIELD_COLUMNS, _shield_rows(control)),
     )
+
+
+def _shield_rows(control: SignalControl) -> Iterator[tuple[object, ...]]:
+    """What can be reached behind the shield of each signal, and what of it breaks a rule."""
+    for found in check_network(control.network, control.profile):
+        broken = " ".join(f"{rule}:{count}" for rule, count in found.violations.items())
+        holds = "yes" if found.holds else "no"
+        yield found.signal, holds, found.states, found.seconds, found.corners, broken
 
 
 def _stage_rows(timings: list[SignalTiming]) -> Iterator[tuple[object, ...]]:
