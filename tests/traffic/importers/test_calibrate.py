@@ -42,6 +42,21 @@ def test_route_sampler_meets_every_count_and_says_so(grid_net: Path, tmp_path: P
     assert "155 of 155 vehicles counted, GEH < 5 at 100.00 % of places" in demand.notes[0]
 
 
+def test_the_fit_is_told_over_all_intervals_and_not_of_the_first_alone(
+    grid_net: Path, tmp_path: Path
+) -> None:
+    met = counts_of("edge", A1B1=60)
+    candidates = tmp_path / "candidates.rou.xml"
+    candidates.write_text(
+        '<routes><vehicle id="a" depart="0"><route edges="A1B1"/></vehicle></routes>'
+    )
+    later = Count("A1B1", 600.0, 1200.0, 40, "counts.csv:3")
+    never = Count("B0B1", 600.0, 1200.0, 300, "counts.csv:4")
+    counts = Counts(met.file, "edge", (*met.rows, later, never))
+    demand = demand_from_counts(grid_net, counts, tmp_path, candidates=candidates)
+    assert "100 of 400 vehicles counted, GEH < 5 at 66.67 % of places" in demand.notes[0]
+
+
 def test_route_sampler_draws_the_same_demand_for_the_same_seed(
     grid_net: Path, tmp_path: Path
 ) -> None:

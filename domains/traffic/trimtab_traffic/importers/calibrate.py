@@ -26,7 +26,8 @@ from trimtab_traffic.toolchain import run_binary, run_script
 Method = Literal["routesampler", "flowrouter", "dfrouter"]
 _MIN_CANDIDATES = 2000
 _MAX_CANDIDATES = 50_000
-_FIT = re.compile(r"achieving total count (\d+).*GEH<5 for ([\d.]+)%")
+_FIT = re.compile(r"achieving total count (\d+).* at (\d+) locations. GEH<5 for ([\d.]+)%")
+"""routeSampler says it once per interval: vehicles, places, share of places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +106,20 @@ def _route_sampler(
     arguments += ["--edgedata-attribute", "entered", "-o", str(demand), "--seed", str(seed)]
     arguments += ["--begin", shortest(begin_s), "--end", shortest(end_s)]
     run = run_script("routeSampler.py", arguments, source=counts.file, work=work)
-    fit = _FIT.search(run.output)
-    note = "routeSampler did not say how well the counts are met; check the demand"
-    if fit:
-        note = (
-            f"demand made of counts by routeSampler: {fit[1]} of {counts.total:g} vehicles counted,"
-            f" GEH < 5 at {fit[2]} % of places"
-        )
-    return (demand,), (), (note,)
+    return (demand,), (), (_fit_note(run.output, counts),)
+
+
+def _fit_note(output: str, counts: Counts) -> str:
+    """How well the counts of all intervals are met."""
+    fits = [(int(met), int(places), float(share)) for met, places, share in _FIT.findall(output)]
+    if not fits:
+        return "routeSampler did not say how well the counts are met; check the demand"
+    met = sum(vehicles for vehicles, _, _ in fits)
+    fitting = sum(places * share for _, places, share in fits) / sum(n for _, n, _ in fits)
+    return (
+        f"demand made of counts by routeSampler: {met} of {counts.total:g} vehicles counted, "
+        f"GEH < 5 at {fitting:.2f} % of places"
+    )
 
 
 def _candidate_routes(net_file: Path, total: float, work: Path, seed: int) -> Path:
