@@ -20,8 +20,7 @@ from trimtab.contracts.errors import InputFileError
 
 from trimtab_traffic.delay import EMERGENCY_PREFIX
 from trimtab_traffic.demand import departures, is_random
-from trimtab_traffic.filewrite import write_xml, xml_lines
-from trimtab_traffic.importers.checks import element_lines
+from trimtab_traffic.filewrite import element_lines, write_xml, xml_lines
 from trimtab_traffic.safexml import XmlElement, elements
 from trimtab_traffic.scenario import Demand, LaneClosure, SignalsProblem, Weather
 from trimtab_traffic.signals import TrafficNetwork

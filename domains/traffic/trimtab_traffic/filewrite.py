@@ -13,6 +13,8 @@ from pathlib import Path
 
 from trimtab.contracts.errors import TrimtabError
 
+from trimtab_traffic.safexml import XmlElement
+
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 _COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -56,6 +58,12 @@ def xml_lines(
     for child in children:
         yield from (f"    {line}" for line in child)
     yield f"</{name}>"
+
+
+def element_lines(element: XmlElement) -> Iterator[str]:
+    """An element that was read, as lines to be written."""
+    children = [element_lines(child) for child in element.children]
+    return xml_lines(element.name, element.attributes, children)
 
 
 def write_xml(path: Path, root: str, children: Iterable[Iterable[str]]) -> Path:

@@ -142,6 +142,11 @@ def _told(problem: SignalsProblem, period: Period) -> tuple[str, ...]:
         notes.append(f"sensors: controllers see the traffic through {problem.sensors.kind}")
     if problem.sensors.faults:
         notes.append(f"sensors: {len(problem.sensors.faults)} faults are injected")
+    if problem.sensors.kind != "perfect" or problem.sensors.faults:
+        notes.append(
+            "sensors: programs inside SUMO (actuated, delay_based, nema) keep SUMO's own "
+            "detectors, which do not fail: against them the comparison is one-sided"
+        )
     if problem.priority.bus:
         notes.append("priority: buses ask signals for green, through the shield")
     if problem.emissions:
@@ -157,7 +162,8 @@ def _files(problem: SignalsProblem, work: Path) -> tuple[TrafficFiles, tuple[str
     if network.generated is not None:
         return generate(network.generated, work), ()
     if network.source is None:
-        return check_files(_in_period(problem, _named(network, work)), work), ()
+        named = _in_period(problem, _named(network, work))
+        return check_files(named, work, problem.horizon_s), ()
     source = network.source
     shipped = TrafficFiles(
         source.net_file,

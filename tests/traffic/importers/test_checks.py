@@ -34,7 +34,17 @@ def test_missing_period_is_taken_from_the_demand_and_listed(
 ) -> None:
     checked = check_files(files_of(two_streets()))
     assert (checked.begin_s, checked.end_s) == (3600.0, 7200.0)
-    assert checked.repairs == ("the period [3600, 7200) s is taken from the demand",)
+    assert checked.repairs == (
+        "the period [3600, 7200) s is taken from the demand, which departs from 3700 to 3701 s",
+    )
+
+
+def test_period_taken_from_the_demand_has_the_length_that_the_scenario_names(
+    two_streets: Callable[..., Path],
+) -> None:
+    checked = check_files(files_of(two_streets()), horizon_s=600.0)
+    assert (checked.begin_s, checked.end_s) == (3600.0, 4200.0)
+    assert checked.repairs[0].startswith("the period [3600, 4200) s")
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from trimtab.contracts.errors import InputFileError
 
-from trimtab_traffic.filewrite import write_xml, xml_lines
+from trimtab_traffic.filewrite import element_lines, write_xml
+from trimtab_traffic.importers.day_plans import hold_day_plans
 from trimtab_traffic.importers.demand import DemandScan, network_edges, scan_demand
 from trimtab_traffic.importers.files import TrafficFiles
 from trimtab_traffic.network import compile_network
 from trimtab_traffic.safexml import XmlElement, elements
-from trimtab_traffic.signals import Program, Signal
+from trimtab_traffic.signals import Program, Signal, TrafficNetwork
 
 _FIRST_ELEMENTS = frozenset({"vType", "vTypeDistribution", "route", "routeDistribution"})
 
@@ -25,16 +26,34 @@ _FIRST_ELEMENTS = frozenset({"vType", "vTypeDistribution", "route", "routeDistri
 _DAY_S = 86400.0
 
 
-def check_files(files: TrafficFiles, work: Path | None = None) -> TrafficFiles:
+def check_files(
+    files: TrafficFiles, work: Path | None = None, horizon_s: float = 3600.0
+) -> TrafficFiles:
     """Check network, programs and demand against each other and fill in the period.
 
     Args:
         files: what an importer resolved.
         work: folder for mended copies; without it, what needs one is an error.
+        horizon_s: length of the period where the files name no end.
 
     Raises:
         InputFileError: something is wrong that cannot be mended without guessing.
     """
+    network = _checked_network(files)
+    begin_s = files.begin_s or 0.0
+    end_s = files.end_s or begin_s + _DAY_S
+    edges = network_edges(files.net_file)
+    demand = scan_demand((*files.additional_files, *files.route_files), edges, begin_s, end_s)
+    if demand.unsorted:
+        files = _sorted_copies(files, demand, work)
+    files = _with_period(files, demand, horizon_s)
+    if network.switched_by_clock and work is not None:
+        files = hold_day_plans(files, work)
+        network = _checked_network(files)
+    return files.with_notes(*network.warnings, *_demand_notes(demand))
+
+
+def _checked_network(files: TrafficFiles) -> TrafficNetwork:
     network = compile_network(files.net_file, files.additional_files)
     for signal in network.signals:
         check_program(files, signal)
@@ -44,14 +63,7 @@ def check_files(files: TrafficFiles, work: Path | None = None) -> TrafficFiles:
             "choose between; give a program a second green phase"
         )
         raise InputFileError(msg)
-    begin_s = files.begin_s or 0.0
-    end_s = files.end_s or begin_s + _DAY_S
-    edges = network_edges(files.net_file)
-    demand = scan_demand((*files.additional_files, *files.route_files), edges, begin_s, end_s)
-    if demand.unsorted:
-        files = _sorted_copies(files, demand, work)
-    files = _with_period(files, demand)
-    return files.with_notes(*network.warnings, *_demand_notes(demand))
+    return network
 
 
 def check_program(files: TrafficFiles, signal: Signal) -> None:
@@ -90,7 +102,7 @@ def _phase_line(files: TrafficFiles, signal: str, program: Program, phase: int) 
     return where
 
 
-def _with_period(files: TrafficFiles, demand: DemandScan) -> TrafficFiles:
+def _with_period(files: TrafficFiles, demand: DemandScan, horizon_s: float) -> TrafficFiles:
     if not demand.last_s >= 0:
         msg = f"{files.net_file}: no demand (vehicle, trip or flow) in {_names(files)}; add routes"
         raise InputFileError(msg)
@@ -98,7 +110,7 @@ def _with_period(files: TrafficFiles, demand: DemandScan) -> TrafficFiles:
     if begin_s is None:
         begin_s = 3600.0 * (demand.first_s // 3600.0)
     if end_s is None:
-        end_s = begin_s + 3600.0
+        end_s = begin_s + horizon_s
     period = f"[{begin_s:g}, {end_s:g}) s"
     if end_s <= begin_s:
         msg = f"{files.net_file}: the period {period} is empty; set end_s above begin_s"
@@ -112,7 +124,8 @@ def _with_period(files: TrafficFiles, demand: DemandScan) -> TrafficFiles:
         raise InputFileError(msg)
     repaired = files
     if files.begin_s is None or files.end_s is None:
-        repaired = files.with_repairs(f"the period {period} is taken from the demand")
+        departs = f"which departs from {demand.first_s:g} to {demand.last_s:g} s"
+        repaired = files.with_repairs(f"the period {period} is taken from the demand, {departs}")
     return replace(repaired, begin_s=begin_s, end_s=end_s)
 
 
@@ -159,9 +172,3 @@ def _sorted_copy(path: Path, work: Path, begin_s: float) -> Path:
     ordered = sorted(stream, key=key)
     name = path.name.removesuffix(".gz")
     return write_xml(work / f"sorted-{name}", root.name, (element_lines(e) for e in ordered))
-
-
-def element_lines(element: XmlElement) -> Iterator[str]:
-    """An element that was read, as lines to be written."""
-    children = [element_lines(child) for child in element.children]
-    return xml_lines(element.name, element.attributes, children)
