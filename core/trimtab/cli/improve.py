@@ -29,7 +29,9 @@ def tune(
     scenario: Scenario,
     controller: Annotated[
         str | None,
-        typer.Option("--controller", metavar="NAME", help="controller id; not in design domains"),
+        typer.Option(
+            "--controller", metavar="NAME", help="id, or package.module:Class; not for designs"
+        ),
     ] = None,
     evaluations: Annotated[
         int | None,
@@ -106,9 +108,11 @@ def _tune_controller(
     workers: int | None,
     out: Path | None,
 ) -> None:
+    from trimtab.run.controllers import importable_from
     from trimtab.run.rollouts import Rollouts
     from trimtab.run.tuning import against_shipped, tune_controller
 
+    importable_from(Path.cwd())
     name, headline = request.controller, loaded.domain.headline
     shared = sorted(set(request.seeds) & set(loaded.scenario.seeds))
     if shared:
@@ -116,7 +120,7 @@ def _tune_controller(
     with Rollouts(loaded, name, request.seeds, workspace, workers) as rollouts:
         tuned = tune_controller(
             rollouts,
-            name,
+            rollouts.name,
             headline,
             request.evaluations,
             optimizer=request.optimizer,
@@ -132,7 +136,7 @@ def _tune_controller(
         "optimizer": request.optimizer,
         "optimizer_seed": request.seed,
     }
-    file = _write_tuned(loaded, rollouts, name, tuned, about, out)
+    file = _write_tuned(loaded, rollouts, tuned, about, out)
     _show_tuned(session, loaded, request, tuned, judged, file)
 
 
@@ -147,7 +151,6 @@ def _counter(headline: str) -> Any:
 def _write_tuned(
     loaded: LoadedScenario,
     rollouts: Rollouts,
-    controller: str,
     tuned: Tuned,
     about: dict[str, Any],
     out: Path | None,
@@ -167,7 +170,7 @@ def _write_tuned(
         "budget": asdict(tuned.budget),
         **about,
     }
-    write_parameters(file, controller, tuned.parameters, manifest(facts))
+    write_parameters(file, rollouts.name, tuned.parameters, manifest(facts))
     return file
 
 

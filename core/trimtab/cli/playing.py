@@ -104,24 +104,18 @@ def _simulate_controller(
 
 
 def _choice(loaded: LoadedScenario, controller: str, parameters: list[Path] | None) -> Choice:
-    from trimtab.run.controllers import choose, importable_from
+    from trimtab.run.controllers import choose_one, importable_from
 
     importable_from(Path.cwd())
-    given = parameters_of(parameters)
-    own = ":" in controller or controller.endswith(".csv")
-    names = () if own else (controller,)
-    if own:
-        from trimtab.run.controllers import own_controller
-
-        return own_controller(controller, given)
-    return choose(loaded.domain, loaded.scenario.problem, names, (), given)[0]
+    offered = loaded.domain.controllers(loaded.scenario.problem)
+    return choose_one(offered, controller, parameters_of(parameters))
 
 
 def export(
     scenario: Scenario,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write into")],
     controller: Annotated[
-        str | None, typer.Option("--controller", metavar="NAME", help="controller to export")
+        str | None, typer.Option("--controller", metavar="NAME", help="id, or package.module:Class")
     ] = None,
     design: Design = None,
     set_: Set = None,

@@ -80,6 +80,28 @@ def choose(
     return chosen
 
 
+def choose_one(
+    offered: Mapping[str, Entry],
+    text: str,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Choice:
+    """One controller: an id of `offered`, or the user's own as in `own_controller`.
+
+    Raises:
+        UnknownNameError: it is neither, or `parameters` name another controller.
+        TrimtabError: the user's own controller cannot be loaded.
+    """
+    given = parameters or {}
+    if text in offered:
+        chosen = Choice(text, offered[text], parameters=given.get(text, {}))
+    elif ":" in text or text.endswith(".csv") or text in _installed():
+        chosen = own_controller(text, given)
+    else:
+        raise UnknownNameError(text, "controller", {*offered, *_installed()})
+    check_names([chosen], given)
+    return chosen
+
+
 def check_names(chosen: Sequence[Choice], given: Iterable[str]) -> None:
     """Raise unless every name is there once, and every one that was given parameters.
 
@@ -127,8 +149,24 @@ def own_controller(text: str, parameters: Mapping[str, Mapping[str, Any]] | None
         needs=frozenset(getattr(kind, "needs", ())),
         interface=getattr(kind, "interface", "default"),
         parameters=getattr(kind, "parameters", None),
+        defaults=_defaults(kind),
     )
     return Choice(name, entry, text, given.get(name, {}), (Path(inspect.getfile(kind)),))
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    """Default arguments of the parameters that tuning searches, where each has one."""
+    space = getattr(kind, "parameters", None)
+    if space is None:
+        return {}
+    arguments = inspect.signature(kind).parameters
+    found = {p.name: arguments[p.name].default for p in space.parameters if p.name in arguments}
+    return {} if inspect.Parameter.empty in found.values() else found
+
+
+def _installed() -> dict[str, str]:
+    """Classes of installed entry points of group `GROUP`, by name."""
+    return {point.name: point.value for point in entry_points(group=GROUP)}
 
 
 def class_of(text: str) -> type:
@@ -137,7 +175,7 @@ def class_of(text: str) -> type:
     Raises:
         TrimtabError: it does not import, or is no class.
     """
-    points = {point.name: point.value for point in entry_points(group=GROUP)}
+    points = _installed()
     reference = points.get(text, text)
     if not _REFERENCE.fullmatch(reference):
         msg = (

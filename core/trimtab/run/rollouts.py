@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trimtab.contracts.errors import RunFailedError, UnknownNameError
+from trimtab.contracts.errors import RunFailedError
 from trimtab.contracts.records import EpisodeRecord
-from trimtab.run.controllers import Choice
+from trimtab.run.controllers import Choice, choose_one
 from trimtab.run.drive import drive
 from trimtab.run.engines import crew_of
 from trimtab.run.identity import ProblemIdentity
@@ -30,13 +31,14 @@ class Rollouts:
 
     Args:
         loaded: the scenario.
-        controller: id of one of the domain's controllers.
+        controller: id of one of the domain's controllers, or the user's own (`choose_one`).
         seeds: played by every candidate.
         workspace: where the store is.
         workers: processes; None is the number of CPUs.
 
     Raises:
         UnknownNameError: the domain has no such controller.
+        TrimtabError: the user's own controller cannot be loaded.
     """
 
     def __init__(
@@ -48,15 +50,13 @@ class Rollouts:
         workers: int | None = None,
     ) -> None:
         problem = loaded.scenario.problem
-        offered = loaded.domain.controllers(problem)
-        if controller not in offered:
-            raise UnknownNameError(controller, "controller", offered)
-        self.entry = offered[controller]
-        self._loaded, self._name, self._seeds = loaded, controller, tuple(seeds)
+        self._choice = choose_one(loaded.domain.controllers(problem), controller)
+        self.entry, self.name = self._choice.entry, self._choice.name
+        self._loaded, self._seeds = loaded, tuple(seeds)
         identity = ProblemIdentity.of(loaded.domain, problem)
         self._planner = Planner(loaded.domain, problem, identity)
         digest = identity.sha256(tune=controller, seeds=list(seeds))
-        self.run_id = f"tune-{loaded.scenario.name}-{controller}-{digest[:12]}"
+        self.run_id = f"tune-{loaded.scenario.name}-{self.name}-{digest[:12]}"
         self._store = Store(workspace)
         self.run_dir = self._store.run_dir(self.run_id)
         self.run_dir.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ class Rollouts:
             RunFailedError: every episode failed, so that it is not the parameters' fault.
             KeyboardInterrupt: cancelled; finished episodes are kept.
         """
-        choices = [Choice(self._name, self.entry, parameters=dict(d)) for d in designs]
+        choices = [replace(self._choice, parameters=dict(d)) for d in designs]
         jobs = [self._jobs(choice) for choice in choices]
         self._begin(choices, jobs)
         drive(self._store, Scope(self.run_id), self._crew)
@@ -86,7 +86,7 @@ class Rollouts:
         if not any(job.id in known for own in jobs for job in own):
             rows = self._store.jobs(self.run_id, results=False)
             worst = next(row for row in rows if row.state == "failed")
-            msg = f"{self._name}, seed {worst.seed}: {worst.reason}"
+            msg = f"{self.name}, seed {worst.seed}: {worst.reason}"
             raise RunFailedError(msg, worst.exit_code)
         return [[self._record(job, known) for job in own] for own in jobs]
 
@@ -102,7 +102,7 @@ class Rollouts:
             "text": scenario.model_dump_json(by_alias=True),
         }
         name = f"tune-{scenario.name}"
-        run = NewRun(self.run_id, row, name, (self._name,), self._seeds)
+        run = NewRun(self.run_id, row, name, (self.name,), self._seeds)
         new = {
             job.id: NewJob(job.id, job.kind, job.controller, job.seed, self._planner.task(choice))
             for choice, own in zip(choices, jobs, strict=True)
@@ -117,4 +117,4 @@ class Rollouts:
     def _record(self, job: Job, known: Mapping[str, Mapping[str, Any]]) -> EpisodeRecord:
         if job.id in known:
             return record_from_json(known[job.id])
-        return EpisodeRecord(self._name, job.seed, {self._loaded.domain.headline.name: math.nan})
+        return EpisodeRecord(self.name, job.seed, {self._loaded.domain.headline.name: math.nan})

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 from trimtab.contracts.controller import Controller, NativeController
-from trimtab.contracts.errors import InputFileError, UnknownNameError
+from trimtab.contracts.errors import InputFileError
+from trimtab.run.controllers import choose_one
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 
@@ -60,7 +61,7 @@ def export(
 
     Args:
         problem: the scenario's problem part.
-        controller: public name.
+        controller: public name, or the user's own as in `run --controller`.
         parameters: in place of the controller's defaults.
         out: folder, made if it is not there.
         seed: traffic that a controller which cannot run inside SUMO is played on.
@@ -71,21 +72,18 @@ def export(
     Raises:
         TrimtabError: no such controller, or the folder cannot be used.
     """
-    offered = entries(problem)
-    if controller not in offered:
-        raise UnknownNameError(controller, "controller", offered)
+    choice = choose_one(entries(problem), controller)
     if ":" in str(out.resolve()):
         msg = f"{out}: SUMO reads a ':' in a path as host:port; choose a folder without it"
         raise InputFileError(msg)
-    entry = offered[controller]
-    control = SignalControl(problem, entry.interface)
+    control = SignalControl(problem, choice.entry.interface)
     with control:
-        made = make_controller(control, entry, parameters, controller)
+        made = make_controller(control, choice.entry, parameters, choice.name)
         if isinstance(made, NativeController):
             control.reset(np.array([seed]))
             made.install(control)
             return _export_programs(control, out.resolve())
-        return _export_replay(control, made, controller, out.resolve(), seed)
+        return _export_replay(control, made, choice.name, out.resolve(), seed)
 
 
 def _export_programs(control: SignalControl, out: Path) -> tuple[Path, ...]:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from trimtab.contracts.errors import ContractError, UnknownNameError
+from trimtab.run.controllers import choose_one
 from trimtab.run.rollouts import Rollouts
 from trimtab.run.scenario_file import LoadedScenario, load_scenario
 from trimtab.run.store import Store
@@ -60,3 +61,50 @@ def test_what_was_found_is_judged_on_the_seeds_given(tmp_path: Path) -> None:
     assert worse.mean == pytest.approx(sum(costs[0]) / 3 - sum(costs[1]) / 3)
     assert (worse.seeds, worse.verdict == "better") == (3, False)
     assert worse.mean > 0
+
+
+OWN = """
+import numpy as np
+from trimtab.contracts.controller import Controller
+from trimtab.contracts.space import Float, Space
+from trimtab.contracts.spec import Action
+
+class Band(Controller):
+    "Pumps below a level of its own."
+    parameters = Space((Float("below", 0.0, 1.0),))
+    def __init__(self, problem, below=0.1):
+        self.below = below
+    def act(self, obs):
+        return Action(discrete=(obs.obs[..., :1] < self.below).astype(np.int64))
+"""
+
+
+def test_the_users_own_controller_is_tuned_from_its_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tuned_band.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loaded = tanks()
+    with Rollouts(loaded, "tuned_band:Band", [101, 102], tmp_path / "work", 1) as rollouts:
+        tuned = tune_controller(rollouts, rollouts.name, loaded.domain.headline, 8)
+        ((first, second),) = rollouts([{"below": 0.1}])
+    assert rollouts.name == "Band"
+    assert tuned.before == (first.metrics["pumping_cost"] + second.metrics["pumping_cost"]) / 2
+    assert set(tuned.parameters) == {"below"}
+
+
+def test_a_controller_of_an_installed_package_is_taken_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "installed_band.py").write_text(OWN)
+    info = tmp_path / "bands-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bands\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[trimtab.controllers]\nband = installed_band:Band\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    choice = choose_one({}, "band")
+    assert (choice.name, choice.entry.role) == ("Band", "user")
+    assert choice.entry.defaults == {"below": 0.1}
+    with pytest.raises(UnknownNameError, match="known: band"):
+        choose_one({}, "bund")
