@@ -90,7 +90,7 @@ class Domain(ABC):
         shares_evaluations: a design takes so long to simulate (0.1 s and more) that the searches
             of a workspace share results on disk; `DesignProblem.identity` must then name
             everything they depend on.
-        concepts: names of the features that explanations speak in.
+        concepts: names of the features that explanations are to speak in.
     """
 
     name: str

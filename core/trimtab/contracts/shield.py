@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from trimtab.contracts.spec import Action, BoolArray
 
-Placement = Literal["runner", "in_step", "in_kernel"]
+Placement = Literal["runner", "in_step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Shield(ABC):
     """Projects proposed actions to legal ones; the identity on legal actions.
 
     Attributes:
-        placement: where `project` is called: by the runner, or by the problem's own step.
+        placement: where `project` is called: by the runner, or by the problem's own step (compiled
+            kernels among them).
         reasons: text of each reason code; code 0 is "unchanged".
     """
 
