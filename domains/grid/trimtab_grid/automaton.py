@@ -26,6 +26,8 @@ from trimtab_grid.arrays import COOL, HOLD, OFF, RUN, START, STOP, TRIPPED, WARM
 
 IntVector = Sequence[int] | NDArray[Any]
 """Modes or timers, shape [units]."""
+CommandVector = list[int] | NDArray[Any]
+"""Commands to write into, shape [units]."""
 
 
 @register_jitable
