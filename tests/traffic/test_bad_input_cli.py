@@ -4,6 +4,7 @@ Nothing may be half-written: the folder looks as before.
 """
 
 import gzip
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,8 +211,12 @@ def test_packed_files_and_unicode_ids_run_whatever_sumo_home_says(
     packed.write_bytes(gzip.compress(net.read_bytes()))
     trips = gzip.compress(DEMAND.replace('id="a"', 'id="Ünal"').encode())
     name = scenario(packed, trips, routes="cars.rou.xml.gz")
-    ended = trimtab("simulate", name, "--controller", "fixed", "--seed", "1")
+    ended = trimtab("simulate", name, "--controller", "fixed", "--seed", "1", "--out", "log")
     assert ended.code == 0, ended.err
+    log = json.loads(Path("log/log.json").read_text(encoding="utf-8"))
+    kept = {what: Path("log", log[what]).read_text("utf-8") for what in ("trips", "signal_log")}
+    assert "Ünal" in kept["trips"]
+    assert "Königstraße" in kept["signal_log"]
 
 
 def test_imported_files_make_a_scenario_that_validates(

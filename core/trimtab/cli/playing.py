@@ -83,13 +83,10 @@ def one_of(controller: str | None, design: str | None) -> str:
 def _simulate_controller(
     session: Session, loaded: LoadedScenario, choice: Choice, seed: int, folder: Path
 ) -> None:
-    from trimtab.run.episode_log import write_simulation
     from trimtab.run.records_json import record_to_json
-    from trimtab.run.stage import play_one
+    from trimtab.run.stage import play_into
 
-    played = play_one(loaded.domain, loaded.scenario.problem, choice, seed)
-    files = write_simulation(played, folder)
-    record = played.record
+    record, files = play_into(loaded.domain, loaded.scenario.problem, choice, seed, folder)
     units = {m.name: m.unit for m in loaded.domain.metrics}
     rows = [[k, f"{v:g}", units.get(k, "")] for k, v in record.metrics.items()]
     rows += [[f"violations: {k}", str(v.count), ""] for k, v in record.violations.items()]

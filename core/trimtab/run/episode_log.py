@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,22 @@ from trimtab.run.trajectory import Simulation, Trajectory
 def write_simulation(simulation: Simulation, folder: Path) -> list[Path]:
     """Write `record.json`, `trajectory.npz`, and `log.npz` / `log.json`; return the files.
 
+    Files of the simulator's that the log names are copied beside them while they are there: close
+    the problem afterwards.
+
     Raises:
         InputFileError: the folder cannot be written.
     """
     arrays = {k: v for k, v in simulation.log.items() if isinstance(v, np.ndarray)}
     arrays = {k: v for k, v in arrays.items() if v.dtype != object}
+    outputs = {k: v for k, v in simulation.log.items() if isinstance(v, Path)}
     plain = {k: v for k, v in simulation.log.items() if k not in arrays}
+    plain |= {k: v.name for k, v in outputs.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = [_json(folder / "record.json", record_to_json(simulation.record))]
         files.append(_npz(folder / "trajectory.npz", trajectory_arrays(simulation.trajectory)))
+        files += [Path(shutil.copy(output, folder)) for output in outputs.values()]
         if arrays:
             files.append(_npz(folder / "log.npz", arrays))
         if plain:

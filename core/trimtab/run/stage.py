@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from trimtab.contracts.controller import AnyController
@@ -14,10 +15,11 @@ from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
 from trimtab.run.controllers import Choice
+from trimtab.run.episode_log import write_simulation
 from trimtab.run.grants import make_controller
 from trimtab.run.resume import Past
 from trimtab.run.runner import Watch, evaluate
-from trimtab.run.trajectory import Simulation, simulate
+from trimtab.run.trajectory import simulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,13 @@ def play(
     return [replace(record, flags=domain.flags(record)) for record in records]
 
 
-def play_one(domain: Domain, problem: Any, choice: Choice, seed: int) -> Simulation:
-    """One episode with its trajectory and the simulator's log.
+def play_into(
+    domain: Domain, problem: Any, choice: Choice, seed: int, folder: Path
+) -> tuple[EpisodeRecord, list[Path]]:
+    """Play one episode and write its trajectory and the simulator's log; the record and the files.
 
     Raises:
-        TrimtabError: see `staged` and `run.trajectory.simulate`.
+        TrimtabError: see `staged`, `run.trajectory.simulate` and `run.episode_log`.
     """
     with staged(domain, problem, choice) as stage:
         played = simulate(
@@ -93,4 +97,5 @@ def play_one(domain: Domain, problem: Any, choice: Choice, seed: int) -> Simulat
             shield=stage.shield,
             monitor=stage.monitor,
         )
-    return replace(played, record=replace(played.record, flags=domain.flags(played.record)))
+        record = replace(played.record, flags=domain.flags(played.record))
+        return record, write_simulation(replace(played, record=record), folder)

@@ -78,6 +78,22 @@ def test_own_controllers_and_logs_join_a_run(trimtab: Command, tmp_path: Path) -
     assert roles == {"level_band": "reference", "Idle": "user", "logged": "user"}
 
 
+def test_one_episode_is_kept_with_its_trajectory_and_log(trimtab: Command, tmp_path: Path) -> None:
+    ended = trimtab(
+        "simulate", "toy/tank-day", "--controller", "tariff", "--set", "problem.horizon_h=6",
+        "--seed", "3", "--out", "log", "--json",
+    )  # fmt: skip
+    assert ended.code == 0
+    record = json.loads((tmp_path / "log/record.json").read_text())
+    assert record == ended.document["record"]
+    assert sorted(Path(name).name for name in ended.document["files"]) == [
+        "log.npz", "record.json", "trajectory.npz",
+    ]  # fmt: skip
+    with np.load(tmp_path / "log/trajectory.npz") as arrays:
+        assert arrays["seeds"].tolist() == [3]
+        assert len(arrays["reward"]) == len(arrays["proposed.discrete"]) == 6
+
+
 def test_strict_turns_violations_into_exit_code_4(trimtab: Command) -> None:
     assert trimtab("run", "toy/tank-day", *QUICK, "--strict").code == 0
     loaded = load_scenario("toy/tank-day", ["problem.horizon_h=6", "seeds=[1, 2, 3]"])
