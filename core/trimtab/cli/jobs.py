@@ -167,11 +167,10 @@ def resume(
         from trimtab.run.workspace import Workspace as Space
 
         space = Space(workspace)
-        run = space.run(run_id).row.id
-        jobs = space.resume(run)
-        session.note(
-            f"{run}: {jobs} jobs queued again" if jobs else f"{run}: nothing is left to do"
-        )
+        row = space.run(run_id).row
+        run, jobs = row.id, space.resume(row.id)
+        left = "nothing is left to do" if row.settled else "goes on with what is left"
+        session.note(f"{run}: {jobs} jobs queued again" if jobs else f"{run}: {left}")
         if detach:
             session.text(run)
             session.document("trimtab/queued/1", run_id=run, workspace=str(workspace))

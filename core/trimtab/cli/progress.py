@@ -1,4 +1,4 @@
-"""The progress bar on standard error; nothing without a terminal."""
+"""The progress bar on standard error; without a terminal what a reader should know, no more."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MAX_SHOWN = 3
 
 
 @contextmanager
-def progress_bar() -> Iterator[OnProgress | None]:
-    """Yield what shows progress, or None where standard error is no terminal."""
+def progress_bar() -> Iterator[OnProgress]:
+    """Yield what shows progress; notes alone where standard error is no terminal."""
     if not sys.stderr.isatty():
-        yield None
+        yield _note_alone
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -37,6 +37,11 @@ def progress_bar() -> Iterator[OnProgress | None]:
             bar.update(task, total=state.total, completed=state.done, description=_doing(state))
 
         yield show
+
+
+def _note_alone(state: RunProgress) -> None:
+    if state.note:
+        sys.stderr.write(f"{state.note}\n")
 
 
 def _doing(state: RunProgress) -> str:

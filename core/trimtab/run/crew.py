@@ -102,6 +102,7 @@ class Crew:
         self._max_step_s = max_step_s
         self._slots: list[_Slot] = []
         self._deaths, self._not_before, self._patrolled = 0, 0.0, 0.0
+        self._told_of_full_disk = False
 
     def __enter__(self) -> Crew:
         return self
@@ -222,10 +223,17 @@ class Crew:
                 slot.child.terminate()
 
     def _wake_paused(self) -> None:
-        """Jobs that a full disk paused go on when there is room again."""
+        """Jobs that a full disk paused go on when there is room again; the wait is told once."""
         db = self._store.db
         some = db.execute("select 1 from job where state='paused' limit 1").fetchone()
-        if some and has_space(self._store.workspace, self._duty.min_free_bytes):
+        room = has_space(self._store.workspace, self._duty.min_free_bytes)
+        if some and not room and not self._told_of_full_disk:
+            self._watcher.noted(
+                f"the disk of {self._store.workspace} is full (less than "
+                f"{self._duty.min_free_bytes >> 20} MiB free): jobs wait until there is room"
+            )
+        self._told_of_full_disk = bool(some) and not room
+        if some and room:
             with writing(db):
                 db.execute(
                     "update job set state='queued', reason='' where state='paused' and reason=?",

@@ -189,6 +189,8 @@ class Store:
     ) -> None:
         """Store a run's result document, manifest and list of files, in one transaction.
 
+        A report that still waits in the queue is thereby done.
+
         Args:
             run: id.
             summary: the result document.
@@ -208,6 +210,10 @@ class Store:
             self.db.execute("delete from artefact where run=?", (run,))
             self.db.executemany(
                 "insert into artefact values(?, ?, ?, ?, ?)", [(run, *row) for row in artefacts]
+            )
+            self.db.execute(
+                "update job set state='done', progress=1, ended=? where id=? and state='queued'",
+                (time.time(), f"{REPORT}{run}"),
             )
 
     def runs(self, limit: int = 100) -> list[RunRow]:

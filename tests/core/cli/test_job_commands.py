@@ -40,6 +40,12 @@ def test_a_cancelled_run_is_resumed_in_the_foreground(trimtab: Command, queued: 
     ended = trimtab("resume", queued, "--workers", "1", "--json")
     assert (ended.code, ended.document["run_id"]) == (0, queued)
     assert "12 jobs computed" in ended.err
+    assert trimtab("status", queued, "--json").document["states"] == {"done": 13}
+
+
+def test_resuming_says_whether_something_is_left(trimtab: Command, queued: str) -> None:
+    assert f"{queued}: goes on with what is left" in trimtab("resume", queued).err
+    assert f"{queued}: nothing is left to do" in trimtab("resume", queued).err
 
 
 def test_a_run_is_reproduced_bit_for_bit(trimtab: Command) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from trimtab.run.child import Child
 from trimtab.run.control import cancel_run
-from trimtab.run.crew import Crew
+from trimtab.run.crew import Crew, Watcher
 from trimtab.run.drive import drive
 from trimtab.run.duty import Duty
 from trimtab.run.plan import Plan, RunOptions
@@ -197,9 +197,11 @@ def test_without_room_jobs_pause_and_go_on_when_there_is_room(
         run = begun(store, loaded)
         store.db.execute("update job set state='paused', reason='disk full' where kind='episode'")
         duty = Duty(str(store.workspace), run, min_free_bytes=1 << 62)
-        with Crew(store, duty, 1) as crew:
+        told: list[str] = []
+        with Crew(store, duty, 1, Watcher(noted=told.append)) as crew:
             for _ in range(12):
                 crew.tick()
+        assert [line.endswith("jobs wait until there is room") for line in told] == [True]
         assert store.states(run) == {"paused": 2, "queued": 1}
         with Crew(store, Duty(str(store.workspace), run), 1) as crew:
             drive(store, Scope(run), crew)
