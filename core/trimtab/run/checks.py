@@ -85,16 +85,24 @@ class FlowChecker:
             msg = f"{self._where(copy, agent, decision)}: every action is masked"
             raise EmptyMaskError(msg)
 
-    def action(self, action: Action, alive: BoolArray, decision: int) -> None:
+    def action(self, action: Action | None, alive: BoolArray, decision: int) -> None:
         """Raise unless a proposed action has the spec's shape and is finite.
 
         Raises:
-            ActionError: wrong shape or kind of number, NaN or infinity, or a part is missing.
+            ActionError: no action, wrong shape or kind of number, NaN or infinity, or a part is
+                missing.
         """
+        if not isinstance(action, Action):
+            msg = f"{self.spec.name}: act must return an Action, got {type(action).__name__}"
+            raise ActionError(msg)
         sizes = (("discrete", len(self.spec.discrete)), ("box", self.spec.n_box))
         for part, width in sizes:
             array = getattr(action, part)
             expected = (*alive.shape, width)
+            if array is not None and not isinstance(array, np.ndarray):
+                got = type(array).__name__
+                msg = f"{self.spec.name}: action.{part} must be an array, got {got}"
+                raise ActionError(msg)
             if width and (array is None or array.shape != expected):
                 got = "nothing" if array is None else f"shape {array.shape}"
                 msg = f"{self.spec.name}: action.{part} must have shape {expected}, got {got}"

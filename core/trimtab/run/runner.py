@@ -79,7 +79,7 @@ def decisions(
             raise ContractError(msg)
         check.obs(obs, index)
         proposed = act(obs)
-        if proposed is not None:
+        if not native:
             check.action(proposed, obs.alive, index)
         step = problem.step(proposed)
         check.step(step, obs.alive, index)

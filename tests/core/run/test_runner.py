@@ -184,6 +184,21 @@ def test_an_action_of_floats_where_choices_are_needed_is_refused() -> None:
         evaluate(tanks(1), Returns(action), [1])
 
 
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, "act must return an Action, got NoneType"),
+        (np.zeros((1, 2, 1), np.int64), "act must return an Action, got ndarray"),
+        (Action(discrete=[[[0], [0]]]), r"action.discrete must be an array, got list"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_action_is_refused_and_never_taken_for_native_control(
+    returned: Any, message: str
+) -> None:
+    with pytest.raises(ActionError, match=message):
+        evaluate(tanks(1), Returns(returned), [1])
+
+
 class WithBox(TankProblem):
     """The tanks, with one box component that has no effect."""
 
