@@ -9,6 +9,8 @@ import yaml
 from pydantic import ValidationError
 from trimtab.contracts.errors import UnknownNameError
 from trimtab.contracts.scenario import Scenario
+from trimtab.run.template import scenario_template
+from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.inputs import resolve_inputs
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.sources import RESCO_NETS
@@ -37,6 +39,13 @@ def test_every_shipped_file_is_valid() -> None:
 
 def test_an_own_network_runs_under_field() -> None:
     assert problem().profile.name == "field"
+
+
+def test_a_new_scenario_file_begins_with_a_network_of_ours_under_field() -> None:
+    text = scenario_template(DOMAIN, "mine")
+    begun = Scenario[SignalsProblem].model_validate(yaml.safe_load(text)).problem
+    assert begun.network.generated is not None
+    assert begun.profile.name == "field"
 
 
 def test_limits_change_the_profile_and_signals_override_them() -> None:

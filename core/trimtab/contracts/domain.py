@@ -37,6 +37,9 @@ class DomainManifest(StrictModel):
     extra: str = Field("", description="pip extra that brings its libraries")
     area: str = Field(pattern=r"^[a-z]+$", description="prefix of shipped scenario ids")
     scenarios: str = Field("scenarios", description="folder of shipped scenarios in the package")
+    template: str = Field(
+        "", description="shipped scenario that a new file begins from; the first one if empty"
+    )
     licences: tuple[str, ...] = Field((), description="licence notes of data it reads")
     system_libraries: tuple[str, ...] = Field((), description="shared libraries its wheels load")
     debian_packages: tuple[str, ...] = Field((), description="packages that bring them")

@@ -24,8 +24,9 @@ _LIMITS = (("ge", "≥ {}"), ("gt", "> {}"), ("le", "≤ {}"), ("lt", "< {}"))
 def scenario_template(domain: Domain, name: str, imported: Imported | None = None) -> str:
     """Text of a scenario file of `domain` that is valid as it is where the domain ships one.
 
-    Values are those of the domain's first shipped scenario, or what was imported from a user's
-    files, with the notes on it; every other key is there as a comment with its default.
+    Values are those of the shipped scenario that the manifest names (`template`, else the first),
+    or what was imported from a user's files, with the notes on it; every other key is there as a
+    comment with its default.
     """
     given = _shipped(domain.name).get("problem", {}) if imported is None else imported.problem
     problem = dict(given)
@@ -59,7 +60,8 @@ def _choices(domain: Domain) -> list[str]:
 
 def _shipped(domain: str) -> dict[str, Any]:
     manifest, folder = manifests()[domain]
-    for path in sorted((folder / manifest.scenarios).glob("*.yaml")):
+    shipped = (folder / manifest.scenarios).glob("*.yaml")
+    for path in sorted(shipped, key=lambda path: (path.stem != manifest.template, path.name)):
         data = parse(decode(path.read_bytes(), str(path)), str(path)).data
         if data.get("domain") == domain:
             return dict(data)

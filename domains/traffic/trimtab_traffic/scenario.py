@@ -126,7 +126,9 @@ class RuleSettings(StrictModel):
     decision_interval_s: int | None = Field(
         default=None, ge=1, le=60, description="decision interval, s"
     )
-    limits: dict[str, Any] = Field(default={}, description="rules changed for all signals")
+    limits: dict[str, Any] = Field(
+        default={}, description="rules changed for all signals, such as min_green_s or max_red_s"
+    )
     signals: dict[str, dict[str, Any]] = Field(
         default={}, description="rules changed per signal id"
     )
