@@ -184,6 +184,10 @@ def test_mixed_sumo_packages_are_refused_with_the_command_that_mends_them(
             {"phases": ('<phase duration="9" state="Grr"/>', '<phase duration="9" state="rGr"/>')},
             "positions [2] of its states control nothing",
         ),
+        (
+            {"phases": ('<phase duration="9" state="GG"/>', OTHER), "response": "10"},
+            "links 0 and 1 are both G and conflict; link 0 is shown g and yields",
+        ),
         ({}, "demand holds 1 <trip> and 0 <flow> tags"),
     ],
 )
@@ -197,6 +201,15 @@ def test_odd_but_usable_input_is_accepted_with_a_note(
     ended = trimtab("validate", scenario(two_streets(**changes)))
     assert ended.code == 0
     assert note in ended.err
+
+
+def test_a_rule_that_cannot_be_kept_is_relaxed_with_a_note(
+    trimtab: Callable[..., Ended], scenario: Callable[..., str], two_streets: Nets
+) -> None:
+    rules = "  rules: {limits: {min_green_s: 20, max_red_s: 20}}\n"
+    ended = trimtab("validate", scenario(two_streets(), extra=rules))
+    assert ended.code == 0
+    assert "signal 'C': max red 20 s cannot be met" in ended.err
 
 
 def test_packed_files_and_unicode_ids_run_whatever_sumo_home_says(

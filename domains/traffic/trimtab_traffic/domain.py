@@ -131,9 +131,7 @@ class SignalsDomain(Domain):
         ours = network.generated is not None or (network.wheel and problem.begin_s is None)
         if ours and not problem.closures and not problem.rules.signals:
             return ()
-        from trimtab_traffic.inputs import resolve
-
-        return resolve(problem).notes
+        return self.notes(problem)
 
     def from_files(self, files: Sequence[Path], folder: Path, name: str) -> Imported:
         """Network and demand of files of any kind that `readers` knows."""
@@ -142,10 +140,16 @@ class SignalsDomain(Domain):
         return problem_from_files(files, folder, name)
 
     def notes(self, problem: SignalsProblem) -> tuple[str, ...]:
-        """Data licence, and what was mended or should be known about the input."""
-        from trimtab_traffic.inputs import resolve
+        """Data licence, what was mended or should be known about the input, rules relaxed."""
+        from trimtab_traffic.inputs import compiled_network, resolve
+        from trimtab_traffic.shield import compile_shield
 
-        return resolve(problem).notes
+        inputs = resolve(problem)
+        if problem.profile.name != "field":
+            return inputs.notes
+        network = compiled_network(inputs.net, inputs.additional)
+        automata = compile_shield(network, problem.profile).automata
+        return (*inputs.notes, *(note for automaton in automata for note in automaton.notes))
 
     def views(
         self, problem: SignalsProblem, records: Sequence[EpisodeRecord]

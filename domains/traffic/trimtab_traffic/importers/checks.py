@@ -116,10 +116,11 @@ def _with_period(files: TrafficFiles, demand: DemandScan, horizon_s: float) -> T
         msg = f"{files.net_file}: the period {period} is empty; set end_s above begin_s"
         raise InputFileError(msg)
     if demand.first_s >= end_s or demand.last_s < begin_s:
-        hour = 3600.0 * (demand.first_s // 3600.0)
+        unit_s = 3600.0 if demand.first_s % 3600.0 < end_s - begin_s else 60.0
+        first_s = unit_s * (demand.first_s // unit_s)
         msg = (
             f"{_names(files)}: nothing departs in {period}: the demand runs from "
-            f"{demand.first_s:g} to {demand.last_s:g} s; set begin_s: {hour:g}"
+            f"{demand.first_s:g} to {demand.last_s:g} s; set begin_s: {first_s:g}"
         )
         raise InputFileError(msg)
     repaired = files

@@ -61,7 +61,8 @@ def hold_day_plans(files: TrafficFiles, work: Path) -> TrafficFiles:
             raise InputFileError(msg)
         held[signal] = _held(plans[plan], begin_s, end_s)
         _check_program(found, junction, signal, held[signal].program)
-    copies = {path: _copy(path, held, work) for path in paths}
+    folder = work / f"from-{begin_s:g}-s"
+    copies = {path: _copy(path, held, folder) for path in paths}
     return replace(
         files,
         net_file=copies[files.net_file],
