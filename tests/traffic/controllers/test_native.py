@@ -44,6 +44,16 @@ def test_the_shipped_plan_is_written_anew_under_field_rules(site):
     assert {p.type for p in site.installed.values()} == {"static"}
 
 
+def test_an_actuated_program_that_is_written_anew_with_fixed_greens_is_told(site):
+    assert Fixed(site, field_profile()).notes == ()
+    first, *others = site.network.signals
+    actuated = replace(first, programs=(replace(first.program, type="actuated"),))
+    site.network = replace(site.network, signals=(actuated, *others))
+    (note,) = Fixed(site, field_profile()).notes
+    assert note.startswith(f"1 of {len(others) + 1} signals ({first.id!r}) are shipped as actuated")
+    assert Fixed(site, resco_profile()).notes == ()
+
+
 def test_a_plan_written_anew_is_legal_and_then_left_as_it_is(site):
     anew = Fixed(site, field_profile()).programs()
     signals = tuple(

@@ -8,7 +8,7 @@ with keeps the same rules as everything else. SUMO: "Traffic_Lights", actuated a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import cycle
 from typing import Protocol, cast
@@ -120,6 +120,9 @@ class Fixed(SignalPrograms):
     """The shipped plan; under ``field`` with legal intergreens and minimum greens.
 
     A shipped plan that keeps the rules is left exactly as it is.
+
+    Attributes:
+        notes: which signals are shipped with a program that follows traffic and lose that here.
     """
 
     def __init__(self, problem: ControlProblem, profile: RuleProfile) -> None:
@@ -130,10 +133,20 @@ class Fixed(SignalPrograms):
             timings = {s.id: self._timing(s) for s in signals}
             legal = legal_as_shipped(self._network, timings)
             self._anew = {name: t for name, t in timings.items() if name not in legal}
+        adaptive = [n for n, t in self._anew.items() if t.signal.program.type != "static"]
+        self.notes = _fixed_notes(adaptive, len(self._network.signals)) if adaptive else ()
 
     def _program(self, signal: Signal) -> Program | None:
         timing = self._anew.get(signal.id)
         return None if timing is None else legal_fixed(timing)
+
+
+def _fixed_notes(adaptive: Sequence[str], signals: int) -> tuple[str, ...]:
+    return (
+        f"{len(adaptive)} of {signals} signals ({', '.join(map(repr, adaptive))}) are shipped as "
+        "actuated and break the rules as shipped: written anew, their greens last the duration of "
+        "their phases here, and as long as traffic asks for in the row actuated",
+    )
 
 
 class Actuated(SignalPrograms):
