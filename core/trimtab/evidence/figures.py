@@ -27,6 +27,8 @@ from trimtab.evidence.words import common_decimals, with_interval
 WIDTH = 900.0
 _ROW = 27.0
 _BAR = 15.0
+_BOLD = 1.15
+"""Width of bold text beside that of plain text."""
 
 
 def render_svg(figure: Figure) -> str:
@@ -48,8 +50,11 @@ def _draw_bars(figure: Figure) -> str:
     bars = figure.bars
     decimals = common_decimals((b.value, _interval(b)) for b in bars)
     values = [with_interval(b.value, _interval(b), decimals) for b in bars]
-    left = 14.0 + max((text_width(b.label) for b in bars), default=0.0)
-    right = 12.0 + max((text_width(v, SMALL_PX) for v in values), default=0.0)
+    widen = [_BOLD if bar.emphasis else 1.0 for bar in bars]
+    widths = zip(bars, values, widen, strict=True)
+    sides = [(text_width(b.label) * w, text_width(v, SMALL_PX) * w) for b, v, w in widths]
+    left = 14.0 + max((label for label, _ in sides), default=0.0)
+    right = 12.0 + max((value for _, value in sides), default=0.0)
     ends = [e for b in bars for e in (b.value, b.low, b.high) if e is not None]
     floor = figure.value_axis.cut_below
     shown = ends if floor is None else [max(e, floor) for e in ends]

@@ -72,6 +72,15 @@ def test_a_bar_is_labelled_with_its_value_and_interval():
     assert "50.0 [47.4, 52.6]" in _texts(_root(_bars(Bar("longest_queue", 50.0, 47.4, 52.6))))
 
 
+def test_the_bold_label_of_the_best_bar_stays_inside_the_picture():
+    def start(*, emphasis: bool) -> float:
+        root = _root(_bars(Bar("max_pressure", 3.0, 2.5, 3.4, emphasis=emphasis)))
+        (label,) = (t for t in root.iter(f"{NS}text") if t.text == "max_pressure")
+        return float(label.get("x"))
+
+    assert start(emphasis=True) - 10.0 > 1.1 * (start(emphasis=False) - 10.0)
+
+
 def test_a_bar_below_the_cut_ends_there_and_still_tells_its_value():
     cut = Figure(
         "bars",
