@@ -66,6 +66,13 @@ def test_period_outside_the_demand_is_refused_with_the_right_one(
         check_files(files_of(two_streets(), **period))
 
 
+def test_a_period_in_a_gap_of_the_demand_is_refused(two_streets: Callable[..., Path]) -> None:
+    late = '<trip id="c" depart="20000" from="WC" to="CE"/>'
+    files = files_of(two_streets(), f"{TRIPS}\n{late}", begin_s=9000.0, end_s=9600.0)
+    with pytest.raises(InputFileError, match=r"nothing departs in \[9000, 9600\) s"):
+        check_files(files)
+
+
 def test_network_without_demand_is_refused(two_streets: Callable[..., Path]) -> None:
     with pytest.raises(InputFileError, match=r"no demand .* in cars\.rou\.xml; add routes"):
         check_files(files_of(two_streets(), trips=""))

@@ -115,7 +115,8 @@ def _with_period(files: TrafficFiles, demand: DemandScan, horizon_s: float) -> T
     if end_s <= begin_s:
         msg = f"{files.net_file}: the period {period} is empty; set end_s above begin_s"
         raise InputFileError(msg)
-    if demand.first_s >= end_s or demand.last_s < begin_s:
+    known = files.begin_s is not None and files.end_s is not None
+    if demand.first_s >= end_s or demand.last_s < begin_s or (known and not demand.in_period):
         unit_s = 3600.0 if demand.first_s % 3600.0 < end_s - begin_s else 60.0
         first_s = unit_s * (demand.first_s // unit_s)
         msg = (

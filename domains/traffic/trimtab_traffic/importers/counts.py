@@ -153,7 +153,10 @@ def on_edges(counts: Counts, detectors: Mapping[str, Detector]) -> Counts:
     for row in counts.rows:
         if row.place not in detectors:
             hint = suggestion(row.place, detectors)
-            msg = f"{row.where}: detector {row.place!r} has no known place; define it.{hint}"
+            msg = (
+                f"{row.where}: detector {row.place!r} has no known place; give the additional file "
+                f"that says on which lane it lies, or count per edge.{hint}"
+            )
             raise InputFileError(msg)
         detector = detectors[row.place]
         key = (detector.edge, row.begin_s, row.end_s)
