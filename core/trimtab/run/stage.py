@@ -17,6 +17,7 @@ from trimtab.contracts.shield import Monitor, Shield
 from trimtab.run.controllers import Choice
 from trimtab.run.episode_log import write_simulation
 from trimtab.run.grants import make_controller
+from trimtab.run.own_fault import own_faults
 from trimtab.run.resume import Past
 from trimtab.run.runner import Watch, evaluate
 from trimtab.run.trajectory import simulate
@@ -86,9 +87,10 @@ def play_into(
     """Play one episode and write its trajectory and the simulator's log; the record and the files.
 
     Raises:
+        RunFailedError: the engineer's own controller raised.
         TrimtabError: see `staged`, `run.trajectory.simulate` and `run.episode_log`.
     """
-    with staged(domain, problem, choice) as stage:
+    with own_faults(choice, folder), staged(domain, problem, choice) as stage:
         played = simulate(
             stage.control,
             stage.controller,

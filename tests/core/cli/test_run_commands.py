@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from trimtab.cli.running import exit_code
 from trimtab.cli.session import Session
 from trimtab.evidence.result import ViolationSummary
@@ -92,6 +93,23 @@ def test_one_episode_is_kept_with_its_trajectory_and_log(trimtab: Command, tmp_p
     with np.load(tmp_path / "log/trajectory.npz") as arrays:
         assert arrays["seeds"].tolist() == [3]
         assert len(arrays["reward"]) == len(arrays["proposed.discrete"]) == 6
+
+
+@pytest.mark.parametrize("at", ["act", "__init__"])
+def test_an_own_controller_that_raises_is_said_in_one_line_with_its_place(
+    trimtab: Command, tmp_path: Path, at: str
+) -> None:
+    line = {"__init__": "self.shape", "act": "return"}[at]
+    text = OWN.replace(line, '{}["level"]\n        ' + line, 1)
+    (tmp_path / f"raises_in{at}.py").write_text(text)
+    own = f"raises_in{at}:Idle"
+    ended = trimtab("simulate", "toy/tank-day", "--controller", own, "--out", "log")
+    place = next(n for n, row in enumerate(text.splitlines(), 1) if '{}["level"]' in row)
+    (said,) = [row for row in ended.err.splitlines() if not row.startswith("plug-ins")]
+    assert ended.code == 1
+    assert said.startswith("trimtab: Idle: KeyError: 'level' (")
+    assert said.endswith(f"raises_in{at}.py:{place}, in {at}); the whole trace: log/traceback.txt")
+    assert "KeyError" in (tmp_path / "log/traceback.txt").read_text()
 
 
 def test_strict_turns_violations_into_exit_code_4(trimtab: Command) -> None:
