@@ -131,18 +131,15 @@ def _table_readers() -> tuple[Reader, ...]:
 
 def _log_readers() -> tuple[Reader, ...]:
     from trimtab_traffic.importers.atspm import (
-        counts_of_events,
-        phase_times,
+        counts_of_actuations,
+        read_actuations,
         read_channels,
-        read_events,
     )
     from trimtab_traffic.importers.gtfs import MAX_CALENDAR_BYTES, check_archive, first_day
     from trimtab_traffic.readers import kind_of
 
     def log(events: Path, channels: Path) -> None:
-        found = read_events(events)
-        phase_times(found)
-        counts_of_events(events, found, read_channels(channels), 900.0)
+        counts_of_actuations(events, read_actuations(events), read_channels(channels), 900.0)
 
     def feed(path: Path) -> None:
         check_archive(path)

@@ -18,7 +18,11 @@ from trimtab.contracts.domain import Imported
 from trimtab.contracts.errors import InputFileError
 
 from trimtab_traffic.filewrite import copy_without_comments
-from trimtab_traffic.importers.atspm import counts_of_events, read_channels, read_events
+from trimtab_traffic.importers.atspm import (
+    counts_of_actuations,
+    read_actuations,
+    read_channels,
+)
 from trimtab_traffic.importers.calibrate import DemandFiles, demand_from_counts
 from trimtab_traffic.importers.checks import check_files
 from trimtab_traffic.importers.counts import Counts, read_counts, read_detectors
@@ -326,4 +330,6 @@ def _counts_of(given: _Sorted) -> Counts | None:
     if channels is None:
         msg = f"{log}: give a table 'signal,channel,edge' with it, so that its loops have a place"
         raise InputFileError(msg)
-    return counts_of_events(log, read_events(log), read_channels(channels), COUNT_INTERVAL_S)
+    return counts_of_actuations(
+        log, read_actuations(log), read_channels(channels), COUNT_INTERVAL_S
+    )

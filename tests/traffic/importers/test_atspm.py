@@ -3,11 +3,10 @@ from pathlib import Path
 import pytest
 from trimtab.contracts.errors import InputFileError
 from trimtab_traffic.importers.atspm import (
-    PhaseTimes,
-    counts_of_events,
-    phase_times,
+    Actuation,
+    counts_of_actuations,
+    read_actuations,
     read_channels,
-    read_events,
 )
 
 LOG = """TimeStamp,DeviceId,EventId,Parameter
@@ -30,25 +29,21 @@ def log(folder: Path, text: str = LOG) -> Path:
     return path
 
 
-def test_greens_and_clearances_are_those_that_were_run(tmp_path: Path) -> None:
-    assert phase_times(read_events(log(tmp_path))) == [
-        PhaseTimes("7", 2, 2, 25.25, 20.5, 30.0, 4.0, 1.5)
-    ]
-
-
 def test_lines_out_of_order_are_put_in_order(tmp_path: Path) -> None:
     head, *lines = LOG.splitlines()
     shuffled = "\n".join([head, *reversed(lines)])
-    assert phase_times(read_events(log(tmp_path, shuffled))) == phase_times(
-        read_events(log(tmp_path))
-    )
+    assert read_actuations(log(tmp_path, shuffled)) == [
+        Actuation(25205.0, "7", 11),
+        Actuation(25510.0, "7", 11),
+        Actuation(25511.0, "7", 12),
+    ]
 
 
 def test_actuations_become_counts_per_edge_and_interval(tmp_path: Path) -> None:
     channels = tmp_path / "channels.csv"
     channels.write_text("signal,channel,edge\n7,11,A1B1\n7,12,C1B1\n")
     path = log(tmp_path)
-    counts = counts_of_events(path, read_events(path), read_channels(channels), 300.0)
+    counts = counts_of_actuations(path, read_actuations(path), read_channels(channels), 300.0)
     assert [(r.place, r.begin_s, r.vehicles) for r in counts.rows] == [
         ("A1B1", 25200.0, 1.0),
         ("A1B1", 25500.0, 1.0),
@@ -59,7 +54,7 @@ def test_actuations_become_counts_per_edge_and_interval(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("TimeStamp,DeviceId,EventId,Parameter\n", "no phase or detector event"),
+        ("TimeStamp,DeviceId,EventId,Parameter\n", "no actuation of a detector"),
         (LOG.replace("07:00:05.0", "seven"), r"events\.csv:3: time is '2026-01-31 seven'"),
         (LOG.replace(",82,11", ",x,11", 1), r"events\.csv:3: code is 'x'"),
         (LOG.replace("EventId", "What"), "no column 'code'"),
@@ -67,10 +62,10 @@ def test_actuations_become_counts_per_edge_and_interval(tmp_path: Path) -> None:
 )
 def test_wrong_log_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputFileError, match=message):
-        read_events(log(tmp_path, text))
+        read_actuations(log(tmp_path, text))
 
 
 def test_channels_that_never_fire_are_reported(tmp_path: Path) -> None:
     path = log(tmp_path)
     with pytest.raises(InputFileError, match="no actuation on a mapped channel"):
-        counts_of_events(path, read_events(path), {("7", 99): "A1B1"}, 300.0)
+        counts_of_actuations(path, read_actuations(path), {("7", 99): "A1B1"}, 300.0)

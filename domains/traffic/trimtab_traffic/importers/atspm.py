@@ -1,18 +1,16 @@
-"""Reads high-resolution controller logs (ATSPM): what the signals did and what the loops counted.
+"""Reads high-resolution controller logs (ATSPM): what the loops counted.
 
-Event codes are those of the Indiana Traffic Signal Hi Resolution Data Logger Enumerations
-(Sturdevant et al., Purdue University 2012): 1 phase begins green, 8 begins yellow clearance, 10
-begins red clearance, 11 ends red clearance, 82 detector on.
+The event code is that of the Indiana Traffic Signal Hi Resolution Data Logger Enumerations
+(Sturdevant et al., Purdue University 2012): 82 detector on.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from statistics import median
 
 from trimtab.contracts.errors import InputFileError
 
@@ -26,60 +24,34 @@ LOG_COLUMNS = {
     "parameter": ("eventparam", "event_param", "eventparameter", "param", "detector"),
 }
 CHANNEL_COLUMNS = {"signal": LOG_COLUMNS["signal"], "channel": ("detector",), "edge": ("edge_id",)}
-GREEN, YELLOW, RED_CLEARANCE, RED_CLEARANCE_ENDS, DETECTOR_ON = 1, 8, 10, 11, 82
-_CODES = frozenset({GREEN, YELLOW, RED_CLEARANCE, RED_CLEARANCE_ENDS, DETECTOR_ON})
+DETECTOR_ON = 82
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One line of a log; times in s since the first midnight of the log."""
+class Actuation:
+    """A vehicle on a detector; time in s since the first midnight of the actuations."""
 
     time_s: float
     signal: str
-    code: int
-    parameter: int
-    where: str
+    channel: int
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseTimes:
-    """What a phase of a controller was seen to do; medians in s."""
-
-    signal: str
-    phase: int
-    greens: int
-    green_s: float
-    shortest_green_s: float
-    longest_green_s: float
-    yellow_s: float
-    red_clearance_s: float
-
-
-def read_events(path: Path) -> list[Event]:
-    """Events of a log table that matter here, in order of time.
+def read_actuations(path: Path) -> list[Actuation]:
+    """Actuations of a log table, in order of time.
 
     Raises:
-        InputFileError: the table is unreadable, a time or code is wrong, or no event matters.
+        InputFileError: the table is unreadable, a time or code is wrong, or no detector is in it.
     """
-    stamped: list[tuple[datetime, Row, int]] = []
-    for row in read_table(path, LOG_COLUMNS, tuple(LOG_COLUMNS)):
-        code = int(row.number("code"))
-        if code in _CODES:
-            stamped.append((_time(row), row, code))
+    table = read_table(path, LOG_COLUMNS, tuple(LOG_COLUMNS))
+    stamped = [(_time(row), row) for row in table if int(row.number("code")) == DETECTOR_ON]
     if not stamped:
-        msg = f"{path}: no phase or detector event (codes 1, 8, 10, 11, 82); export them too"
+        msg = f"{path}: no actuation of a detector (code {DETECTOR_ON}); export them too"
         raise InputFileError(msg)
     stamped.sort(key=lambda item: item[0])
     midnight = stamped[0][0].replace(hour=0, minute=0, second=0, microsecond=0)
     return [
-        Event(
-            (at - midnight).total_seconds(),
-            row.text("signal"),
-            code,
-            int(row.number("parameter")),
-            row.where,
-        )
-        for at, row, code in stamped
+        Actuation((at - midnight).total_seconds(), row.text("signal"), int(row.number("parameter")))
+        for at, row in stamped
     ]
 
 
@@ -105,19 +77,22 @@ def read_channels(path: Path) -> dict[tuple[str, int], str]:
     return found
 
 
-def counts_of_events(
-    path: Path, events: Sequence[Event], channels: Mapping[tuple[str, int], str], interval_s: float
+def counts_of_actuations(
+    path: Path,
+    actuations: Sequence[Actuation],
+    channels: Mapping[tuple[str, int], str],
+    interval_s: float,
 ) -> Counts:
-    """Vehicles per edge and interval, from detector actuations; unmapped channels are left out.
+    """Vehicles per edge and interval; unmapped channels are left out.
 
     Raises:
         InputFileError: no mapped channel was ever actuated.
     """
     passed: dict[tuple[str, float], int] = defaultdict(int)
-    for event in events:
-        edge = channels.get((event.signal, event.parameter))
-        if event.code == DETECTOR_ON and edge is not None:
-            passed[edge, event.time_s // interval_s * interval_s] += 1
+    for actuation in actuations:
+        edge = channels.get((actuation.signal, actuation.channel))
+        if edge is not None:
+            passed[edge, actuation.time_s // interval_s * interval_s] += 1
     if not passed:
         msg = f"{path}: no actuation on a mapped channel; check signal ids and channel numbers"
         raise InputFileError(msg)
@@ -126,32 +101,3 @@ def counts_of_events(
         for (edge, begin_s), number in sorted(passed.items(), key=lambda item: item[0][::-1])
     )
     return Counts(path, "edge", tuple(rows))
-
-
-def phase_times(events: Iterable[Event]) -> list[PhaseTimes]:
-    """Greens and clearances that were really run, per signal and phase."""
-    lengths: dict[tuple[str, int], dict[int, list[float]]] = {}
-    began: dict[tuple[str, int], tuple[int, float]] = {}
-    for event in events:
-        if event.code == DETECTOR_ON:
-            continue
-        key = (event.signal, event.parameter)
-        if key in began:
-            code, since_s = began[key]
-            spans = lengths.setdefault(key, defaultdict(list))
-            spans[code].append(event.time_s - since_s)
-        began[key] = (event.code, event.time_s)
-    return [
-        PhaseTimes(
-            signal,
-            phase,
-            len(spans[GREEN]),
-            median(spans[GREEN]),
-            min(spans[GREEN]),
-            max(spans[GREEN]),
-            median(spans[YELLOW] or [0.0]),
-            median(spans[RED_CLEARANCE] or [0.0]),
-        )
-        for (signal, phase), spans in sorted(lengths.items())
-        if spans[GREEN]
-    ]
