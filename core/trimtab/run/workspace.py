@@ -229,15 +229,6 @@ class Workspace:
             running = [job for job in store.jobs(row.id, results=False) if job.id in ids]
             return _progress(row, running, _begun(store, row.id))
 
-    def job_results(self, run: str) -> list[JobRow]:
-        """Jobs of a run with their results.
-
-        Raises:
-            UnknownNameError: there is no such run.
-        """
-        with existing_store(self.path) as store:
-            return store.jobs(store.run(run).id)
-
     def series_names(self, job: str) -> list[str]:
         """Names of the series that a job left: ``reward/...``, ``cost/...``."""
         with existing_store(self.path) as store:

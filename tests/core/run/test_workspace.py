@@ -100,7 +100,8 @@ def test_series_of_a_job_are_read_back(scenario: Load, tmp_path: Path) -> None:
     space = Workspace(tmp_path / "work")
     run = space.enqueue(scenario("seeds=[1]", "controllers=[tariff]"))
     supervise(space.path, 1, until_idle=True)
-    (job,) = [job for job in space.job_results(run) if job.kind == "episode"]
+    with Store(space.path) as store:
+        (job,) = [job for job in store.jobs(run) if job.kind == "episode"]
     assert space.series_names(job.id) == ["cost/level_outside", "reward/pumping_cost"]
     series = space.series(job.id, "reward/pumping_cost")
     assert series.step == (1, 2, 3, 4, 5, 6)
@@ -121,8 +122,8 @@ def test_a_deleted_run_leaves_no_rows_and_no_files(scenario: Load, tmp_path: Pat
     assert not (space.path / "runs" / run).exists()
     with pytest.raises(UnknownNameError):
         space.run(run)
-    assert len(space.job_results(kept)) == 4
     with Store(space.path) as store:
+        assert len(store.jobs(kept)) == 4
         jobs = {row[0] for row in store.db.execute("select id from job")}
         for table in ("metric", "result", "run_job"):
             found = store.db.execute(f"select distinct job from {table}")  # noqa: S608
