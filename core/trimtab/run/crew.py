@@ -227,12 +227,13 @@ class Crew:
         db = self._store.db
         some = db.execute("select 1 from job where state='paused' limit 1").fetchone()
         room = has_space(self._store.workspace, self._duty.min_free_bytes)
-        if some and not room and not self._told_of_full_disk:
+        waits = not room and (some or self._waiting())
+        if waits and not self._told_of_full_disk:
             self._watcher.noted(
                 f"the disk of {self._store.workspace} is full (less than "
                 f"{self._duty.min_free_bytes >> 20} MiB free): jobs wait until there is room"
             )
-        self._told_of_full_disk = bool(some) and not room
+        self._told_of_full_disk = bool(waits)
         if some and room:
             with writing(db):
                 db.execute(

@@ -189,6 +189,18 @@ def test_a_hung_simulator_is_cancelled_and_leaves_no_process(
     assert group_is_gone(worker)
 
 
+def test_a_disk_that_is_full_from_the_beginning_is_told(scenario: Load, tmp_path: Path) -> None:
+    with Store(tmp_path / "work") as store:
+        run = begun(store, scenario("seeds=[1]"))
+        told: list[str] = []
+        duty = Duty(str(store.workspace), run, min_free_bytes=1 << 62)
+        with Crew(store, duty, 1, Watcher(noted=told.append)) as crew:
+            for _ in range(12):
+                crew.tick()
+        assert set(store.states(run)) == {"queued"}
+    assert [line.endswith("jobs wait until there is room") for line in told] == [True]
+
+
 def test_without_room_jobs_pause_and_go_on_when_there_is_room(
     scenario: Load, tmp_path: Path
 ) -> None:
