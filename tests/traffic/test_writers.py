@@ -1,6 +1,8 @@
 """Exports, and their proof: the raw `sumo` binary gives the product's true delay."""
 
 import shutil
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,12 @@ from trimtab.contracts.errors import InputFileError, UnknownNameError
 from trimtab.run.grants import make_controller
 from trimtab.run.runner import evaluate
 from trimtab_traffic.controllers import entries
+from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.importers.tables import read_table
 from trimtab_traffic.network import compile_network
 from trimtab_traffic.plans import read_plan_tables, read_programs
 from trimtab_traffic.problem import SignalControl
+from trimtab_traffic.replay import read_signal_log
 from trimtab_traffic.runconfig import raw_true_delay_s
 from trimtab_traffic.safexml import read_tree
 from trimtab_traffic.scenario import SignalsProblem
@@ -50,6 +54,61 @@ def test_raw_sumo_with_the_export_gives_the_products_true_delay(
     assert all(path.is_file() for path in files)
     raw = raw_true_delay_s(tmp_path / "out" / "run.sumocfg", SEED)
     assert raw == pytest.approx(product_delay_s(problem, name), abs=TOLERANCE_S)
+
+
+@pytest.fixture
+def own_actuated(
+    two_street_problem: Callable[..., SignalsProblem], tmp_path: Path
+) -> Callable[[str], SignalsProblem]:
+    """Maker of a scenario whose signal runs a program of its owner's, of that type."""
+
+    def make(kind: str) -> SignalsProblem:
+        path = tmp_path / "own.add.xml"
+        path.write_text(
+            f'<additional><tlLogic id="C" type="{kind}" programID="own" offset="0">'
+            '<phase duration="40" minDur="5" maxDur="45" state="Gr"/>'
+            '<phase duration="3" state="yr"/>'
+            '<phase duration="40" minDur="5" maxDur="45" state="rG"/>'
+            '<phase duration="3" state="ry"/></tlLogic></additional>',
+            encoding="utf-8",
+        )
+        network = two_street_problem().network.model_dump(exclude_none=True)
+        return two_street_problem(
+            network={**network, "additional": [path]}, rules={"profile": "field"}
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["actuated", "delay_based"])
+def test_an_own_actuated_program_is_exported_as_it_is_played(
+    own_actuated: Callable[[str], SignalsProblem], tmp_path: Path, kind: str
+) -> None:
+    problem = own_actuated(kind)
+    plan, *_ = export(problem, "fixed", {}, tmp_path / "out", seed=SEED)
+    (program,) = read_programs(plan)["C"]
+    assert program.type == kind
+    raw = raw_true_delay_s(tmp_path / "out" / "run.sumocfg", SEED)
+    assert raw == pytest.approx(product_delay_s(problem, "fixed"), abs=TOLERANCE_S)
+
+
+def test_greens_of_an_own_actuated_program_follow_the_traffic_within_the_rules(
+    own_actuated: Callable[[str], SignalsProblem],
+) -> None:
+    problem = own_actuated("actuated")
+    entry = entries(problem)["fixed"]
+    with SignalControl(problem, entry.interface) as control:
+        evaluate(control, make_controller(control, entry), [SEED])
+        played = control.episode_log(0)
+        shown = read_signal_log(played["signal_log"])["C"]
+        found = DOMAIN.monitor(problem).check(played)
+    lasted = {
+        then.time_s - now.time_s for now, then in pairwise(shown) if now.state in {"Gr", "rG"}
+    }
+    assert len(lasted) > 1
+    assert min(lasted) >= problem.profile.min_green_s
+    assert max(lasted) < 40
+    assert not any(violations.count for violations in found.values())
 
 
 def test_exported_folder_can_be_moved(tmp_path: Path) -> None:

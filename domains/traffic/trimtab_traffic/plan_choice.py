@@ -49,7 +49,7 @@ FINALISTS = 2
 """Designed plans that are improved on the whole horizon and simulated."""
 MODEL_WORK = 60_000_000
 """Movement-seconds of the queue model that improving one plan may take."""
-VERSION = 2
+VERSION = 3
 """Raised when the planner changes, so that plans made before are made anew."""
 
 
@@ -68,7 +68,7 @@ def chosen_plan(
 
     Args:
         problem: the scenario.
-        today: what controller `fixed` installs; signals left out keep their shipped program.
+        today: the shipped plan with fixed greens; signals left out are shipped with one.
         method: how offsets are found.
 
     Raises:

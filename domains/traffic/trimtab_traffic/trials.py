@@ -29,8 +29,8 @@ FIRST_SEED = 900_001
 """Trials take this seed and those that follow; scenarios are evaluated on others."""
 LEAST_GAIN = 0.05
 """Share of the plan's delay that must be saved on every seed of a trial."""
-VERSION = 2
-"""Raised when a controller on trial changes, so that old trials are not believed."""
+VERSION = 3
+"""Raised when a controller on trial, or the plan, changes, so that old trials are not believed."""
 PLAN = "fixed"
 PLAYER = "trimtab_traffic.trial_player"
 """Module that plays a trial in a process of its own."""

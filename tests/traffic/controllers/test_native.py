@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isnan
 
 import pytest
-from trimtab_traffic.controllers.native import Actuated, DelayBased, Fixed
+from trimtab_traffic.controllers.native import Actuated, DelayBased, Fixed, static_programs
 from trimtab_traffic.network import compile_network
+from trimtab_traffic.plans import is_stage
 from trimtab_traffic.profiles import field_profile, resco_profile
 from trimtab_traffic.signals import Program
 from trimtab_traffic.sources import find_net
@@ -44,14 +46,53 @@ def test_the_shipped_plan_is_written_anew_under_field_rules(site):
     assert {p.type for p in site.installed.values()} == {"static"}
 
 
-def test_an_actuated_program_that_is_written_anew_with_fixed_greens_is_told(site):
-    assert Fixed(site, field_profile()).notes == ()
+def as_own(site: Site, kind: str, **phase: object) -> Program:
+    """The first signal's program as its owner's of another type; all its phases are altered."""
     first, *others = site.network.signals
-    actuated = replace(first, programs=(replace(first.program, type="actuated"),))
-    site.network = replace(site.network, signals=(actuated, *others))
-    (note,) = Fixed(site, field_profile()).notes
-    assert note.startswith(f"1 of {len(others) + 1} signals ({first.id!r}) are shipped as actuated")
-    assert Fixed(site, resco_profile()).notes == ()
+    phases = tuple(replace(p, **phase) if is_stage(p) else p for p in first.program.phases)
+    own = replace(first.program, type=kind, phases=phases, parameters=(("max-gap", "2.2"),))
+    site.network = replace(site.network, signals=(replace(first, programs=(own,)), *others))
+    return own
+
+
+@pytest.mark.parametrize("kind", ["actuated", "delay_based"])
+def test_an_own_actuated_program_stays_what_it_is_but_for_the_rules(site, kind):
+    assert Fixed(site, field_profile()).notes == ()
+    own = as_own(site, kind, min_duration_s=4.0, max_duration_s=33.0)
+    fixed = Fixed(site, field_profile())
+    written = fixed.programs()[site.network.signals[0].id]
+    assert (written.type, written.parameters) == (kind, own.parameters)
+    stretched = [p for p in written.phases if p.min_duration_s != p.max_duration_s and is_stage(p)]
+    greens = [p for p in stretched if not isnan(p.min_duration_s)]
+    assert {(p.min_duration_s, p.max_duration_s) for p in greens} == {(7.0, 33.0)}
+    assert len(greens) == sum(map(is_stage, own.phases))
+    (note,) = fixed.notes
+    assert note.startswith(f"1 of {len(site.network.signals)} signals (")
+    assert "are actuated and stay so" in note
+
+
+def test_an_own_actuated_program_is_left_alone_under_benchmark_rules(site):
+    as_own(site, "actuated", min_duration_s=4.0, max_duration_s=33.0)
+    fixed = Fixed(site, resco_profile())
+    assert (fixed.programs(), fixed.notes) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "extra"), [("NEMA", ()), ("actuated", (("earliestEnd", "20"),))], ids=str
+)
+def test_an_own_program_that_is_more_than_a_cycle_runs_as_shipped_and_is_told(site, kind, extra):
+    as_own(site, kind, min_duration_s=4.0, max_duration_s=33.0, extra=extra)
+    fixed = Fixed(site, field_profile())
+    assert site.network.signals[0].id not in fixed.programs()
+    (note,) = fixed.notes
+    assert "run as shipped" in note
+
+
+@pytest.mark.parametrize("profile", [resco_profile(), field_profile()], ids=["resco", "field"])
+def test_plans_are_designed_from_fixed_greens(site, profile):
+    as_own(site, "actuated", min_duration_s=4.0, max_duration_s=33.0)
+    plan = static_programs(site.network, profile)[site.network.signals[0].id]
+    assert (plan.type, plan.parameters) == ("static", ())
 
 
 def test_a_plan_written_anew_is_legal_and_then_left_as_it_is(site):
@@ -59,6 +100,14 @@ def test_a_plan_written_anew_is_legal_and_then_left_as_it_is(site):
     signals = tuple(
         replace(s, programs=(anew[s.id],)) if s.id in anew else s for s in site.network.signals
     )
+    site.network = replace(site.network, signals=signals)
+    assert Fixed(site, field_profile()).programs() == {}
+
+
+def test_an_actuated_program_written_anew_is_legal_and_then_left_as_it_is(site):
+    as_own(site, "actuated", min_duration_s=4.0, max_duration_s=33.0)
+    anew = Fixed(site, field_profile()).programs()
+    signals = tuple(replace(s, programs=(anew[s.id],)) for s in site.network.signals)
     site.network = replace(site.network, signals=signals)
     assert Fixed(site, field_profile()).programs() == {}
 

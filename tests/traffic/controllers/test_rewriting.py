@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from trimtab_traffic.controllers.rewriting import (
     GreenLimits,
     legal_actuated,
     legal_fixed,
+    limits_s,
     longest_red_s,
     retyped,
     stage_cycle,
@@ -18,7 +19,7 @@ from trimtab_traffic.network import compile_network
 from trimtab_traffic.plans import is_stage
 from trimtab_traffic.profiles import field_profile, resco_profile
 from trimtab_traffic.rules import SignalTiming, intergreen_plan, signal_timing
-from trimtab_traffic.signals import GREEN_CHARS, Phase
+from trimtab_traffic.signals import GREEN_CHARS, Phase, Program
 from trimtab_traffic.sources import find_net
 
 NETS = ("cologne1", "cologne3", "grid4x4", "ingolstadt7w")
@@ -143,3 +144,18 @@ def test_a_retyped_program_changes_only_type_and_green_limits():
 def test_the_longest_red_counts_across_the_cycles_end():
     phases = (Phase("rG", 10.0), Phase("Gr", 20.0), Phase("rr", 5.0))
     assert longest_red_s(phases) == 25.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "read"),
+    [
+        ("actuated", (nan, nan), (30.0, 30.0)),
+        ("actuated", (5.0, nan), (5.0, inf)),
+        ("actuated", (nan, 40.0), (30.0, 40.0)),
+        ("delay_based", (5.0, 40.0), (5.0, 40.0)),
+        ("static", (5.0, 40.0), (30.0, 30.0)),
+    ],
+)
+def test_limits_of_a_green_are_read_as_sumo_reads_them(kind, given, read):
+    phase = Phase("G", 30.0, *given)
+    assert limits_s(Program("0", kind, 0.0, (phase,), ()), phase) == read

@@ -53,7 +53,7 @@ def _plans(problem: SignalsProblem) -> dict[str, Entry]:
         "fixed": Entry(
             role="reference",
             factory=partial(native.Fixed, profile=problem.profile),
-            help="the shipped plan; under field with legal intergreens and greens",
+            help="the shipped program, of its own type; under field with legal intergreens",
             needs=STATIC,
             interface="native",
             shielded=False,

@@ -8,7 +8,7 @@ with keeps the same rules as everything else. SUMO: "Traffic_Lights", actuated a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import cycle
 from typing import Protocol, cast
@@ -18,9 +18,13 @@ from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Float, Integer, Space
 
 from trimtab_traffic.controllers.rewriting import (
+    STRETCHED,
     GreenLimits,
+    fixed_greens,
     legal_actuated,
+    legal_as_its_kind,
     legal_fixed,
+    limits_s,
     retyped,
 )
 from trimtab_traffic.monitor import SignalMonitor
@@ -89,6 +93,8 @@ def has_one_cycle(signal: Signal) -> bool:
 def legal_as_shipped(network: TrafficNetwork, timings: Mapping[str, SignalTiming]) -> set[str]:
     """Signals whose shipped cycle keeps every rule, as the independent monitor sees it.
 
+    Of actuated ones the cycle of shortest greens.
+
     Args:
         network: the static model.
         timings: rules by signal id, of signals with one cycle.
@@ -96,7 +102,8 @@ def legal_as_shipped(network: TrafficNetwork, timings: Mapping[str, SignalTiming
     monitor = SignalMonitor(
         network.path, {name: asdict(t.requirements) for name, t in timings.items()}
     )
-    until_s = 3 * max((t.signal.program.cycle_s for t in timings.values()), default=0.0)
+    cycles_s = (sum(_shortest_s(t.signal.program)) for t in timings.values())
+    until_s = 3 * max(cycles_s, default=0.0)
     log = [
         (time_s, name, state)
         for name, timing in timings.items()
@@ -109,44 +116,75 @@ def legal_as_shipped(network: TrafficNetwork, timings: Mapping[str, SignalTiming
 def _shown(program: Program, until_s: float) -> Iterator[tuple[float, str]]:
     """(time, state) of every phase of the repeated cycle up to `until_s`."""
     time_s = 0.0
-    for phase in cycle(program.phases):
+    for phase, lasts_s in cycle(zip(program.phases, _shortest_s(program), strict=True)):
         if time_s >= until_s:
             return
         yield time_s, phase.state
-        time_s += phase.duration_s
+        time_s += lasts_s
+
+
+def _shortest_s(program: Program) -> list[float]:
+    """Shortest time of every phase, at least SUMO's step."""
+    return [max(1.0, limits_s(program, phase)[0]) for phase in program.phases]
+
+
+def timings_to_write_anew(network: TrafficNetwork, profile: RuleProfile) -> dict[str, SignalTiming]:
+    """Rules of the signals whose shipped cycle breaks them; under ``resco`` there are none."""
+    if profile.name != "field":
+        return {}
+    timings = {
+        s.id: signal_timing(network, s, profile) for s in network.signals if has_one_cycle(s)
+    }
+    legal = legal_as_shipped(network, timings)
+    return {name: timing for name, timing in timings.items() if name not in legal}
+
+
+def static_programs(network: TrafficNetwork, profile: RuleProfile) -> dict[str, Program]:
+    """The shipped plan with fixed greens, for the design of plans; the others are shipped so."""
+    anew = timings_to_write_anew(network, profile)
+    found = {name: legal_fixed(timing) for name, timing in anew.items()}
+    stretched = (s for s in network.signals if s.program.type in STRETCHED and s.id not in found)
+    return found | {s.id: fixed_greens(s.program) for s in stretched if has_one_cycle(s)}
+
+
+def runs_in_a_cycle(signal: Signal) -> bool:
+    """Whether the shipped program is one cycle whose greens are fixed or stretched, no more."""
+    program = signal.program
+    plain = program.type in STRETCHED and not any(phase.extra for phase in program.phases)
+    return has_one_cycle(signal) and (program.type == "static" or plain)
 
 
 class Fixed(SignalPrograms):
-    """The shipped plan; under ``field`` with legal intergreens and minimum greens.
+    """The shipped program; under ``field`` with legal intergreens and minimum greens.
 
-    A shipped plan that keeps the rules is left exactly as it is.
+    What keeps the rules is left exactly as it is. What is actuated stays so, with its own limits of
+    greens and parameters.
 
     Attributes:
-        notes: which signals are shipped with a program that follows traffic and lose that here.
+        notes: which signals are actuated, and which break the rules and cannot be written anew.
     """
 
     def __init__(self, problem: ControlProblem, profile: RuleProfile) -> None:
         super().__init__(problem, profile)
-        self._anew: dict[str, SignalTiming] = {}
-        if profile.name == "field":
-            signals = [s for s in self._network.signals if has_one_cycle(s)]
-            timings = {s.id: self._timing(s) for s in signals}
-            legal = legal_as_shipped(self._network, timings)
-            self._anew = {name: t for name, t in timings.items() if name not in legal}
-        adaptive = [n for n, t in self._anew.items() if t.signal.program.type != "static"]
-        self.notes = _fixed_notes(adaptive, len(self._network.signals)) if adaptive else ()
+        anew = timings_to_write_anew(self._network, profile)
+        self._anew = {name: t for name, t in anew.items() if runs_in_a_cycle(t.signal)}
+        self.notes = tuple(_fixed_notes(anew, len(self._network.signals)))
 
     def _program(self, signal: Signal) -> Program | None:
         timing = self._anew.get(signal.id)
-        return None if timing is None else legal_fixed(timing)
+        return None if timing is None else legal_as_its_kind(timing)
 
 
-def _fixed_notes(adaptive: Sequence[str], signals: int) -> tuple[str, ...]:
-    return (
-        f"{len(adaptive)} of {signals} signals ({', '.join(map(repr, adaptive))}) are shipped as "
-        "actuated and break the rules as shipped: written anew, their greens last the duration of "
-        "their phases here, and as long as traffic asks for in the row actuated",
-    )
+def _fixed_notes(anew: Mapping[str, SignalTiming], signals: int) -> Iterator[str]:
+    """What of the programs that break the rules as shipped is not a plan with fixed greens."""
+    adaptive = [t.signal for t in anew.values() if t.signal.program.type != "static"]
+    for written, told in (
+        (True, "are actuated and stay so, with legal intergreens and minimum greens"),
+        (False, "run as shipped, for they are no cycle of greens; breaches are counted"),
+    ):
+        names = [repr(s.id) for s in adaptive if runs_in_a_cycle(s) is written]
+        if names:
+            yield f"{len(names)} of {signals} signals ({', '.join(names)}) {told}"
 
 
 class Actuated(SignalPrograms):

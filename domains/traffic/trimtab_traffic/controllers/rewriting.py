@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf, isinf, isnan, nan
 
 import numpy as np
 from trimtab.contracts.spec import FloatArray
@@ -18,6 +19,9 @@ from trimtab_traffic.plans import is_stage
 from trimtab_traffic.rules import SignalTiming, intergreen_plan
 from trimtab_traffic.signals import GREEN_CHARS, Phase, Program
 from trimtab_traffic.webster import whole_seconds
+
+STRETCHED = ("actuated", "delay_based")
+"""Program types of SUMO's that stretch the greens of a cycle by traffic and change nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,14 @@ class StageCycle:
     Attributes:
         stages: stage index of each green; equal neighbours are one.
         green_s: shipped green of each.
+        limits_s: shipped shortest and longest green, [stages, 2]; infinite where nothing ends it.
         gaps: legal transition after each green, before the next.
         start_s: beginning of the first green after the cycle's zero.
     """
 
     stages: tuple[int, ...]
     green_s: FloatArray
+    limits_s: FloatArray
     gaps: tuple[tuple[Phase, ...], ...]
     start_s: float
 
@@ -89,6 +95,38 @@ def legal_fixed(timing: SignalTiming) -> Program:
     )
 
 
+def legal_as_its_kind(timing: SignalTiming) -> Program:
+    """The shipped program with legal intergreens and minimum greens, otherwise as its owner has it.
+
+    An actuated one keeps its type, the limits of its greens and its parameters.
+    """
+    fixed, shipped = legal_fixed(timing), timing.signal.program
+    if shipped.type not in STRETCHED:
+        return fixed
+    cycle = stage_cycle(timing)
+    low = timing.min_green_s[list(cycle.stages)].astype(np.float64)
+    times = np.maximum(np.column_stack((cycle.green_s, cycle.limits_s)), low[:, None])
+    greens = [
+        Phase(timing.stage_states[k], green, least, nan if isinf(most) else most)
+        for k, (green, least, most) in zip(cycle.stages, times.tolist(), strict=True)
+    ]
+    return _as_kind(fixed, shipped.type, cycle.phases(greens), dict(shipped.parameters))
+
+
+def fixed_greens(program: Program) -> Program:
+    """The program as shipped, but every phase lasts its duration."""
+    return replace(program, id=f"{program.id}-static", type="static", parameters=())
+
+
+def limits_s(program: Program, phase: Phase) -> tuple[float, float]:
+    """Shortest and longest time of a phase, as SUMO reads ``minDur`` and ``maxDur``."""
+    free = not isnan(phase.min_duration_s)
+    if program.type not in STRETCHED or not (free or phase.max_duration_s > phase.duration_s):
+        return phase.duration_s, phase.duration_s
+    least = phase.min_duration_s if free else phase.duration_s
+    return least, inf if isnan(phase.max_duration_s) else phase.max_duration_s
+
+
 def legal_actuated(
     timing: SignalTiming, kind: str, limits: GreenLimits, parameters: Mapping[str, str]
 ) -> Program:
@@ -119,22 +157,23 @@ def legal_actuated(
 
 def stage_cycle(timing: SignalTiming) -> StageCycle:
     """The shipped program's stages in order, with legal transitions between them."""
-    states = timing.signal.stage_states
-    shown: list[tuple[int, float]] = []
+    states, program = timing.signal.stage_states, timing.signal.program
+    shown: list[tuple[int, FloatArray]] = []  # stage; its green, shortest and longest green
     start_s = at_s = 0.0
-    for phase in timing.signal.program.phases:
+    for phase in program.phases:
         if is_stage(phase):
             stage = states.index(phase.state)
+            times = np.array((phase.duration_s, *limits_s(program, phase)))
             if shown and shown[-1][0] == stage:
-                shown[-1] = (stage, shown[-1][1] + phase.duration_s)
+                shown[-1] = (stage, shown[-1][1] + times)
             else:
                 start_s = start_s if shown else at_s
-                shown.append((stage, phase.duration_s))
+                shown.append((stage, times))
         at_s += phase.duration_s
     if len(shown) > 1 and shown[0][0] == shown[-1][0]:  # a green across the cycle's zero
-        _, before_s = shown.pop()
-        shown[0] = (shown[0][0], shown[0][1] + before_s)
-        start_s -= before_s
+        _, before = shown.pop()
+        shown[0] = (shown[0][0], shown[0][1] + before)
+        start_s -= float(before[0])
     stages = tuple(stage for stage, _ in shown)
     gaps = tuple(
         tuple(Phase(x.state, float(x.duration_s)) for x in intergreen_plan(timing, a, b))
@@ -142,7 +181,8 @@ def stage_cycle(timing: SignalTiming) -> StageCycle:
         else ()
         for a, b in zip(stages, (*stages[1:], stages[0]), strict=True)
     )
-    return StageCycle(stages, np.array([green for _, green in shown]), gaps, start_s)
+    times = np.array([times for _, times in shown])
+    return StageCycle(stages, times[:, 0], times[:, 1:], gaps, start_s)
 
 
 def longest_red_s(phases: Sequence[Phase]) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Categorical, Space
 
-from trimtab_traffic.controllers.native import Fixed, SignalPrograms
+from trimtab_traffic.controllers.native import SignalPrograms, static_programs
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.signals import Program, Signal
 
@@ -21,7 +21,8 @@ class Webster(SignalPrograms):
     """Fixed-time plan: Webster's cycle and splits, offsets climbed on a platoon model.
 
     The plan is designed for the demand of the scenario's files and is proved in the simulator, on
-    seeds of its own, to be no worse than the plan of `fixed`; otherwise it is that plan.
+    seeds of its own, to be no worse than the shipped plan with fixed greens; otherwise it is that
+    plan.
 
     Args:
         problem: the control problem.
@@ -35,7 +36,8 @@ class Webster(SignalPrograms):
         from trimtab_traffic.plan_choice import chosen_plan  # loads Numba
 
         super().__init__(problem, model.profile)
-        self._plan = chosen_plan(model, Fixed(problem, model.profile).programs(), offsets)
+        today = static_programs(self._network, model.profile)
+        self._plan = chosen_plan(model, today, offsets)
 
     def _program(self, signal: Signal) -> Program | None:
         return self._plan.get(signal.id)
