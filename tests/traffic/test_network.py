@@ -139,7 +139,14 @@ def test_a_link_beyond_the_state_is_refused(two_streets: Writer) -> None:
 def test_a_single_stage_signal_is_left_as_shipped(two_streets: Writer) -> None:
     net = compile_network(two_streets(['<phase duration="30" state="Gr"/>']))
     assert net.controllable == ()
-    assert net.warnings == ("signal 'C' has 1 stage(s): left as shipped",)
+    said = "1 of 1 signals have fewer than two stages and are left as shipped: 'C'"
+    assert net.warnings == (said,)
+
+
+def test_many_signals_left_as_shipped_are_counted_in_one_line(wheel_net: Compiler) -> None:
+    (line,) = [said for said in wheel_net("kuehne").warnings if "left as shipped" in said]
+    assert line.startswith("8 of 12 signals")
+    assert line.endswith(": 'bottom0', 'bottom1', 'left0', ...")
 
 
 def test_a_link_that_is_never_green_is_warned_of(two_streets: Writer) -> None:

@@ -46,6 +46,9 @@ __all__ = [
 CURRENT_NET_VERSION = (1, 20)
 """Network format written by netconvert of SUMO 1.28."""
 
+NAMED = 3
+"""Signals that a warning names at most; it counts them all."""
+
 PHASE_FIELDS = frozenset({"state", "duration", "minDur", "maxDur", "next", "name"})
 """Attributes of a phase that `Phase` has fields for."""
 
@@ -372,10 +375,14 @@ def _warnings(raw: RawNet, signals: tuple[Signal, ...]) -> Iterable[str]:
             f"{'.'.join(map(str, CURRENT_NET_VERSION))}: figures drift between SUMO versions; "
             "convert it with netconvert -s to be sure"
         )
-    for signal in signals:
-        if not signal.controllable:
-            yield f"signal {signal.id!r} has {len(signal.stage_states)} stage(s): left as shipped"
-            continue
+    shipped = [repr(signal.id) for signal in signals if not signal.controllable]
+    if shipped:
+        named = ", ".join(shipped[:NAMED]) + (", ..." if len(shipped) > NAMED else "")
+        yield (
+            f"{len(shipped)} of {len(signals)} signals have fewer than two stages and are left as "
+            f"shipped: {named}"
+        )
+    for signal in (one for one in signals if one.controllable):
         used = {c.link for c in signal.connections}
         unused = sorted(set(range(signal.n_links)) - used)
         if unused:
