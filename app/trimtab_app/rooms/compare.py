@@ -9,7 +9,7 @@ import streamlit as st
 from trimtab.contracts.figure import Axis, Bar, Figure
 from trimtab.evidence.content import search_sections, tiles_of
 from trimtab.evidence.content_safety import safety
-from trimtab.evidence.content_tables import controllers
+from trimtab.evidence.content_tables import controllers, cpu_cell
 from trimtab.evidence.contest import (
     Contestant,
     common_metrics,
@@ -232,7 +232,7 @@ def _rank(one: Contestant, metric: str) -> tuple[str | Cell, ...]:
         Cell(number(summary.worst), seed),
         _estimate(*percent(one.row.gap_closed)),
         str(one.row.violation_count) if one.row.violations else "not watched",
-        number(one.row.budget.cpu_s, 1),
+        cpu_cell(one.row),
     )
 
 

@@ -69,7 +69,7 @@ def controllers(result: Result) -> tuple[Block, ...]:
         worst_column(result),
         gap_column(result),
         ("Seeds", lambda row: Cell(str(_finished(result, row)))),
-        ("CPU s", lambda row: Cell(number(row.budget.cpu_s, 1), _trained_text(row))),
+        ("CPU s", cpu_cell),
         ("Flags", lambda row: Cell(", ".join(row.flags), tone="warn")),
     ]
     caption = "Headline, worst seed and cost, best first. Mean [95 % interval]."
@@ -184,8 +184,11 @@ def _finished(result: Result, row: Row) -> int:
     return sum(value is not None for value in result.headline_of(row).per_seed)
 
 
-def _trained_text(row: Row) -> str:
-    return f"{number(row.trained.cpu_s, 1)} to tune or train" if row.trained.cpu_s else ""
+def cpu_cell(row: Row) -> Cell:
+    """CPU seconds of this comparison; below, what tuning or training took before it."""
+    before = number(row.trained.cpu_s, 1)
+    detail = f"and {before} to tune or train before" if row.trained.cpu_s else ""
+    return Cell(number(row.run_cpu_s, 1), detail)
 
 
 def paired(result: Result) -> tuple[Block, ...]:

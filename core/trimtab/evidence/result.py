@@ -205,6 +205,11 @@ class Row(StrictModel):
         """How often the monitor looked, all constraints together."""
         return sum(v.exposure for v in self.violations.values())
 
+    @property
+    def run_cpu_s(self) -> float:
+        """CPU seconds of this comparison, without what was spent before it."""
+        return max(self.budget.cpu_s - self.trained.cpu_s, 0.0)
+
 
 class BoundSummary(StrictModel):
     """The bound on the headline; `beaten_by` names rows that went past it."""

@@ -26,7 +26,16 @@ from trimtab.evidence.words import (
     violations_text,
 )
 
-_GIVES_WAY = ("CPU s", "shield", "role", "open gap %", "vs reference", "within 1 %", "flags")
+_GIVES_WAY = (
+    "CPU s",
+    "trained CPU s",
+    "shield",
+    "role",
+    "open gap %",
+    "vs reference",
+    "within 1 %",
+    "flags",
+)
 """Columns that a console too narrow for all of them loses, in this order."""
 
 _GAP = 2
@@ -81,8 +90,9 @@ def _table(result: Result, width: int) -> Table:
 
 
 def _fitting(rows: list[dict[str, Text]], width: int) -> list[str]:
-    """Headers of the columns that fit, the dispensable ones dropped in their order."""
-    needed = {h: max(len(h), *(len(row[h]) for row in rows)) + _GAP for h in rows[0]}
+    """Headers of the columns that say something and fit, the dispensable dropped in order."""
+    said = [header for header in rows[0] if any(row[header] for row in rows)]
+    needed = {h: max(len(h), *(len(row[h]) for row in rows)) + _GAP for h in said}
     for header in _GIVES_WAY:
         if sum(needed.values()) > width:
             needed.pop(header, None)
@@ -104,7 +114,8 @@ def _cells(
         "gap closed %": Text(plus_minus(*percent(row.gap_closed), share_decimals)),
         "vs reference": _versus(row),
         **own,
-        "CPU s": Text(number(row.budget.cpu_s, 1)),
+        "CPU s": Text(number(row.run_cpu_s, 1)),
+        "trained CPU s": Text(number(row.trained.cpu_s, 1) if row.trained.cpu_s else ""),
         "flags": Text(", ".join(row.flags), style="yellow"),
     }
 

@@ -227,6 +227,7 @@ def test_the_budget_of_a_row_includes_its_training(make_matrix):
     assert (row.budget.evaluations, row.budget.env_steps) == (45, 1000 + 5 * 720)
     assert row.budget.cpu_s == pytest.approx(92.5)
     assert row.trained.cpu_s == 90.0
+    assert row.run_cpu_s == pytest.approx(2.5)
 
 
 def test_regret_is_the_mean_distance_to_the_bound(make_matrix):

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
+from trimtab.contracts.problem import Budget
 from trimtab.evidence.compare import compare
 from trimtab.evidence.table import print_result
 
@@ -79,6 +80,19 @@ def test_narrow_consoles_lose_columns_in_their_order(show):
     narrow = show(80)
     assert "vs reference" not in narrow
     assert "flagged" in narrow
+
+
+def test_cpu_time_of_training_stands_apart_from_that_of_the_run(make_matrix):
+    options = {"regional": {"trained": Budget(40, 1000, 90.0)}}
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    print_result(compare(make_matrix(ROWS, options)), console)
+    text = console.file.getvalue()
+    assert "CPU s  trained CPU s" in text
+    assert _line(text, "regional").endswith("2.5           90.0")
+
+
+def test_a_column_without_content_is_left_out(show):
+    assert "trained CPU s" not in show(200)
 
 
 def test_without_reference_bound_and_interval_the_table_says_so(show):
