@@ -175,16 +175,12 @@ def _gap(chosen: Chosen) -> None:
     """Share of the gap closed, and the rank table."""
     st.subheader("Share of the gap closed", anchor=False)
     shares = [(one, *percent(one.row.gap_closed)) for one in chosen.rows]
-    bars = [
-        _bar(one.label, mean, ci95, emphasis=one.row.name == _recommended(one))
-        for one, mean, ci95 in shares
-        if mean is not None
-    ]
-    if bars:
-        bars.sort(key=lambda bar: -bar.value)
-        said = ", ".join(f"{bar.label} {number(bar.value, 1)} %" for bar in bars)
+    known = [(one, mean, ci95) for one, mean, ci95 in shares if mean is not None]
+    if known:
+        known.sort(key=lambda share: -share[1])
+        said = ", ".join(f"{one.label} {number(mean, 1)} %" for one, mean, _ in known)
         alt = f"Share of the gap closed per row: {said}."
-        markup.picture(Figure("bars", "Share of the gap closed", alt, GAP_AXIS, bars=tuple(bars)))
+        _bars("Share of the gap closed", alt, GAP_AXIS, known)
     else:
         markup.lead("There is no bound or no reference here, so no share of a gap can be given.")
     markup.facts([("Reference", reference_text(chosen.first)), ("Bound", bound_text(chosen.first))])
@@ -195,9 +191,18 @@ def _gap(chosen: Chosen) -> None:
             markup.blocks(controllers(result))
 
 
-def _bar(label: str, mean: float, ci95: Ci95 | None, *, emphasis: bool) -> Bar:
-    low, high = ci95 if ci95 is not None else (None, None)
-    return Bar(label, mean, low, high, emphasis)
+def _bars(
+    title: str, alt: str, axis: Axis, values: Sequence[tuple[Contestant, float, Ci95 | None]]
+) -> None:
+    """Bars of rows with their intervals, what is recommended standing out."""
+    advised = [one.label for one, _, _ in values if one.row.name == _recommended(one)]
+    bars = []
+    for one, mean, ci95 in values:
+        low, high = ci95 or (None, None)
+        bars.append(Bar(one.label, mean, low, high, one.label in advised))
+    markup.picture(Figure("bars", title, alt, axis, bars=tuple(bars)))
+    if advised:
+        markup.lead(f"Highlighted, as recommended: {', '.join(advised)}.")
 
 
 def _recommended(one: Contestant) -> str | None:
@@ -243,15 +248,10 @@ def _paired(chosen: Chosen) -> None:
     if not found:
         markup.lead("No other row shares a seed with this one.")
         return
-    bars = tuple(
-        _bar(
-            c.contestant.label, c.paired.mean, c.paired.ci95, emphasis=c.paired.verdict == "better"
-        )
-        for c in found
-    )
     said = "; ".join(f"{one.contestant.label}: {verdict_text(one.paired)}" for one in found)
     alt = f"Paired differences from {chosen.base.label} with 95 % intervals. {said}."
-    markup.picture(Figure("bars", "Differences", alt, Axis("difference", chosen.unit), bars=bars))
+    values = [(one.contestant, one.paired.mean, one.paired.ci95) for one in found]
+    _bars("Differences", alt, Axis("difference", chosen.unit), values)
     markup.table(
         "Row minus the base on common seeds; p adjusted by Holm over these comparisons.",
         ("Row", "Difference", "Verdict", "Worst seed", "p (Holm)", "P(improvement)", "Seeds"),

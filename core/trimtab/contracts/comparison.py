@@ -41,10 +41,7 @@ def headline_bars(rows: Rows, headline: str, quantity: str, unit: str, digits: i
     """
     values = {name: [record.metrics[headline] for record in own] for name, own in rows.items()}
     first, last = next(iter(values)), list(values)[-1]
-    bars = tuple(
-        Bar(name, fmean(own), min(own), max(own), emphasis=name == first)
-        for name, own in values.items()
-    )
+    bars = tuple(Bar(name, fmean(own), min(own), max(own)) for name, own in values.items())
     return Figure(
         kind="bars",
         title=f"{quantity.capitalize()} per controller",

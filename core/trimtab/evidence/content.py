@@ -25,6 +25,7 @@ from trimtab.evidence.document import (
 )
 from trimtab.evidence.result import Ci95, Result, Row
 from trimtab.evidence.shield_cost import listed
+from trimtab.evidence.shown import highlighted
 from trimtab.evidence.svg import axis_text
 from trimtab.evidence.words import (
     BOUND_KINDS,
@@ -218,20 +219,23 @@ def _headline_figure(result: Result) -> Figure:
         title, axis = f"{words.capitalize()} by {result.row_word}", Axis(words, result.unit)
         headlines = [(r, result.headline_of(r)) for r in rows]
         known = [(r, h.mean, h.ci95) for r, h in headlines if h.mean is not None]
-    bars = tuple(_bar(result, row, mean, ci95) for row, mean, ci95 in known)
+    bars = tuple(_bar(row, mean, ci95) for row, mean, ci95 in known)
     said = [f"{b.label} with {value_text(b.value, axis.unit)}" for b in (bars[0], bars[-1])]
     alt = (
         f"{len(bars)} bars, best first: from {said[0]} to {said[1]}. The table below has them all."
     )
-    return Figure("bars", title, alt, axis, bars=bars)
+    advised = next((_label(row) for row in rows if row.name == result.recommendation.name), None)
+    return highlighted(Figure("bars", title, alt, axis, bars=bars), advised)
 
 
-def _bar(result: Result, row: Row, mean: float, ci95: Ci95 | None) -> Bar:
-    tag = "" if row.role == "classical" else f" ({row.role})"
+def _bar(row: Row, mean: float, ci95: Ci95 | None) -> Bar:
     low, high = ci95 if ci95 is not None else (None, None)
-    return Bar(
-        shorten(row.name) + tag, mean, low, high, emphasis=row.name == result.recommendation.name
-    )
+    return Bar(_label(row), mean, low, high)
+
+
+def _label(row: Row) -> str:
+    tag = "" if row.role == "classical" else f" ({row.role})"
+    return shorten(row.name) + tag
 
 
 def _untested(result: Result) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
-"""Which rows a figure draws first where it cannot draw all of them."""
+"""What a figure draws first where it cannot draw all rows, and which bar stands out."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from trimtab.contracts.figure import Figure
 from trimtab.evidence.paired import deployable, eligible
 from trimtab.evidence.result import Result, Row
 
@@ -24,3 +27,17 @@ def shown_first(result: Result) -> list[Row]:
         return 2 if deployable(row) else 3
 
     return sorted(result.rows, key=place)
+
+
+def highlighted(figure: Figure, recommended: str | None) -> Figure:
+    """The figure with the bar of the recommended row standing out, and its caption saying so.
+
+    Args:
+        figure: of any kind; one without a bar of that name stays as it is.
+        recommended: label of the bar; None where nothing is recommended.
+    """
+    if all(bar.label != recommended for bar in figure.bars):
+        return figure
+    bars = tuple(replace(bar, emphasis=bar.label == recommended) for bar in figure.bars)
+    alt = f"{figure.alt.rstrip('.')}. Highlighted: {recommended}, which is recommended."
+    return replace(figure, alt=alt, bars=bars)

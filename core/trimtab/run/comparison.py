@@ -19,7 +19,7 @@ from trimtab.contracts.records import DesignRecord, EpisodeRecord
 from trimtab.contracts.scenario import Scenario
 from trimtab.evidence.report import Report, write_report
 from trimtab.evidence.result import Result
-from trimtab.evidence.shown import shown_first
+from trimtab.evidence.shown import highlighted, shown_first
 from trimtab.run.checkpoints import CHECKPOINTS
 from trimtab.run.design_file import write_design
 from trimtab.run.execute import OnProgress, RunOutcome, collect, execute, execute_plan
@@ -174,11 +174,14 @@ def figures_of(
     episodes.sort(key=lambda record: order.get(record.controller, len(order)))
     designs.sort(key=lambda record: order.get(record.name, len(order)))
     try:
-        if designs:
-            return domain.design_views(scenario.problem, designs), []
-        return domain.views(scenario.problem, episodes), []
+        drawn = (
+            domain.design_views(scenario.problem, designs)
+            if designs
+            else domain.views(scenario.problem, episodes)
+        )
     except Exception as error:  # noqa: BLE001 - any fault of a view is said in the report
         return (), [f"The figures could not be drawn: {type(error).__name__}: {error}"]
+    return tuple(highlighted(figure, result.recommendation.name) for figure in drawn), []
 
 
 def _facts(outcome: RunOutcome, command: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Every page from an empty workspace and from one with finished runs, without a browser."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,16 @@ def test_every_view_of_a_comparison_is_drawn(
 ) -> None:
     app = page("compare", base=with_runs[0], view=view)
     assert len(text_of(app)) > 800
+
+
+@pytest.mark.parametrize("view", ["Gap closed", "Views"])
+def test_the_highlighted_bar_is_the_recommended_one_and_the_page_says_so(
+    view: str, page: Page, with_runs: list[str], text_of: TextOf
+) -> None:
+    said = text_of(page("compare", base=with_runs[0], view=view))
+    recommended = re.search(r"Recommended: (\w+)", said)
+    assert recommended is not None
+    assert re.search(rf"Highlighted[^.]*\b{recommended[1]}\b", said)
 
 
 def test_a_search_for_a_design_shows_what_it_found(
