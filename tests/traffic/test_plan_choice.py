@@ -3,11 +3,13 @@ from pathlib import Path
 import pytest
 from trimtab_traffic import plan_choice
 from trimtab_traffic.controllers.rewriting import longest_red_s
+from trimtab_traffic.controllers.webster import Webster
 from trimtab_traffic.corridors import corridors
 from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.plan_choice import chosen_plan, designed_plans, proved_plan
 from trimtab_traffic.plan_design import templates
 from trimtab_traffic.plans import is_stage
+from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.rawrun import prepare, simulate_plan
 from trimtab_traffic.scenario import (
     GeneratedNetwork,
@@ -48,6 +50,21 @@ def test_a_plan_that_is_worse_in_the_simulator_is_not_chosen(
     template = templates(case.network, two_street_scenario.profile)["C"]
     lopsided = {"C": template.program([5, 100], 0.0)}
     assert proved_plan(case, {}, [lopsided]) == {}
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_a_row_that_falls_back_to_the_shipped_plan_says_so(
+    two_street_scenario: SignalsProblem,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    proved: bool,
+):
+    if not proved:
+        monkeypatch.setattr(plan_choice, "simulate_plan", lambda *_: 1.0)
+    with SignalControl(two_street_scenario, "native") as control:
+        made = Webster(control, two_street_scenario)
+    assert bool(made.programs()) is proved
+    assert made.notes == (() if proved else (plan_choice.NONE_PROVED,))
 
 
 def test_without_candidates_today_stays(two_street_scenario: SignalsProblem, tmp_path: Path):

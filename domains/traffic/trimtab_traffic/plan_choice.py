@@ -44,6 +44,11 @@ from trimtab_traffic.webster import CycleLimits
 OffsetMethod = Literal["platoon", "maxband"]
 PROVING_SEEDS = (900_001, 900_002)
 """Seeds on which plans are simulated; scenarios are evaluated on others."""
+NONE_PROVED = (
+    "plays the shipped plan with fixed greens: no plan designed for this demand was better in SUMO "
+    f"on each of seeds {', '.join(map(str, PROVING_SEEDS))}"
+)
+"""Note of a plan that is today's."""
 CYCLES_S = (40, 50, 60, 70, 80, 90, 100, 110, 120)
 FINALISTS = 2
 """Designed plans that are improved on the whole horizon and simulated."""
@@ -82,6 +87,11 @@ def chosen_plan(
             plan = proved_plan(case, today, [candidate.programs for candidate in found])
             _store(path, plan, case.folder)
     return {name: programs[-1] for name, programs in read_programs(path).items()}
+
+
+def is_designed(plan: Programs) -> bool:
+    """Whether a chosen plan is not today's."""
+    return any(program.id == PROGRAM_ID for program in plan.values())
 
 
 def _key(problem: SignalsProblem, case: Case, method: OffsetMethod) -> str:

@@ -28,16 +28,20 @@ class Webster(SignalPrograms):
         problem: the control problem.
         model: the scenario the plan is for.
         offsets: `platoon` (hill climb after TRANSYT) or `maxband` (widest two-way bands).
+
+    Attributes:
+        notes: says where it is the shipped plan.
     """
 
     def __init__(
         self, problem: ControlProblem, model: SignalsProblem, offsets: OffsetMethod = "platoon"
     ) -> None:
-        from trimtab_traffic.plan_choice import chosen_plan  # loads Numba
+        from trimtab_traffic.plan_choice import NONE_PROVED, chosen_plan, is_designed  # loads Numba
 
         super().__init__(problem, model.profile)
         today = static_programs(self._network, model.profile)
         self._plan = chosen_plan(model, today, offsets)
+        self.notes = () if is_designed(self._plan) else (NONE_PROVED,)
 
     def _program(self, signal: Signal) -> Program | None:
         return self._plan.get(signal.id)
