@@ -274,7 +274,7 @@ def test_an_empty_or_missing_file_is_refused(tmp_path):
 def test_what_was_converted_before_is_not_overwritten(tmp_path):
     path = microgrid(tmp_path)
     problem_from_files([path], tmp_path, "v")
-    with pytest.raises(InputFileError, match="is there already"):
+    with pytest.raises(InputFileError, match="of another name, such as v-2.yaml"):
         problem_from_files([path], tmp_path, "v")
 
 

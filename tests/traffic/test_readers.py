@@ -166,6 +166,6 @@ def test_set_that_makes_no_scenario_is_refused_and_leaves_nothing_behind(
 def test_files_made_before_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "town.osm").write_text(OSM)
     (tmp_path / "scenario-files").mkdir()
-    with pytest.raises(InputFileError, match="is there already"):
+    with pytest.raises(InputFileError, match="of another name, such as scenario-2.yaml"):
         problem_from_files([tmp_path / "town.osm"], tmp_path)
     assert not list((tmp_path / "scenario-files").iterdir())

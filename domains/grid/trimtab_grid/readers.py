@@ -117,7 +117,11 @@ def _keep(made: Path, target: Path) -> None:
     if not any(made.iterdir()):
         return
     if target.exists():
-        msg = f"{target}: is there already; choose another scenario name or move it away"
+        name = target.name.removesuffix("-files")
+        msg = (
+            f"{target}: is there already; move it away or end the command init with a file "
+            f"of another name, such as {name}-2.yaml"
+        )
         raise InputFileError(msg)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".importing-") as staging:
