@@ -100,3 +100,21 @@ def test_a_plan_that_cannot_be_held_is_refused(
 ) -> None:
     with pytest.raises(InputFileError, match=message):
         checked(two_streets(), body, 0.0, 300.0)
+
+
+def test_what_is_wrong_with_the_held_program_is_said_of_the_file_given(
+    two_streets: Callable[..., Path],
+) -> None:
+    wrong = program("am", 30).replace('state="Gr"', 'state="GG"')
+    with pytest.raises(InputFileError, match="cross and both have 'G'") as error:
+        checked(two_streets(), wrong + program("pm", 18) + day_plan(), 0.0, 300.0)
+    assert str(error.value).startswith(f"{two_streets().with_name('day.add.xml')}:1: ")
+
+
+def test_the_copy_without_a_clock_has_the_name_of_the_file_given(
+    two_streets: Callable[..., Path],
+) -> None:
+    files = checked(two_streets(), program("am", 30) + day_plan(), 0.0, 300.0)
+    (held,) = files.additional_files
+    assert held.name == "day.add.xml"
+    assert held.parent.is_relative_to(two_streets().parent / "work")

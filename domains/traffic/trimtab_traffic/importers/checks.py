@@ -39,7 +39,7 @@ def check_files(
     Raises:
         InputFileError: something is wrong that cannot be mended without guessing.
     """
-    network = _checked_network(files)
+    network = _checked_network(files, files)
     begin_s = files.begin_s or 0.0
     end_s = files.end_s or begin_s + _DAY_S
     edges = network_edges(files.net_file)
@@ -48,18 +48,19 @@ def check_files(
         files = _sorted_copies(files, demand, work)
     files = _with_period(files, demand, horizon_s)
     if network.switched_by_clock and work is not None:
-        files = hold_day_plans(files, work)
-        network = _checked_network(files)
+        held = hold_day_plans(files, work)
+        network, files = _checked_network(held, files), held
     return files.with_notes(*network.warnings, *_demand_notes(demand))
 
 
-def _checked_network(files: TrafficFiles) -> TrafficNetwork:
+def _checked_network(files: TrafficFiles, given: TrafficFiles) -> TrafficNetwork:
+    """The network of the files; what is wrong is said of those that were given."""
     network = compile_network(files.net_file, files.additional_files)
     for signal in network.signals:
-        check_program(files, signal)
+        check_program(given, signal)
     if not network.controllable:
         msg = (
-            f"{files.net_file}: none of its {len(network.signals)} signals has two stages to "
+            f"{given.net_file}: none of its {len(network.signals)} signals has two stages to "
             "choose between; give a program a second green phase"
         )
         raise InputFileError(msg)

@@ -61,8 +61,8 @@ def hold_day_plans(files: TrafficFiles, work: Path) -> TrafficFiles:
             raise InputFileError(msg)
         held[signal] = _held(plans[plan], begin_s, end_s)
         _check_program(found, junction, signal, held[signal].program)
-    folder = work / f"from-{begin_s:g}-s"
-    copies = {path: _copy(path, held, folder) for path in paths}
+    folder = work / f"held-from-{begin_s:g}-s"
+    copies = {path: _copy(path, held, folder / str(k)) for k, path in enumerate(paths)}
     return replace(
         files,
         net_file=copies[files.net_file],
@@ -108,6 +108,7 @@ def _check_program(
 def _copy(path: Path, held: dict[str, _Held], work: Path) -> Path:
     """The file less its day plans and the other programs of their signals; itself if it has none.
 
+    It keeps its name, which SUMO's messages tell.
     A network keeps its programs where the one in force is another file's, which SUMO puts over it.
     """
     stream = elements(path)
@@ -128,7 +129,7 @@ def _copy(path: Path, held: dict[str, _Held], work: Path) -> Path:
             kept.append(element)
     if not dropped:
         return path
-    target = work / f"held-{path.name.removesuffix('.gz')}"
+    target = work / path.name.removesuffix(".gz")
     lines = xml_lines(root.name, root.attributes, [element_lines(e) for e in kept])
     return write_lines(target, chain([XML_HEAD], lines))
 
