@@ -178,9 +178,10 @@ def test_a_closed_lane_is_empty_while_it_is_closed() -> None:
 
 
 def test_a_closure_of_an_unknown_lane_is_refused(two_street_problem: Maker, tmp_path: Path) -> None:
-    closure = {"lane": "nowhere_0", "start_s": 0, "end_s": 60}
-    with pytest.raises(InputFileError, match="closure of 'nowhere_0': no such lane"):
-        resolve_inputs(two_street_problem(closures=[closure]), tmp_path)
+    known, unknown = ({"lane": name, "start_s": 0, "end_s": 60} for name in ("WC_0", "WC_9"))
+    message = r"closures\[1\]\.lane: 'WC_9' is no lane or edge .* Did you mean 'WC_0'\?"
+    with pytest.raises(InputFileError, match=message):
+        resolve_inputs(two_street_problem(closures=[known, unknown]), tmp_path)
 
 
 @settings(

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trimtab.contracts.errors import InputFileError
+from trimtab.contracts.errors import InputFileError, suggestion
 
 from trimtab_traffic.delay import EMERGENCY_PREFIX
 from trimtab_traffic.demand import departures, is_random
@@ -322,7 +322,9 @@ def _rerouter(
     """A rerouter that closes the lane, or the edge, and stands on the edges before it."""
     edge = network.lanes[closure.lane].edge if closure.lane in network.lanes else closure.lane
     if edge not in network.edges:
-        msg = f"{network.path}: closure of {closure.lane!r}: no such lane or edge; correct its id"
+        near = suggestion(closure.lane, [*network.lanes, *network.edges])
+        where = f"closures[{number}].lane: {closure.lane!r}"
+        msg = f"{where} is no lane or edge of {network.path}; correct its id.{near}"
         raise InputFileError(msg)
     whole = closure.lane == edge or len(network.edges[edge].lanes) == 1
     tag, name = ("closingReroute", edge) if whole else ("closingLaneReroute", closure.lane)
