@@ -11,7 +11,7 @@ from trimtab_traffic.training_networks import town
 
 
 def _small() -> list:
-    return [town("grid", 1, 1, 900, 15).model_copy(update={"horizon_s": 300})]
+    return [town("grid", 1, 1, 900, 15, horizon_s=300)]
 
 
 def test_a_search_gives_legal_parameters_and_a_verdict_of_its_own_test():

@@ -13,8 +13,9 @@ from trimtab_traffic.scenario import SignalsProblem
 def town(
     kind: str, columns: int, rows: int, vehicles_per_h: float, network_seed: int, **more: Any
 ) -> SignalsProblem:
-    """One training network, 20 minutes an episode; `interval_s` and `yellow_s` may be given."""
+    """One training network; `horizon_s`, `interval_s` and `yellow_s` may be given."""
     interval_s, yellow_s = more.pop("interval_s", 10), more.pop("yellow_s", 3)
+    horizon_s = more.pop("horizon_s", 1200)
     size = {"columns": columns, "rows": rows, "network_seed": network_seed}
     generated = {"kind": kind, "vehicles_per_h": vehicles_per_h, **size, **more}
     limits = {"yellow_s": yellow_s}
@@ -22,7 +23,7 @@ def town(
         {
             "network": {"generated": generated},
             "rules": {"profile": "resco", "decision_interval_s": interval_s, "limits": limits},
-            "horizon_s": 1200,
+            "horizon_s": horizon_s,
         }
     )
 
@@ -71,6 +72,25 @@ def held_out_towns() -> tuple[SignalsProblem, ...]:
         town("grid", 2, 2, 2700, 34, lanes=1, block_m=130),
         town("grid", 1, 1, 2500, 35, speed_kmh=60, yellow_s=5),
         town("grid", 2, 2, 4200, 36, block_m=250),
+    )
+
+
+def busy_hours() -> tuple[SignalsProblem, ...]:
+    """A whole hour near saturation, to tune classical controllers on.
+
+    Greens too short for it look good in 20 minutes: queues that they leave have not grown yet.
+    """
+    return (
+        town("grid", 1, 1, 3000, 41, horizon_s=3600),
+        town("town", 2, 2, 2600, 42, horizon_s=3600),
+    )
+
+
+def held_out_busy_hours() -> tuple[SignalsProblem, ...]:
+    """The same, to accept or refuse what was tuned; none is tuned on."""
+    return (
+        town("grid", 1, 1, 2900, 43, horizon_s=3600, speed_kmh=60, yellow_s=5),
+        town("town", 2, 2, 2600, 44, horizon_s=3600),
     )
 
 
