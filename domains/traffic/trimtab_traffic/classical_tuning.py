@@ -27,12 +27,7 @@ from trimtab_traffic.evolution import RETRAIN, Progress, delay_s, provenance, re
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.training import Builder, Verdict, judge
-from trimtab_traffic.training_networks import (
-    busy_hours,
-    held_out_busy_hours,
-    held_out_towns,
-    training_towns,
-)
+from trimtab_traffic.training_networks import busy_hours, held_out_towns, training_towns
 
 CLASSICAL = ("actuated", "delay_based", "sotl", "longest_queue", "max_pressure", "scoot")
 """Controllers with parameters that are tuned for the package."""
@@ -104,7 +99,7 @@ def tune_classical(name: str, profile: str, seed: int, effort: Effort) -> Tuned:
 
 def usual() -> Effort:
     """What ships was tuned with it."""
-    return Effort((*training_towns(), *busy_hours()), (*held_out_towns(), *held_out_busy_hours()))
+    return Effort(training_towns(), (*held_out_towns(), *busy_hours()))
 
 
 def shipped_files() -> Iterator[tuple[str, str, Path]]:

@@ -76,18 +76,10 @@ def held_out_towns() -> tuple[SignalsProblem, ...]:
 
 
 def busy_hours() -> tuple[SignalsProblem, ...]:
-    """A whole hour near saturation, to tune classical controllers on.
+    """A whole hour near saturation, to accept or refuse what was tuned on the training towns.
 
     Greens too short for it look good in 20 minutes: queues that they leave have not grown yet.
     """
-    return (
-        town("grid", 1, 1, 3000, 41, horizon_s=3600),
-        town("town", 2, 2, 2600, 42, horizon_s=3600),
-    )
-
-
-def held_out_busy_hours() -> tuple[SignalsProblem, ...]:
-    """The same, to accept or refuse what was tuned; none is tuned on."""
     return (
         town("grid", 1, 1, 2900, 43, horizon_s=3600, speed_kmh=60, yellow_s=5),
         town("town", 2, 2, 2600, 44, horizon_s=3600),
