@@ -1,8 +1,9 @@
-"""Holding a stage until the junction is clear of vehicles that the next one would strand.
+"""Holding a stage until the junction is clear of trapped vehicles that the next one would strand.
 
-A turner that gives way can hold up others inside the junction when its green ends. If crossing
-traffic starts then, both wait for each other, and SUMO never resolves the ring. Programs with
-enough all-red avoid it; where the rules ask for none (profile `resco`), a short hold does.
+A turner that gives way can trap others inside the junction, who have the right of way but stand
+behind it. If crossing traffic starts then, both wait for each other, and SUMO never resolves the
+ring. Programs with enough all-red avoid it; where the rules ask for none (profile `resco`), a short
+hold does. The turner itself is no reason to hold: it clears when the stream it waits for ends.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
-from trimtab.contracts.spec import Action, Float32Array, IntArray, Obs
+from trimtab.contracts.spec import Action, BoolArray, Float32Array, IntArray, Obs
 
 from trimtab_traffic.features import abandoned_links
+from trimtab_traffic.signals import Signal
 from trimtab_traffic.state import STANDING_MPS
 
 HOLD_S = 20.0
@@ -24,18 +26,20 @@ HOLD_S = 20.0
 
 
 class BoxHold(Controller):
-    """Narrows the choice of another stage controller to stages that strand nobody.
+    """Narrows the choice of another stage controller to stages that strand nobody trapped.
 
     Args:
         problem: the control problem, with one of the stage interfaces.
         inner: chooses among the stages that `Obs.action_mask` leaves.
-        hold_s: time for which vehicles standing in the junction keep a stage, s.
+        hold_s: time for which vehicles trapped in the junction keep a stage, s.
     """
 
     def __init__(self, problem: ControlProblem, inner: Controller, hold_s: float) -> None:
         self._inner = inner
         self._state = problem.resource("state")
-        self._abandoned = [abandoned_links(s) for s in problem.resource("model").controllable]
+        signals = problem.resource("model").controllable
+        self._abandoned = [abandoned_links(s) for s in signals]
+        self._priority = [priority_links(s) for s in signals]
         self._first = self._state.first_link
         self._most = int(hold_s // problem.spec.dt_s)
         self._held = np.zeros(len(self._abandoned), dtype=np.int64)
@@ -56,7 +60,7 @@ class BoxHold(Controller):
         stranding = np.zeros(len(shown), dtype=bool)
         for row, abandoned in enumerate(self._abandoned):
             links = slow[self._first[row] : self._first[row + 1]]
-            strands = abandoned @ links > 0
+            strands = abandoned @ (links * self._priority[row][shown[row]]) > 0
             strands[shown[row]] = False
             stranding[row] = strands.any()
             if self._held[row] < self._most and mask[0, row, shown[row]]:
@@ -65,6 +69,11 @@ class BoxHold(Controller):
         stays = action.discrete[0, :, 0] == shown if action.discrete is not None else False
         self._held = np.where(stranding & stays, self._held + 1, 0)
         return action
+
+
+def priority_links(signal: Signal) -> BoolArray:
+    """[stages, links]: whether a stage gives a link the right of way, not a green that yields."""
+    return np.array([[light == "G" for light in state] for state in signal.stage_states])
 
 
 def held(
