@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from trimtab_traffic.classical_tuning import Effort, tune_classical
+import pytest
+from trimtab_traffic.classical_tuning import Effort, shipped_files, tune_classical
 from trimtab_traffic.controllers import entries, untuned_entries
 from trimtab_traffic.controllers.tuned_parameters import FOLDER, with_shipped_parameters
 from trimtab_traffic.training_networks import town
@@ -37,15 +38,14 @@ def test_shipped_parameters_are_laid_over_the_defaults_only_where_a_file_ships()
     assert all(entry.files[0].stem == name for name, entry in shipped.items() if name in plain)
 
 
-def test_what_was_refused_ships_as_a_manifest_without_parameters() -> None:
-    model = _small()[0]
-    for profile in ("resco", "field"):
-        path = FOLDER / profile / "actuated.json"
-        about = json.loads(path.read_text(encoding="utf-8"))
-        told = about["manifest"]
-        assert about["parameters"] == {}
-        assert not told["accepted"]
-        assert told["command"] == "make retrain"
-        assert min(told["budget"].values()) > 0
-        plain = untuned_entries(model)["actuated"]
-        assert with_shipped_parameters("actuated", plain, profile) is plain
+@pytest.mark.parametrize(("name", "profile", "file"), list(shipped_files()))
+def test_what_was_found_ships_with_its_test_and_only_what_passed_it_is_played(name, profile, file):
+    about = json.loads((FOLDER / file).read_text(encoding="utf-8"))
+    told = about["manifest"]
+    assert about["parameters"] == (told["found"] if told["accepted"] else {})
+    assert told["held_out_change"]["high"] < 0.0 or not told["accepted"]
+    assert told["command"] == "make retrain"
+    assert min(told["budget"].values()) > 0
+    plain = untuned_entries(_small()[0])[name]
+    entry = with_shipped_parameters(name, plain, profile)
+    assert entry.defaults == dict(plain.defaults) | about["parameters"]

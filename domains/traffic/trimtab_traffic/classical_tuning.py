@@ -3,9 +3,9 @@
 CMA-ES on the mean of (delay / delay with the controller's own defaults) over two towns a
 generation, with a new demand seed each time. Parameters found on one network do not carry over:
 those of actuated control from a single generated grid made cologne8 68 % slower. So the mean of
-the search distribution ships only if it is better than the defaults on the held-out towns by a
-paired test; otherwise the defaults stay, and the file that ships says what was found and why it was
-refused.
+the search distribution ships only if it is better than the defaults by a paired test on held-out
+towns and on two busy hours; otherwise the defaults stay, and the file that ships says what was
+found and why it was refused.
 """
 
 from __future__ import annotations
