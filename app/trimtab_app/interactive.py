@@ -13,7 +13,7 @@ from typing import Any
 
 from trimtab.contracts.figure import Figure
 from trimtab.evidence.content import Artefact, build_document
-from trimtab.evidence.figures import render_svg
+from trimtab.evidence.figures import render_both
 from trimtab.evidence.figures_json import FIGURES_FILE, figures_from_json
 from trimtab.evidence.html import render_html
 from trimtab.evidence.result import Result
@@ -36,7 +36,7 @@ class Drawer:
 
     def __call__(self, figure: Figure) -> str:
         """Markup of one figure."""
-        still = render_svg(figure)
+        still = render_both(figure)
         if figure.kind == "bars":
             return still
         self.charts.append(figure_chart(figure))

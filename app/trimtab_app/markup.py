@@ -9,7 +9,7 @@ from html import escape
 import streamlit as st
 from trimtab.contracts.figure import Figure
 from trimtab.evidence.document import Block, Cell, TableBlock
-from trimtab.evidence.figures import render_svg
+from trimtab.evidence.figures import NARROW, WIDTH, render_svg
 from trimtab.evidence.html import block_html, tiles_html
 from trimtab.evidence.svg import standalone
 
@@ -83,11 +83,14 @@ def table(
 
 
 def picture(figure: Figure) -> None:
-    """A figure as a still picture; its colours follow the page's theme."""
-    svg = b64encode(standalone(render_svg(figure)).encode()).decode()
+    """A figure as a still picture, one for phones too; its colours follow the page's theme."""
+    show(_image(figure, WIDTH, "wide") + _image(figure, NARROW, "narrow"))
+
+
+def _image(figure: Figure, width: float, css: str) -> str:
+    svg = b64encode(standalone(render_svg(figure, width)).encode()).decode()
     image = f'src="data:image/svg+xml;base64,{svg}" alt="{escape(figure.alt)}"'
-    where = f'class="wide" tabindex="0" role="region" aria-label="{escape(figure.title)}"'
-    show(f'<div {where}><img class="picture" {image}></div>')
+    return f'<img class="picture {css}" {image}>'
 
 
 def facts(items: Sequence[tuple[str, str]]) -> None:

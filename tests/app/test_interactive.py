@@ -47,7 +47,7 @@ def test_every_chart_has_its_place_and_its_picture_for_readers_without_scripts(
     (chart,) = json.loads(content[1])["charts"]
     assert chart["data"][0]["y"] == [1.0, 2.0]
     assert interactive.count('<div class="chart" id="chart-0"') == 1
-    assert interactive.count("<noscript><svg") == 1
+    assert interactive.count('<noscript><div class="tt-wide"><svg') == 1
 
 
 def test_a_report_of_bars_alone_needs_no_library(run_dir: Path) -> None:

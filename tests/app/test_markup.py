@@ -31,6 +31,13 @@ def test_a_picture_says_in_words_what_it_shows_and_carries_values_and_theme(
     assert "prefers-color-scheme: dark" in svg
 
 
+def test_a_picture_is_drawn_for_desktops_and_for_phones(shown: list[str]) -> None:
+    markup.picture(FIGURE)
+    drawn = re.findall(r'class="picture (\w+)" src="[^,]*,([^"]+)"', shown[0])
+    sizes = {css: re.findall(r'width="(\d+)"', b64decode(svg).decode())[0] for css, svg in drawn}
+    assert sizes == {"wide": "900", "narrow": "370"}
+
+
 def test_what_a_user_wrote_is_no_markup(shown: list[str]) -> None:
     markup.log("<script>", "End of the log")
     markup.table("Caption.", ("A",), [("<b>",)])

@@ -20,14 +20,14 @@ from trimtab.evidence.document import (
     Section,
     TableBlock,
 )
-from trimtab.evidence.figures import render_svg
+from trimtab.evidence.figures import render_both
 from trimtab.evidence.svg import element, figure_css
 
 Draw = Callable[[Figure], str]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def render_html(document: Document, draw: Draw = render_svg, policy: str = _POLICY) -> str:
+def render_html(document: Document, draw: Draw = render_both, policy: str = _POLICY) -> str:
     """The page; every text that came from a user is escaped.
 
     Args:
@@ -106,7 +106,7 @@ def _section(section: Section, draw: Draw) -> str:
     return "\n" + element("section", attributes, heading, "\n", blocks)
 
 
-def block_html(block: Block, draw: Draw = render_svg) -> str:
+def block_html(block: Block, draw: Draw = render_both) -> str:
     """One block of a report as markup; all text is escaped."""
     match block:
         case Paragraph(content):

@@ -27,6 +27,7 @@ CLASSES = 5
 _HEIGHT_LIMITS = (260.0, 620.0)
 _MARGIN = 10.0
 _LEGEND = 54.0
+_LEGEND_ROW = 20.0
 _SMALLEST_STEP_PX = 0.4
 """Bends closer than this to the last drawn point are left out."""
 
@@ -67,10 +68,13 @@ def draw_map(figure: Figure, width: float) -> str:
         for one in labelled
         if one.label is not None
     )
-    body.extend(_legend(figure, edges, height + 2 * _MARGIN + 14.0))
+    below = height + 2 * _MARGIN
+    legend, rows = _legend(figure, edges, below + 14.0, width)
+    body.extend(legend)
     if not labelled:  # a diagram has no scale
-        body.append(_scale_bar(width, height + 2 * _MARGIN + 34.0, per_metre))
-    return frame(figure.title, figure.alt, width, height + 2 * _MARGIN + _LEGEND, body)
+        rows += rows > 1
+        body.append(_scale_bar(width, below + 14.0 + _LEGEND_ROW * rows, per_metre))
+    return frame(figure.title, figure.alt, width, below + _LEGEND + _LEGEND_ROW * (rows - 1), body)
 
 
 def _extent(one: MapLine) -> tuple[Point, ...]:
@@ -135,14 +139,19 @@ def _way(one: MapLine, edges: Sequence[float], points: list[Point], unit: str) -
     return element("path", {"d": path, "class": f"way m{class_of(one.value, edges)}"}, named)
 
 
-def _legend(figure: Figure, edges: Sequence[float], y: float) -> list[str]:
-    drawn, x = [text(axis_text(figure.value_axis), 0.0, y, "small")], 0.0
+def _legend(
+    figure: Figure, edges: Sequence[float], y: float, width: float
+) -> tuple[list[str], int]:
+    """The classes of values, wrapped; and the rows they take."""
+    drawn, x, rows = [text(axis_text(figure.value_axis), 0.0, y, "small")], 0.0, 1
     for style, words in class_names(edges).items():
+        if x > 0.0 and x + 36.0 + text_width(words, SMALL_PX) > width:
+            x, y, rows = 0.0, y + _LEGEND_ROW, rows + 1
         css = f"way m{style}"
         drawn.append(line(x + 3.0, y + 16.0, x + 27.0, y + 16.0, css))
         drawn.append(text(words, x + 36.0, y + 20.0, "small"))
         x += 36.0 + text_width(words, SMALL_PX) + 16.0
-    return drawn
+    return drawn, rows
 
 
 def class_names(edges: Sequence[float]) -> dict[int, str]:

@@ -159,11 +159,16 @@ def test_nothing_is_wider_than_a_phone_nor_out_of_reach_there(
     me.page.set_viewport_size({"width": 420, "height": 860})
     wider, found = {}, {}
     run = finished_runs[1][0]
-    for path in ("runs", f"run?run={run}", "compare?view=Pareto", "scenarios?domain=toy.tank"):
+    views = ("compare", "compare?view=Pareto")
+    for path in ("runs", f"run?run={run}", *views, "scenarios?domain=toy.tank"):
         me.open(path)
         main = me.page.get_by_test_id("stMain")
         wider[path] = main.evaluate("e => e.scrollWidth - e.clientWidth")
         found[path] = me.faults()
+        if path == "compare":  # drawn for the phone, not shrunk
+            box = me.page.locator("img.picture:visible").first.bounding_box()
+            assert box is not None
+            assert 360 <= box["width"] <= 420 - box["x"]
     assert not any(wider.values()), wider
     assert not any(found.values()), found
 

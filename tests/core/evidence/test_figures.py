@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trimtab.contracts.figure import Axis, Bar, Figure, MapLine, Series
 from trimtab.evidence import line_chart, network_map
-from trimtab.evidence.figures import render_svg
+from trimtab.evidence.figures import NARROW, render_both, render_svg
+from trimtab.evidence.svg import text_width
 
 NS = "{http://www.w3.org/2000/svg}"
 AXIS = Axis("delay", "s")
@@ -79,6 +80,54 @@ def test_the_bold_label_of_the_best_bar_stays_inside_the_picture():
         return float(label.get("x"))
 
     assert start(emphasis=True) - 10.0 > 1.1 * (start(emphasis=False) - 10.0)
+
+
+LONG = "state_of_charge_rule · remote-village-4cf69a46"
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        _bars(Bar("a", 3.0, 2.5, 3.4, emphasis=True), Bar("b", -1.0)),
+        _bars(Bar("max_pressure", 31.2, 29.1, 33.3), Bar("b", 1234.5, 1200.0, 1300.0)),
+        _bars(Bar(LONG, 3.0, 2.5, 3.4), Bar("b", 1.0)),
+        _series(*(Series(f"controller_{i}", (0, 3600), (i, 2 * i)) for i in range(6))),
+        _map(*(MapLine(f"e{i}", ((0, 0), (100, i)), 1000.0 + i) for i in range(200))),
+    ],
+    ids=["beside", "above", "two lines", "legend", "classes"],
+)
+def test_on_a_phone_every_word_keeps_its_size_and_stays_inside_the_picture(figure):
+    root = ElementTree.fromstring(render_svg(figure, NARROW))
+    assert float(root.get("width")) == NARROW
+    part = {None: 0.0, "middle": 0.5, "end": 1.0}
+    for one in root.iter(f"{NS}text"):
+        wide = text_width(one.text, 12 if "small" in (one.get("class") or "") else 13)
+        start = float(one.get("x")) - part[one.get("text-anchor")] * wide
+        assert start >= -0.1
+        assert start + wide <= NARROW + 0.1
+
+
+def test_words_above_the_bars_do_not_meet():
+    root = ElementTree.fromstring(
+        render_svg(_bars(Bar("max_pressure", 31.2, 29.1, 33.3), Bar("b", 2.0)), NARROW)
+    )
+    tops = [float(bar.get("y")) for bar in root.iter(f"{NS}rect")]
+    (label,) = (t for t in root.iter(f"{NS}text") if t.text == "b")
+    assert tops[0] + 15.0 + 13.0 < float(label.get("y")) < tops[1]
+
+
+def test_a_page_carries_a_figure_for_desktops_and_one_for_phones():
+    drawn = render_both(_bars(Bar("a", 1.0)))
+    assert re.findall(r'class="(tt-\w+)"', drawn).count("tt-figure") == 2
+    assert "tt-wide" in drawn
+    assert "tt-narrow" in drawn
+
+
+def test_a_diagram_scrolls_on_a_phone():
+    line = MapLine("G1", ((0.0, 0.0), (0.0, 9.0)), 310.0, label=(0.0, 12.0))
+    drawn = render_both(_map(line))
+    assert drawn.startswith('<div class="scroll"')
+    assert "tt-narrow" not in drawn
 
 
 def test_a_bar_below_the_cut_ends_there_and_still_tells_its_value():
