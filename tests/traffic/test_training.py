@@ -84,7 +84,10 @@ def test_fine_tuning_leaves_weights_that_play_with_the_hold_that_won_and_a_manif
 ) -> None:
     monkeypatch.setattr(training, "JUDGED", 3)
     short = PAIR.model_copy(update={"horizon_s": 60})
-    parameters = DOMAIN.train(short, "graph", 1, tmp_path, cpu_s=1.0)
+    told: list[str] = []
+    parameters = DOMAIN.train(short, "graph", 1, tmp_path, cpu_s=1.0, progress=told.append)
+    assert told[0].startswith("delay without the hold (a stage stays up to 20 s for vehicles")
+    assert " against with it: " in told[0]
     notes = json.loads((tmp_path / "graph.json").read_text())["notes"]
     assert notes["start"] == "shipped weights"
     assert {"accepted", "change", "low", "high"} == notes["verdict"].keys()

@@ -56,6 +56,10 @@ FEWEST_SEEDS = 3
 """Fewer give no interval."""
 JUDGE_SEED = 901
 """First demand seed of the acceptance test; imitation draws its own from 63 bits."""
+UNHELD = (
+    f"without the hold (a stage stays up to {HOLD_S:g} s for vehicles standing in the junction) "
+)
+"""What fine-tuning tries first, in the words of `tell`."""
 SCORE = "actor.score.w"
 """The parameters that the search moves: the last layer, from stage features to scores."""
 
@@ -319,7 +323,7 @@ def fine_tune(
     """
     begun, start = time.process_time(), load_policy(shipped_graph(model.sensors))
     unheld = judge((model,), plays(start), plays(start, HOLD_S), judge_seeds(1))
-    tell(unheld, "the hold, without it", progress)
+    tell(unheld, "with it", progress, UNHELD)
     hold_s = 0.0 if unheld.accepted else HOLD_S
     left_s = None if cpu_s is None else cpu_s - (time.process_time() - begun)
     search = FINE_TUNING if left_s is None else _within(left_s, model, plays(start, hold_s))
@@ -344,13 +348,13 @@ def judge_seeds(networks: int) -> range:
     return range(JUDGE_SEED, JUDGE_SEED + max(JUDGED // networks, FEWEST_SEEDS))
 
 
-def tell(verdict: Verdict, against: str, progress: Progress | None) -> None:
-    """Report a verdict in one line."""
+def tell(verdict: Verdict, against: str, progress: Progress | None, of: str = "") -> None:
+    """Report a verdict in one line: what was tried (`of`) against what."""
     if progress is not None:
         low, high = 100 * verdict.low, 100 * verdict.high
         outcome = "better" if verdict.accepted else "not shown to be better"
         change = f"{100 * verdict.change:+.1f} % [{low:+.1f}, {high:+.1f}]"
-        progress(f"delay against {against}: {change}, {outcome}")
+        progress(f"delay {of}against {against}: {change}, {outcome}")
 
 
 def _save(
