@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, isnan, nan
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from trimtab_traffic.controllers.rewriting import (
     GreenLimits,
     legal_actuated,
+    legal_as_its_kind,
     legal_fixed,
     limits_s,
     longest_red_s,
@@ -159,3 +161,30 @@ def test_the_longest_red_counts_across_the_cycles_end():
 def test_limits_of_a_green_are_read_as_sumo_reads_them(kind, given, read):
     phase = Phase("G", 30.0, *given)
     assert limits_s(Program("0", kind, 0.0, (phase,), ()), phase) == read
+
+
+def nema(timing: SignalTiming, longest_s: float) -> SignalTiming:
+    """The signal as if it were shipped with a ring of NEMA phases that change in 3 s of yellow."""
+    times = {"yellow": "3", "red": "0"}
+    phases = tuple(
+        Phase(s, 99.0, 5.0, longest_s, extra=tuple(times.items())) for s in timing.stage_states
+    )
+    signal = replace(timing.signal, programs=(Program("0", "NEMA", 0.0, phases, ()),))
+    return replace(timing, signal=signal)
+
+
+def test_a_nema_program_is_made_legal_within_its_splits(field):
+    for timing in field:
+        program = legal_as_its_kind(nema(timing, 40.0))
+        assert (program.id, program.type) == ("0-legal", "NEMA")
+        for phase in program.phases:
+            links = [k for k, c in enumerate(phase.state) if c in GREEN_CHARS]
+            yellow, red = (float(dict(phase.extra)[name]) for name in ("yellow", "red"))
+            assert yellow >= timing.yellow_s[links].max()
+            assert yellow + red >= timing.clearance_s[links].max()
+            assert phase.min_duration_s == timing.rules.min_green_s
+            assert phase.max_duration_s + yellow + red == 43.0
+
+
+def test_a_nema_program_whose_splits_have_no_room_is_left(field):
+    assert {legal_as_its_kind(nema(timing, 7.0)) for timing in field} == {None}

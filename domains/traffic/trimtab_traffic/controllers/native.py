@@ -8,7 +8,7 @@ with keeps the same rules as everything else. SUMO: "Traffic_Lights", actuated a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import cycle
 from typing import Protocol, cast
@@ -147,13 +147,6 @@ def static_programs(network: TrafficNetwork, profile: RuleProfile) -> dict[str, 
     return found | {s.id: fixed_greens(s.program) for s in stretched if has_one_cycle(s)}
 
 
-def runs_in_a_cycle(signal: Signal) -> bool:
-    """Whether the shipped program is one cycle whose greens are fixed or stretched, no more."""
-    program = signal.program
-    plain = program.type in STRETCHED and not any(phase.extra for phase in program.phases)
-    return has_one_cycle(signal) and (program.type == "static" or plain)
-
-
 class Fixed(SignalPrograms):
     """The shipped program; under ``field`` with legal intergreens and minimum greens.
 
@@ -166,25 +159,24 @@ class Fixed(SignalPrograms):
 
     def __init__(self, problem: ControlProblem, profile: RuleProfile) -> None:
         super().__init__(problem, profile)
-        anew = timings_to_write_anew(self._network, profile)
-        self._anew = {name: t for name, t in anew.items() if runs_in_a_cycle(t.signal)}
-        self.notes = tuple(_fixed_notes(anew, len(self._network.signals)))
+        timings = timings_to_write_anew(self._network, profile)
+        self._anew = {name: legal_as_its_kind(timing) for name, timing in timings.items()}
+        adaptive = [n for n, t in timings.items() if t.signal.program.type != "static"]
+        self.notes = tuple(self._told(adaptive))
 
     def _program(self, signal: Signal) -> Program | None:
-        timing = self._anew.get(signal.id)
-        return None if timing is None else legal_as_its_kind(timing)
+        return self._anew.get(signal.id)
 
-
-def _fixed_notes(anew: Mapping[str, SignalTiming], signals: int) -> Iterator[str]:
-    """What of the programs that break the rules as shipped is not a plan with fixed greens."""
-    adaptive = [t.signal for t in anew.values() if t.signal.program.type != "static"]
-    for written, told in (
-        (True, "are actuated and stay so, with legal intergreens and minimum greens"),
-        (False, "run as shipped, for they are no cycle of greens; breaches are counted"),
-    ):
-        names = [repr(s.id) for s in adaptive if runs_in_a_cycle(s) is written]
-        if names:
-            yield f"{len(names)} of {signals} signals ({', '.join(names)}) {told}"
+    def _told(self, adaptive: Sequence[str]) -> Iterator[str]:
+        """What becomes of signals that follow traffic and break the rules as shipped."""
+        for kept, told in (
+            (True, "are actuated and stay so; intergreens and minimum greens are made legal"),
+            (False, "run as shipped, which cannot be written anew; breaches are counted"),
+        ):
+            names = [repr(name) for name in adaptive if (self._anew[name] is not None) is kept]
+            if names:
+                signals = f"{len(names)} of {len(self._network.signals)} signals"
+                yield f"{signals} ({', '.join(names)}) {told}"
 
 
 class Actuated(SignalPrograms):

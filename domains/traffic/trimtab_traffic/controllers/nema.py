@@ -14,10 +14,11 @@ from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.space import Float, Integer, Space
 
 from trimtab_traffic.controllers.native import Fixed
+from trimtab_traffic.controllers.rewriting import change_s
 from trimtab_traffic.controllers.ring_barrier import SIDES, RingBarrier, ring_barrier
 from trimtab_traffic.profiles import RuleProfile
 from trimtab_traffic.rules import SignalTiming
-from trimtab_traffic.signals import GREEN_CHARS, Phase, Program, Signal
+from trimtab_traffic.signals import Phase, Program, Signal
 
 PARAMETERS = Space(
     (
@@ -147,9 +148,7 @@ class Nema(Fixed):
     ) -> dict[int, PhaseTimes]:
         times: dict[int, PhaseTimes] = {}
         for phase, state in structure.states.items():
-            links = [k for k, c in enumerate(state) if c in GREEN_CHARS]
-            yellow = max(float(timing.yellow_s[k]) for k in links)
-            red = float(timing.clearance_s[links].max()) - yellow
+            yellow, red = change_s(timing, state)
             if self._profile.name == "resco":  # as the other native programs: the net's own
                 yellow = timing.signal.shipped_yellow_s or yellow
             longest = left if phase % 2 else through

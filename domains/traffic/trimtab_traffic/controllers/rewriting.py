@@ -95,14 +95,19 @@ def legal_fixed(timing: SignalTiming) -> Program:
     )
 
 
-def legal_as_its_kind(timing: SignalTiming) -> Program:
+def legal_as_its_kind(timing: SignalTiming) -> Program | None:
     """The shipped program with legal intergreens and minimum greens, otherwise as its owner has it.
 
-    An actuated one keeps its type, the limits of its greens and its parameters.
+    An actuated one keeps its type, the limits of its greens and its parameters; None for a program
+    that does more than stretch the greens of a cycle or of a NEMA ring.
     """
-    fixed, shipped = legal_fixed(timing), timing.signal.program
-    if shipped.type not in STRETCHED:
-        return fixed
+    shipped = timing.signal.program
+    if shipped.type == "static":
+        return legal_fixed(timing)
+    if shipped.type == "NEMA":
+        return _legal_rings(timing)
+    if shipped.type not in STRETCHED or any(phase.extra for phase in shipped.phases):
+        return None
     cycle = stage_cycle(timing)
     low = timing.min_green_s[list(cycle.stages)].astype(np.float64)
     times = np.maximum(np.column_stack((cycle.green_s, cycle.limits_s)), low[:, None])
@@ -110,7 +115,41 @@ def legal_as_its_kind(timing: SignalTiming) -> Program:
         Phase(timing.stage_states[k], green, least, nan if isinf(most) else most)
         for k, (green, least, most) in zip(cycle.stages, times.tolist(), strict=True)
     ]
+    fixed = legal_fixed(timing)
     return _as_kind(fixed, shipped.type, cycle.phases(greens), dict(shipped.parameters))
+
+
+def _legal_rings(timing: SignalTiming) -> Program | None:
+    """A NEMA program with legal changes and minimum greens; None where they leave no green.
+
+    Splits stay, since both rings must reach a barrier together: the longest greens give way.
+    """
+    shipped = timing.signal.program
+    phases = []
+    for phase in shipped.phases:
+        extra = dict(phase.extra)
+        try:
+            own_yellow, own_red = float(extra["yellow"]), float(extra["red"])
+        except (KeyError, ValueError):
+            return None
+        asked_yellow, asked_red = change_s(timing, phase.state)
+        yellow = max(own_yellow, asked_yellow)
+        red = max(own_red, asked_yellow + asked_red - yellow)
+        least = max(phase.min_duration_s, float(timing.rules.min_green_s))
+        most = phase.max_duration_s + own_yellow + own_red - yellow - red
+        if not least <= most:
+            return None
+        extra |= {"yellow": f"{yellow:g}", "red": f"{red:g}"}
+        legal = replace(phase, min_duration_s=least, max_duration_s=most)
+        phases.append(replace(legal, extra=tuple(extra.items())))
+    return replace(shipped, id=f"{shipped.id}-legal", phases=tuple(phases))
+
+
+def change_s(timing: SignalTiming, state: str) -> tuple[float, float]:
+    """Yellow and red after the greens of a state, whatever follows, s."""
+    links = [k for k, shown in enumerate(state) if shown in GREEN_CHARS]
+    yellow = float(timing.yellow_s[links].max(initial=0))
+    return yellow, float(timing.clearance_s[links].max(initial=0)) - yellow
 
 
 def fixed_greens(program: Program) -> Program:
