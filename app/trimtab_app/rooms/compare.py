@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 from trimtab.contracts.figure import Axis, Bar, Figure
+from trimtab.contracts.registry import manifests
 from trimtab.evidence.content import search_sections, tiles_of
 from trimtab.evidence.content_safety import safety
 from trimtab.evidence.content_tables import controllers, cpu_cell
@@ -16,7 +17,9 @@ from trimtab.evidence.contest import (
     contestants,
     differences,
     on_front,
+    paired_costs,
     ranked,
+    set_against,
     sign_of,
 )
 from trimtab.evidence.document import Block, Cell, FigureBlock
@@ -277,23 +280,23 @@ def _pareto(chosen: Chosen) -> None:
     if len(names) < 2:
         markup.lead("These rows have one metric in common, so there is no trade-off to show.")
         return
+    first, second = _opening(chosen, names)
     left, right = st.columns(2)
 
     def said(name: str) -> str:
         return _words(chosen.rows, name)
 
     with left:
-        across = choices.pick("Across", "x", names, names[0], said)
+        across = choices.pick("Across", "x", names, first, said)
     with right:
-        up = choices.pick("Upwards", "y", names, names[1], said)
-    points = []
-    for one in chosen.rows:
-        x, y = one.metric(across), one.metric(up)
-        if x is not None and y is not None and x.mean is not None and y.mean is not None:
-            points.append((one.label, x.mean, y.mean))
+        up = choices.pick("Upwards", "y", names, second, said)
+    costs = paired_costs(chosen.rows, across, up)
+    front = on_front(list(costs.values()))
     signs = sign_of(chosen.rows, across), sign_of(chosen.rows, up)
-    front = on_front([(signs[0] * x, signs[1] * y) for _, x, y in points])
-    marks = [(*point, on) for point, on in zip(points, front, strict=True)]
+    marks = [
+        (label, signs[0] * x, signs[1] * y, on)
+        for (label, (x, y)), on in zip(costs.items(), front, strict=True)
+    ]
     best = ", ".join(name for name, _, _, on in marks if on)
     alt = f"Mean {said(across)} against mean {said(up)}. On the Pareto front: {best}."
     headers = [_header(chosen, name) for name in (across, up)]
@@ -309,6 +312,17 @@ def _pareto(chosen: Chosen) -> None:
             ],
             text=(0, 3),
         )
+
+
+def _opening(chosen: Chosen, names: Sequence[str]) -> tuple[str, str]:
+    """The pair that is shown at first: two objectives of a search, else headline and what costs."""
+    front = chosen.first.front
+    objectives = [] if front is None else [name for name in front.senses if name in names]
+    if len(objectives) > 1:
+        return objectives[0], objectives[1]
+    known = manifests().get(chosen.first.domain)
+    against = set_against(chosen.rows, chosen.metric, known[0].trade_offs if known else ())
+    return chosen.metric, against or next(name for name in names if name != chosen.metric)
 
 
 def _header(chosen: Chosen, metric: str) -> str:

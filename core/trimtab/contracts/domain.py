@@ -49,6 +49,9 @@ class DomainManifest(StrictModel):
     speed_floor_per_s: float = Field(
         0.0, ge=0.0, description="decisions or evaluations per CPU second it never falls below"
     )
+    trade_offs: tuple[str, ...] = Field(
+        (), description="metrics that pull against the headline, the most telling first"
+    )
     checked_on: dict[str, Any] = Field(
         {}, description="problem part the conformance checks play; the first shipped one if empty"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from trimtab.evidence.paired import paired_family
 from trimtab.evidence.result import MetricSummary, PairedSummary, Result, Row
 
@@ -103,6 +105,56 @@ def _difference(
     by_seed = {seed: own[seed] - base[seed] for seed in own if seed in base}
     worst_seed = max(by_seed, key=lambda seed: sign * by_seed[seed])
     return Difference(one, paired, by_seed[worst_seed], worst_seed)
+
+
+def paired_costs(
+    rows: Sequence[Contestant], across: str, up: str
+) -> dict[str, tuple[float, float]]:
+    """Means of two metrics by label, turned so that small is better; rows with both."""
+    signs = sign_of(rows, across), sign_of(rows, up)
+    found = {}
+    for one in rows:
+        x, y = one.metric(across), one.metric(up)
+        if x is not None and y is not None and x.mean is not None and y.mean is not None:
+            found[one.label] = (signs[0] * x.mean, signs[1] * y.mean)
+    return found
+
+
+def set_against(rows: Sequence[Contestant], metric: str, telling: Sequence[str] = ()) -> str | None:
+    """The metric to draw against another so that the picture shows a choice, not a diagonal.
+
+    Metrics that leave several rows on the front come before those that one row wins; among
+    these the `telling` ones, in their order, then those whose ranks agree the least.
+
+    Args:
+        rows: what is drawn.
+        metric: the other one.
+        telling: metrics that a domain names as pulling against its headline.
+
+    Returns:
+        Its name; None where no other metric tells any two rows apart.
+    """
+    costs = {name: paired_costs(rows, metric, name) for name in common_metrics(rows)}
+    open_ = {
+        name: list(points.values())
+        for name, points in costs.items()
+        if name != metric and len({y for _, y in points.values()}) > 1
+    }
+
+    def place(name: str) -> tuple[bool, int, float]:
+        points = open_[name]
+        rank = telling.index(name) if name in telling else len(telling)
+        return sum(on_front(points)) < 2, rank, _rank_agreement(points)
+
+    return min(open_, key=place, default=None)
+
+
+def _rank_agreement(points: Sequence[tuple[float, float]]) -> float:
+    """Correlation of the ranks of two coordinates; 1 where one is the same everywhere."""
+    ranks = [np.unique(side, return_inverse=True)[1] for side in zip(*points, strict=True)]
+    if not all(side.any() for side in ranks):
+        return 1.0
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
 def on_front(points: Sequence[tuple[float, float]]) -> list[bool]:

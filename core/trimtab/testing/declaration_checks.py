@@ -54,8 +54,11 @@ def metrics_are_well_named(s: Subject) -> None:
 
 @check()
 def headline_is_among_the_metrics(s: Subject) -> None:
-    """The headline is one of the declared metrics, with the same unit and sense."""
+    """The headline, its unit and sense, is among the metrics; so is what pulls against it."""
     expect(s.domain.headline in s.domain.metrics, f"{s.domain.headline} is not in metrics")
+    opposed = set() if s.manifest is None else set(s.manifest.trade_offs)
+    unknown = sorted(opposed - {metric.name for metric in s.domain.metrics})
+    expect(not unknown, f"trade_offs of the manifest name no metric: {', '.join(unknown)}")
 
 
 @check()

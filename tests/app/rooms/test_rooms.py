@@ -128,6 +128,15 @@ def test_the_highlighted_bar_is_the_recommended_one_and_the_page_says_so(
     assert re.search(rf"Highlighted[^.]*\b{recommended[1]}\b", said)
 
 
+def test_the_trade_off_shown_first_is_that_of_the_objectives(
+    page: Page, design_run: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIMTAB_WORKSPACE", str(design_run[0]))
+    app = page("compare", base=design_run[1], view="Pareto")
+    picked = {box.label: box.value for box in app.selectbox}
+    assert {picked["Across"], picked["Upwards"]} == {"mass_kg", "deflection_m"}
+
+
 def test_a_search_for_a_design_shows_what_it_found(
     page: Page, design_run: tuple[Path, str], text_of: TextOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
