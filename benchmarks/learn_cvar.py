@@ -38,13 +38,14 @@ KEPT = ("cost_l", "fuel_l", "terminal_l", "unserved_kwh", "end_soc")
 def train_neutral(scenario: GridScenario, out: Path, cpu_s: float, seed: int) -> None:
     """Train the same learner without weight on the risk."""
     import torch
+    from trimtab.learn.checkpoint import Budget, Resumable
     from trimtab_grid.controllers.players import averse_planner
-    from trimtab_grid.course import Budget, Course, Recipe
+    from trimtab_grid.course import Course, Recipe
     from trimtab_grid.training import by_cvar, save
 
     torch.set_num_threads(1)
-    recipe, budget = Recipe.of(scenario), Budget(cpu_s)
-    course = Course(scenario, recipe, seed, averse_planner(scenario, 0.0), budget, print)
+    recipe, kept = Recipe.of(scenario), Resumable(Budget(cpu_s))
+    course = Course(scenario, recipe, seed, averse_planner(scenario, 0.0), kept, print)
     out.mkdir(parents=True, exist_ok=True)
     save(course, "cvar", by_cvar(course, weight=0.0), out)
 

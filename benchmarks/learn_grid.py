@@ -116,15 +116,17 @@ def training_cost(scenario: GridScenario, steps: int) -> None:
     """Print the CPU-seconds of that many decisions of PPO, after one iteration to warm up."""
     import torch
     from trimtab.deploy.network import NetSpec
+    from trimtab.learn.checkpoint import Budget, Resumable
     from trimtab.learn.ppo import PPO
     from trimtab_grid.controllers.players import teacher
-    from trimtab_grid.course import Budget, Course, Recipe
+    from trimtab_grid.course import Course, Recipe
     from trimtab_grid.training import ppo_config
 
     torch.set_num_threads(1)
-    course = Course(scenario, Recipe.of(scenario), 0, teacher, Budget(1e6))
+    course = Course(scenario, Recipe.of(scenario), 0, teacher, Resumable(Budget(1e6)))
     plants = course.plants(course.recipe.copies)
-    config = ppo_config(course, course.reward_weights(plants), course.recipe.discount)
+    weights, left_s = course.reward_weights(plants), course.budget.left(0.9)
+    config = ppo_config(course, weights, course.recipe.discount, left_s)
     net = NetSpec.for_problem(plants.spec, activation="relu", initial_std=0.2)
     ppo = PPO(plants, net, replace(config, leash=0.0), (0,))
     first = int(ppo.iterate().env_steps[0])

@@ -1,6 +1,7 @@
 """Training batches over all seasons, and learned controllers in small."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from trimtab.contracts.errors import SpecMismatchError, UnknownNameError
 from trimtab.contracts.spec import Action, Obs
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Normaliser, Policy
-from trimtab.deploy.weights import save_policy
+from trimtab.deploy.weights import load_arrays, save_policy
+from trimtab.learn import checkpoint
+from trimtab.learn.checkpoint import Budget, Resumable
 from trimtab.learn.nets import init_params
 from trimtab.learn.risk import StockProblem
 from trimtab.run.controllers import choose
@@ -26,7 +29,7 @@ from trimtab_grid.controllers.players import (
 )
 from trimtab_grid.controllers.rules import RuleController
 from trimtab_grid.controllers.stochastic import StochasticProgram
-from trimtab_grid.course import Budget, Course, Recipe
+from trimtab_grid.course import Course, Recipe
 from trimtab_grid.domain import DOMAIN
 from trimtab_grid.scenario import GridScenario
 from trimtab_grid.seasons import Seasons, season_scenarios
@@ -121,14 +124,14 @@ def test_the_terminal_charge_counts_only_where_episodes_end() -> None:
     for scenario, counts in ((HOUR, 1.0), (WEEKS, 0.0)):
         problem = DOMAIN.build(scenario, 1)
         recipe = Recipe.of(scenario)
-        course = Course(scenario, recipe, 0, lambda problem: Hold(), Budget(1.0))
+        course = Course(scenario, recipe, 0, lambda problem: Hold(), Resumable(Budget(1.0)))
         weights = course.reward_weights(problem)
         assert weights[problem.spec.reward_index("terminal")] == counts
         assert recipe.ends == bool(counts)
 
 
 def test_stocks_worth_trying_are_the_fuel_of_the_larger_half_of_days() -> None:
-    course = Course(HOUR, Recipe.of(HOUR), 0, lambda problem: Hold(), Budget(1.0))
+    course = Course(HOUR, Recipe.of(HOUR), 0, lambda problem: Hold(), Resumable(Budget(1.0)))
     low, high = training.fuel_range(course.days(8), np.arange(8))
     entry = DOMAIN.controllers(HOUR)["combined"]
     fuel = played(HOUR, entry, 8)["fuel_l"]
@@ -232,6 +235,71 @@ def test_every_learned_controller_trains_saves_and_plays(
     metrics = played(HOUR, entry, **parameters)
     assert np.isfinite(metrics["cost_l"]).all()
     assert metrics["unserved_kwh"].max() == 0.0
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def killed_at(start: str, count: int, lines: list[str]) -> Callable[[str], None]:
+    """Keeps what is told, and kills after the line that is the `count`-th of this kind."""
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        if sum(start in line for line in lines) == count:
+            raise KilledError
+
+    return tell
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of six iterations, saved after each, whose plan the clock does not change."""
+    shape = replace(Recipe.of(HOUR), copies=8, rollout=60, discount=0.99)
+    taught, settings = training.DaggerConfig, training.off_policy_settings
+    monkeypatch.setattr(Recipe, "of", classmethod(lambda cls, scenario: shape))
+    monkeypatch.setattr(training, "PLAYED", 8)
+    monkeypatch.setattr(training, "JUDGED_DAYS", 4)
+    monkeypatch.setattr(training, "STEPS_PER_CPU_S", 8 * 60 * 6 / 10)
+    monkeypatch.setattr(training, "DaggerConfig", lambda **k: taught(**{**k, "updates": 4}))
+    steps = {"steps": 8 * 32 + 8 * 16 * 6}
+    monkeypatch.setattr(training, "off_policy_settings", lambda *a: {**settings(*a), **steps})
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", float("inf"))
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", ["ppo", "sac", "sac_lagrangian", "cvar"])
+def test_a_training_that_was_killed_goes_on_to_the_same_bits(name: str, tmp_path: Path) -> None:
+    def train(folder: str, tell: Callable[[str], None]) -> tuple[Any, Any]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        training.train(HOUR, name, 3, tmp_path / folder, 11.0, tell, lambda problem: Hold())
+        arrays, manifest = load_arrays(tmp_path / folder / weights_name(name, HOUR))
+        return arrays, dict(manifest["notes"], cpu_s=0)
+
+    told: list[str] = []
+    with pytest.raises(KilledError):
+        train("killed", killed_at(" steps, ", 2, []))
+    resumed, through = train("killed", told.append), train("through", lambda line: None)
+    assert any(line.startswith("goes on after 4 iterations, ") for line in told)
+    assert not any(line.startswith("imitation") for line in told)
+    assert all(np.array_equal(x, through[0][name]) for name, x in resumed[0].items())
+    assert resumed[1] == through[1]
+    assert len(list((tmp_path / "killed").iterdir())) == 2
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_learnt_offline_is_not_learnt_again(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def train(tell: Callable[[str], None]) -> None:
+        training.train(HOUR, "offline_online", 3, tmp_path, 1.0, tell, lambda problem: Hold())
+
+    with pytest.raises(KilledError):
+        train(killed_at(" steps, ", 1, []))
+    train(told.append)
+    assert told[0].startswith("goes on after 0 iterations, ")
+    assert not any(line.startswith(("logs", "offline, ")) for line in told)
 
 
 def test_every_learned_controller_is_offered_everywhere_and_plays_a_rule_until_trained() -> None:

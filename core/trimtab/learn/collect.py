@@ -191,24 +191,32 @@ class Collector:
         if not self.problem.autoreset:
             seeds, contexts = self.source.draw(np.arange(self.problem.copies))
         obs = self.problem.reset(seeds, contexts)
+        self._begun = {"seeds": seeds.copy()}
+        if contexts is not None:
+            self._begun["contexts"] = contexts.copy()
         if self.teacher is not None:
             self.teacher.reset(seeds, contexts)
         return obs
 
     def state_dict(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Problem, episode sums and generators: arrays, and plain data for JSON.
+        """Problem, episode sums, the teacher's memory and generators: arrays, and data for JSON.
 
-        Raises:
-            SnapshotUnsupportedError: the problem cannot be snapshot.
+        Where the problem cannot be snapshot, or the teacher does not say what it remembers, the
+        episodes that are being played are left out: they will begin anew.
         """
-        rows = np.arange(self.problem.copies)
-        snapshot = self.problem.snapshot(rows)
-        arrays = {f"problem.{name}": np.asarray(x) for name, x in snapshot.items()}
-        arrays |= {f"obs.{name}": x for name, x in _obs_arrays(self.obs).items()}
-        arrays |= {"sums": self._sums, "decision": self._decision}
         generators = [g.bit_generator.state for g in self.noise]
-        copies = {name: np.array(x) for name, x in arrays.items()}
-        return copies, {"generators": generators, "source": self.source.state()}
+        taught = {} if self.teacher is None else self.teacher.state_dict()
+        whole = self.problem.spec.supports_snapshot and taught is not None
+        plain = {"generators": generators, "source": self.source.state(), "whole": whole}
+        if taught is None or not whole:
+            return {}, plain
+        snapshot = self.problem.snapshot(np.arange(self.problem.copies))
+        arrays = {f"problem.{name}": _as_bytes(np.asarray(x)) for name, x in snapshot.items()}
+        arrays |= {f"obs.{name}": x for name, x in _obs_arrays(self.obs).items()}
+        arrays |= {f"teacher.{name}": np.asarray(x) for name, x in taught.items()}
+        arrays |= {f"begun.{name}": x for name, x in self._begun.items()}
+        arrays |= {"sums": self._sums, "decision": self._decision}
+        return {name: np.array(x) for name, x in arrays.items()}, plain
 
     def load_state_dict(self, arrays: Mapping[str, Array], plain: Mapping[str, Any]) -> None:
         """Inverse of `state_dict`."""
@@ -216,12 +224,22 @@ class Collector:
         def part(prefix: str) -> dict[str, Array]:
             return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
 
-        self.problem.restore(part("problem."), np.arange(self.problem.copies))
-        self.obs = _obs_from(part("obs."))
-        self._sums[:], self._decision[:] = arrays["sums"], arrays["decision"]
         for generator, state in zip(self.noise, plain["generators"], strict=True):
             generator.bit_generator.state = state
         self.source.load(plain["source"])
+        if not plain["whole"]:
+            self.obs = self._start()
+            return
+        rows, saved = np.arange(self.problem.copies), part("problem.")
+        like = self.problem.snapshot(rows)
+        taken = {name: _from_bytes(x, np.asarray(like[name]).dtype) for name, x in saved.items()}
+        self.problem.restore(taken, rows)
+        self.obs = _obs_from(part("obs."))
+        self._sums[:], self._decision[:] = arrays["sums"], arrays["decision"]
+        self._begun = part("begun.")
+        if self.teacher is not None:
+            self.teacher.reset(self._begun["seeds"], self._begun.get("contexts"))
+            self.teacher.load_state_dict(part("teacher."))
 
     def collect(
         self, policy: Policy, steps: int, *, labels: bool = False, teacher_plays: bool = False
@@ -409,6 +427,9 @@ class Collector:
         if not self.problem.autoreset:
             seeds, contexts = self.source.draw(rows)
             self.obs = self.problem.reset(seeds, contexts, rows)
+        self._begun["seeds"][rows] = seeds
+        if contexts is not None:
+            self._begun["contexts"][rows] = contexts
         if self.teacher is not None:
             self.teacher.reset(seeds, contexts, rows)
 
@@ -435,6 +456,16 @@ class Collector:
             self._sums[end.rows], start[end.rows] = 0.0, end.t + 1
         self._sums += running[-1] - running[start, np.arange(copies)]
         return found
+
+
+def _as_bytes(x: Array) -> Array:
+    """Records, which files of arrays cannot hold, as bytes [..., size]; others as they are."""
+    return np.ascontiguousarray(x)[..., None].view(np.uint8) if x.dtype.kind == "V" else x
+
+
+def _from_bytes(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Inverse of `_as_bytes`."""
+    return np.ascontiguousarray(x).view(dtype)[..., 0] if dtype.kind == "V" else x
 
 
 # Leading axes that stand for the S·N rows: [T, S·N, ...] as problems give them, [T, S, N, ...]

@@ -346,11 +346,7 @@ class OffPolicy(ABC):
         return torch.from_numpy(np.stack(draws))
 
     def state_dict(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Everything that a bit-identical resume needs, the replay included.
-
-        Raises:
-            SnapshotUnsupportedError: the problem cannot be snapshot.
-        """
+        """Everything that a bit-identical resume needs, the replay included."""
         arrays = {f"learner/{name}": x for name, x in self.learner.state_dict().items()}
         arrays |= {f"replay/{name}": x for name, x in self.replay.state_dict().items()}
         arrays |= {f"lagrange/{name}": x for name, x in self.lagrange.state_dict().items()}

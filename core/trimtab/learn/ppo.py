@@ -51,6 +51,7 @@ from trimtab.learn.teacher import Teacher
 
 _OPS, _NUMPY = TorchOps(), NumpyOps()
 _OWN = ("env_steps", "_running")
+_LABELS = {"teacher_probs": "logits", "teacher_raw": "raw"}  # and what has the same shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class PPO:
         params = init_params(net, [np.random.default_rng(root[0]) for root in roots])
         start = None if initial is None else initial.repeat(len(self.seeds))
         if start is not None:
-            params = dict(start.params)
+            params |= start.params  # in the order of a fresh network, which a file does not keep
         rows = config.rollout * (problem.copies // len(self.seeds))
         self.iterations = max(1, config.steps // rows)
         self._batch_rows = rows // config.minibatches
@@ -188,11 +189,7 @@ class PPO:
         return Policy(self.net, self.learner.weights, normaliser)
 
     def state_dict(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Everything that a bit-identical resume needs: arrays, and plain data for JSON.
-
-        Raises:
-            SnapshotUnsupportedError: the problem cannot be snapshot.
-        """
+        """Everything that a bit-identical resume needs: arrays, and plain data for JSON."""
         played, plain = self.collector.state_dict()
         arrays = {f"collector/{name}": x for name, x in played.items()}
         arrays |= {f"learner/{name}": x for name, x in self.learner.state_dict().items()}
@@ -235,8 +232,7 @@ class PPO:
         if self._fixed is None and config.normalise_obs and not self.normaliser.fitted:
             self._fit_normaliser()
         policy = self.policy()
-        labels = self._teacher is not None and (leash > 0 or self.iteration == 0)
-        rollout = self.collector.collect(policy, config.rollout, labels=labels)
+        rollout = self.collector.collect(policy, config.rollout, labels=leash > 0)
         batch = self._prepare(policy, rollout, leash)
         falling = 1.0 - progress
         actor_on = float(self.iteration >= config.critic_warmup)
@@ -298,7 +294,9 @@ class PPO:
         }
         names = ["discrete", "raw"]
         if self._teacher is not None:
-            names += ["teacher_probs", "teacher_raw"]
+            names += _LABELS
+            unasked = {k: like for k, like in _LABELS.items() if like in arrays and k not in arrays}
+            arrays = arrays | {k: np.zeros_like(arrays[like]) for k, like in unasked.items()}
             imitated = rollout.guided_success[..., None] & alive
             steps["taught"] = (leash * alive + self.config.imitation * imitated).astype(np.float32)
         steps |= {name: arrays[name] for name in names if name in arrays}

@@ -15,8 +15,7 @@ A domain offers it in two lines: `trimtab.deploy.pupil.pupil_entry()` among its 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.pupil import PUPIL
 from trimtab.deploy.weights import save_policy
+from trimtab.learn.checkpoint import Budget, Checkpoint, Progress, Resumable, Start, recipe_of
 from trimtab.learn.curriculum import FreshSeeds, Retry, Verify
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.teach import DaggerConfig, dagger
@@ -57,8 +57,6 @@ IMITATION = 0.4
 ROUNDS = 4
 LONGEST_ROLLOUT = 128
 
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class _Course:
@@ -67,8 +65,7 @@ class _Course:
     domain: Domain
     problem: Any
     seed: int
-    ends_s: float
-    budget_s: float
+    kept: Resumable
     tell: Progress
 
     @property
@@ -80,8 +77,9 @@ class _Course:
     def copies(self) -> int:
         return 1 if self.domain.external else COPIES
 
-    def left_s(self) -> float:
-        return self.ends_s - time.process_time()
+    @property
+    def budget(self) -> Budget:
+        return self.kept.budget
 
     def seeds(self, count: int, stream: int) -> IntArray:
         """Seeds of 62 bits: no evaluation of `trimtab run` uses one."""
@@ -119,9 +117,12 @@ def train_pupil(
     Raises:
         TrimtabError: no classical controller acts on the domain's default interface.
     """
-    budget, begun = CPU_S if cpu_s is None else cpu_s, time.process_time()
-    course = _Course(domain, problem, seed, begun + budget, budget, progress or (lambda _: None))
-    teacher, known = _best_teacher(course)
+    budget, path = Budget(CPU_S if cpu_s is None else cpu_s), out / f"{PUPIL}.safetensors"
+    follows = recipe_of(domain, problem, seed=seed, cpu_s=budget.cpu_s)
+    checkpoint = Checkpoint(path.with_suffix(".training.safetensors"), follows, progress)
+    kept = Resumable(budget, checkpoint, progress)
+    course = _Course(domain, problem, seed, kept, progress or (lambda _: None))
+    teacher, known = _teacher(course)
     built = domain.build(problem, copies=course.copies)
     if not isinstance(built, ControlProblem):
         msg = f"{domain.name} is a design problem: search it with trimtab tune"
@@ -132,19 +133,27 @@ def train_pupil(
         if not isinstance(tutor, Controller):
             msg = f"{domain.name}: {teacher.name} is native and cannot teach"
             raise ContractError(msg)
-        policy, notes = _taught(course, played, tutor, known)
+        policy, notes = _taught(course, played, tutor, teacher.name, known)
         against = _verdict(course, policy, teacher)
         _say(course, f"{teacher.name}, the teacher", against)
         notes |= {"teacher": teacher.name, "against_teacher": asdict(against)}
-        notes |= {"seed": seed, "cpu_s": round(time.process_time() - begun, 1)}
+        notes |= {"seed": seed, "cpu_s": round(budget.spent_s, 1)}
         notes |= {"command": f"trimtab train SCENARIO --controller {PUPIL} --seed {seed}"}
-        path = out / f"{PUPIL}.safetensors"
         save_policy(path, policy, control.spec, notes)
+    kept.end()
     return {"weights": str(path)}
 
 
-def _best_teacher(course: _Course) -> tuple[Choice, dict[int, float]]:
+def _teacher(course: _Course) -> tuple[Choice, dict[int, float]]:
     """The classical controller with the best mean headline, and its cost on each scenario."""
+    if course.kept.facts is None:
+        return _best_teacher(course)
+    name = course.kept.facts["teacher"]
+    known = {int(seed): cost for seed, cost in course.kept.facts["known"].items()}
+    return Choice(name, course.domain.controllers(course.problem)[name]), known
+
+
+def _best_teacher(course: _Course) -> tuple[Choice, dict[int, float]]:
     offered = course.domain.controllers(course.problem)
     pool = course.seeds(EXTERNAL_POOL if course.domain.external else POOL, 1).tolist()
     found: dict[str, FloatArray] = {}
@@ -174,23 +183,23 @@ def _acts(course: _Course, choice: Choice) -> bool:
 
 
 def _taught(
-    course: _Course, problem: ControlProblem, tutor: Controller, known: Mapping[int, float]
+    course: _Course,
+    problem: ControlProblem,
+    tutor: Controller,
+    teacher: str,
+    known: Mapping[int, float],
 ) -> tuple[Policy, dict[str, Any]]:
     """Student, what became of it on-policy, and which of both is kept."""
     pool = np.array(list(known), dtype=np.int64)
     streams = [np.random.default_rng([course.seed, 2, k]) for k in range(3)]
-    begun = time.process_time()
-    student = dagger(
-        problem,
-        tutor,
-        NetSpec.for_problem(problem.spec, initial_std=0.2),
-        _imitation(course, problem),
-        (course.seed,),
-        source=FreshSeeds(streams[0], among=pool),
-    )
-    spent = time.process_time() - begun
-    course.tell(f"imitation: {spent:.0f} CPU-s, {student.agreement[-1, 0]:.3f} agree")
-    start = student.policy.seed(0)
+
+    def imitate() -> Start:
+        start, facts = _imitated(course, problem, tutor, FreshSeeds(streams[0], among=pool))
+        told = {str(seed): cost for seed, cost in known.items()}
+        return Start(start, {**facts, "teacher": teacher, "known": told})
+
+    begun = course.kept.begin(imitate)
+    start, facts = begun.policy, begun.facts
     source = Retry(
         FreshSeeds(streams[1], among=pool),
         problem.copies,
@@ -198,20 +207,18 @@ def _taught(
         verifier(course.domain, known),
         streams[2],
     )
-    config = _on_policy(course, problem, student.env_steps / spent)
+    config = _on_policy(problem, facts["steps"])
     ppo = PPO(problem, start.net, config, (course.seed,), teacher=tutor, initial=start,
               source=source)  # fmt: skip
-    for number, report in enumerate(ppo.train()):
+    for number, report in enumerate(course.kept.train(ppo)):
         if number % 10 == 0:
             steps = int(report.env_steps[0])
             course.tell(f"{steps} steps, {source.retries} retries, {source.solved} solved alone")
-        if course.left_s() <= 0:
-            break
     learnt = ppo.policy().seed(0)
     verdict = _verdict(course, learnt, _choice(start))
     _say(course, "the student", verdict)
     notes = {
-        "env_steps": student.env_steps + int(ppo.env_steps[0]),
+        "env_steps": facts["env_steps"] + int(ppo.env_steps[0]),
         "retries": source.retries,
         "solved": source.solved,
         "given_up": source.dropped,
@@ -219,6 +226,20 @@ def _taught(
         "kept": "what was learnt" if verdict.better else "the student it began as",
     }
     return (learnt if verdict.better else start), notes
+
+
+def _imitated(
+    course: _Course, problem: ControlProblem, tutor: Controller, source: FreshSeeds
+) -> tuple[Policy, dict[str, Any]]:
+    """The student, the decisions it took, and as many more as the rest of the budget pays for."""
+    budget, before_s = course.budget, course.budget.spent_s
+    net = NetSpec.for_problem(problem.spec, initial_std=0.2)
+    config = _imitation(course, problem)
+    student = dagger(problem, tutor, net, config, (course.seed,), source=source)
+    spent_s = budget.spent_s - before_s
+    course.tell(f"imitation: {spent_s:.0f} CPU-s, {student.agreement[-1, 0]:.3f} agree")
+    steps = int(student.env_steps / spent_s * max(1.0, budget.left()))
+    return student.policy.seed(0), {"env_steps": student.env_steps, "steps": steps}
 
 
 def verifier(domain: Domain, known: Mapping[int, float]) -> Verify:
@@ -240,15 +261,14 @@ def _imitation(course: _Course, problem: ControlProblem) -> DaggerConfig:
     return DaggerConfig(
         rounds=ROUNDS,
         steps=min(problem.spec.horizon, LONGEST_ROLLOUT),
-        updates=max(10, min(400, int(25 * IMITATION * course.budget_s))),
+        updates=max(10, min(400, int(25 * IMITATION * course.budget.cpu_s))),
         compiled=False,
     )
 
 
-def _on_policy(course: _Course, problem: ControlProblem, steps_per_s: float) -> PPOConfig:
-    """As many steps as the rest of the budget pays for, at the speed that imitation had."""
+def _on_policy(problem: ControlProblem, steps: int) -> PPOConfig:
     return PPOConfig(
-        steps=int(steps_per_s * max(1.0, course.left_s())),
+        steps=steps,
         rollout=min(problem.spec.horizon, LONGEST_ROLLOUT),
         normalise_reward=True,
         leash=0.1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,10 +42,21 @@ class Trainer(Protocol):
     """What `checkpoint` needs of a trainer."""
 
     net: NetSpec
+    seeds: tuple[int, ...]
+    iteration: int
+
+    @property
+    def config(self) -> Any:
+        """Hyper-parameters, a dataclass."""
+        ...
 
     @property
     def spec(self) -> Spec:
         """The spec that is trained on."""
+        ...
+
+    def train(self) -> Iterator[Report]:
+        """Iterate until the planned steps are played; one report per iteration."""
         ...
 
     def state_dict(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -48,6 +48,15 @@ class Teacher:
         if isinstance(self._source, Controller):
             self._source.reset(seed, context, rows)
 
+    def state_dict(self) -> Mapping[str, Array] | None:
+        """What it remembers of the episodes that are being played; None if it does not say."""
+        return self._source.state_dict() if isinstance(self._source, Controller) else {}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Inverse of `state_dict`, after `reset` with the same arguments."""
+        if isinstance(self._source, Controller):
+            self._source.load_state_dict(state)
+
     def labels(self, obs: Obs, seeds: int) -> Labels:
         """Labels for all N copies, split by training seed.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.problem import ControlProblem
 from trimtab.deploy.policy import Policy
+from trimtab.learn.checkpoint import Budget, Progress, Resumable
 
 from trimtab_grid.building import build
 from trimtab_grid.controllers.learned import interface_of
@@ -22,7 +22,6 @@ LEAST_IMITATED, IMITATED = 24, 96
 """Plants that a planner is asked about, at least and at most."""
 
 Teacher = Callable[[ControlProblem], Controller]
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +69,6 @@ class Recipe:
         return replace(self, episode_h=min(24.0, self.episode_h), ends=True)
 
 
-class Budget:
-    """CPU seconds since it was made."""
-
-    def __init__(self, cpu_s: float) -> None:
-        self.cpu_s, self._start = cpu_s, time.process_time()
-
-    @property
-    def spent_s(self) -> float:
-        """So far."""
-        return time.process_time() - self._start
-
-    def left(self, share: float = 1.0) -> float:
-        """Of a share of the budget, s; negative when it is used up."""
-        return self.cpu_s * share - self.spent_s
-
-
 @dataclass(frozen=True, slots=True)
 class Course:
     """One training.
@@ -95,7 +78,7 @@ class Course:
         recipe: its settings.
         seed: of training.
         teacher: builds the classical controller that is imitated first.
-        budget: what may be spent; running.
+        kept: what may be spent, running, and where the training goes on after a kill.
         progress: told how it goes, or None.
     """
 
@@ -103,8 +86,13 @@ class Course:
     recipe: Recipe
     seed: int
     teacher: Teacher
-    budget: Budget
+    kept: Resumable
     progress: Progress | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent; running."""
+        return self.kept.budget
 
     @property
     def imitating(self) -> int:

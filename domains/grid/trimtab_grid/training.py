@@ -20,8 +20,8 @@ training draws its own from 63 bits, spawned from the training seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,11 @@ from trimtab.contracts.spec import FloatArray, IntArray
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import save_policy
-from trimtab.learn.dataset import record
+from trimtab.learn.checkpoint import Budget, Checkpoint, Progress, Resumable, Start, recipe_of
+from trimtab.learn.dataset import Dataset, record
 from trimtab.learn.iql import IQL, IQLConfig
 from trimtab.learn.ppo import PPO, PPOConfig
-from trimtab.learn.report import Report
+from trimtab.learn.report import Trainer
 from trimtab.learn.risk import StockProblem, choose_stock
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.learn.teach import DaggerConfig, dagger
@@ -47,7 +48,8 @@ from trimtab_grid.controllers.averse import TAIL
 from trimtab_grid.controllers.averse import WEIGHT as CVAR_WEIGHT
 from trimtab_grid.controllers.learned import weights_name
 from trimtab_grid.controllers.players import averse_planner, planner, teacher
-from trimtab_grid.course import Budget, Course, Progress, Recipe, Teacher, Trained
+from trimtab_grid.course import Course, Recipe, Teacher, Trained
+from trimtab_grid.domain import DOMAIN
 from trimtab_grid.excess import ExcessProblem
 from trimtab_grid.scenario import GridScenario
 
@@ -108,8 +110,12 @@ def train(
     if controller not in LEARNERS:
         raise UnknownNameError(controller, "learned controller", LEARNERS)
     tutor = taught_by or tutor_of(controller, scenario)
-    budget = Budget(CPU_S if cpu_s is None else cpu_s)
-    course = Course(scenario, Recipe.of(scenario), seed, tutor, budget, progress)
+    budget, recipe = Budget(CPU_S if cpu_s is None else cpu_s), Recipe.of(scenario)
+    given = {"controller": controller, "seed": seed, "cpu_s": budget.cpu_s}
+    path = (out / weights_name(controller, scenario)).with_suffix(".training.safetensors")
+    follows = recipe_of(DOMAIN, scenario, **given, recipe=asdict(recipe))
+    kept = Resumable(budget, Checkpoint(path, follows, progress), progress)
+    course = Course(scenario, recipe, seed, tutor, kept, progress)
     trained = LEARNERS[controller](course)
     return save(course, controller, trained, out)
 
@@ -138,11 +144,12 @@ def save(course: Course, controller: str, trained: Trained, out: Path) -> Mappin
         **trained.told,
     }
     save_policy(path, trained.policy, trained.problem.spec, notes)
+    course.kept.end()
     return {"weights": str(path), **trained.extra}
 
 
-def student(course: Course, problem: ControlProblem, net: NetSpec) -> tuple[Policy, int]:
-    """A student of the teacher on its own states, and the decisions it took.
+def student(course: Course, problem: ControlProblem, net: NetSpec) -> Start:
+    """A student of the teacher on its own states, the decisions it took, and the CPU-s left then.
 
     The first round is the teacher's own play. Plants that run ahead of each other in the day pass
     half a day in the four rounds.
@@ -156,9 +163,15 @@ def student(course: Course, problem: ControlProblem, net: NetSpec) -> tuple[Poli
         learning_rate=2e-3,
         compiled=False,
     )
-    found = dagger(problem, course.teacher(problem), net, config, (course.seed,))
-    course.tell(f"imitation: {course.budget.spent_s:.0f} CPU-s, {found.agreement[-1, 0]:.3f} agree")
-    return found.policy, found.env_steps
+
+    def imitate() -> Start:
+        found = dagger(problem, course.teacher(problem), net, config, (course.seed,))
+        spent, agree = f"{course.budget.spent_s:.0f} CPU-s", f"{found.agreement[-1, 0]:.3f} agree"
+        course.tell(f"imitation: {spent}, {agree}")
+        facts = {"env_steps": found.env_steps, "left_s": course.budget.left(0.9)}
+        return Start(found.policy, facts)
+
+    return course.kept.begin(imitate)
 
 
 def by_ppo(course: Course) -> Trained:
@@ -217,18 +230,22 @@ def improved(
     """A student on so many plants, and what it became on-policy."""
     problem = plants(course.recipe.copies)
     net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
-    start, played = student(course, plants(course.imitating), net)
-    settings = ppo_config(course, weights, discount)
+    begun = student(course, plants(course.imitating), net)
+    start, left_s = begun.policy, begun.facts["left_s"]
+    settings = ppo_config(course, weights, discount, left_s)
     ppo = PPO(problem, net, settings, (course.seed,), teacher=start, initial=start)
-    _run(ppo.train(), course)
-    return start, Trained(ppo.policy().seed(0), problem, played + int(ppo.env_steps[0]), {})
+    _run(ppo, course)
+    played = begun.facts["env_steps"] + int(ppo.env_steps[0])
+    return start, Trained(ppo.policy().seed(0), problem, played, {})
 
 
-def ppo_config(course: Course, weights: tuple[float, ...] | None, discount: float) -> PPOConfig:
+def ppo_config(
+    course: Course, weights: tuple[float, ...] | None, discount: float, left_s: float
+) -> PPOConfig:
     """The leash is gone after half of the run; the critic alone learns at first."""
     recipe = course.recipe
     return PPOConfig(
-        steps=int(STEPS_PER_CPU_S * max(10.0, course.budget.left(0.9))),
+        steps=int(STEPS_PER_CPU_S * max(10.0, left_s)),
         rollout=recipe.rollout,
         minibatches=24,
         discount=discount,
@@ -243,36 +260,34 @@ def ppo_config(course: Course, weights: tuple[float, ...] | None, discount: floa
     )
 
 
-def _run(reports: Iterator[Report], course: Course) -> None:
+def _run(trainer: Trainer, course: Course) -> None:
     """Iterate until the learner ends or the budget is spent."""
-    for number, report in enumerate(reports):
+    for number, report in enumerate(course.kept.train(trainer)):
         if number % 4 == 0:
             loss, steps = float(report.loss[0]), int(report.env_steps[0])
             course.tell(f"{steps} steps, {course.budget.spent_s:.0f} CPU-s, loss {loss:.3g}")
-        if course.budget.left() <= 0:
-            return
 
 
 def by_sac(course: Course) -> Trained:
     """Soft actor-critic from the student's actor."""
     problem = course.plants(course.imitating)
-    start, played = student(course, problem, off_policy_net(problem))
+    start = student(course, problem, off_policy_net(problem))
     weights = course.reward_weights(problem)
-    found, _ = soft(course, ExcessProblem(course.plants(PLAYED)), start, played, weights)
-    return cheaper(course, start, found)
+    found, _ = soft(course, ExcessProblem(course.plants(PLAYED)), start, weights)
+    return cheaper(course, start.policy, found)
 
 
 def by_lagrangian(course: Course) -> Trained:
     """The same, with the battery's wear not at its fixed price but below a limit."""
     problem = course.plants(course.imitating)
-    start, played = student(course, problem, off_policy_net(problem))
+    start = student(course, problem, off_policy_net(problem))
     weights = list(course.reward_weights(problem))
     weights[problem.spec.reward_index("throughput")] = 0.0
     plant = problem.parts[0].arrays
     a_day = WEAR_CYCLES_A_DAY * 2.0 * float(plant.energy_kwh)
     limit = a_day * float(plant.step_h) / 24.0
     limited = LimitedProblem(ExcessProblem(course.plants(PLAYED)), "throughput", limit)
-    found, price = soft(course, limited, start, played, tuple(weights), cost_rate=PRICE_RATE)
+    found, price = soft(course, limited, start, tuple(weights), cost_rate=PRICE_RATE)
     (each,) = judged_days(course, "throughput_kwh", found.policy)
     spent = float(each.mean()) * 24.0 / course.recipe.episode_h
     told = {"limit_kwh_a_day": a_day, "price_l_kwh": price, "spent_kwh_a_day": spent}
@@ -283,8 +298,7 @@ def by_lagrangian(course: Course) -> Trained:
 def soft(
     course: Course,
     problem: ControlProblem,
-    start: Policy,
-    played: int,
+    start: Start,
     weights: tuple[float, ...],
     cost_rate: float = 0.0,
 ) -> tuple[Trained, float]:
@@ -297,9 +311,10 @@ def soft(
         critic_warmup=WARM_UP,
         leash=LEASH,
     )
-    sac = SAC(problem, off_policy_net(problem), config, (course.seed,), initial=start)
-    _run(sac.train(), course)
-    found = Trained(sac.policy().seed(0), problem, played + int(sac.env_steps[0]), {})
+    sac = SAC(problem, off_policy_net(problem), config, (course.seed,), initial=start.policy)
+    _run(sac, course)
+    played = start.facts["env_steps"] + int(sac.env_steps[0])
+    found = Trained(sac.policy().seed(0), problem, played, {})
     return found, float(sac.lagrange.value[0, 0]) * course.scenario.step_min
 
 
@@ -373,24 +388,34 @@ def fuel_range(days: ControlProblem, seeds: IntArray) -> tuple[float, float]:
 
 def offline_online(course: Course) -> Trained:
     """Implicit Q-learning from the teacher's logs, then online; half of each batch stays logs."""
-    problem = ExcessProblem(course.plants(course.imitating))
-    net = off_policy_net(problem)
-    rule, steps = course.teacher(problem), course.recipe.rollout
-    discount = near_discount(course.recipe)
-    chunk = min(CREDITED, steps)
-    logs = record(problem, rule, net, steps, course.seed, chunk=chunk, discount=discount)
-    course.tell(f"logs: {logs.rows} decisions, {course.budget.spent_s:.0f} CPU-s")
-    weights = course.reward_weights(problem)
+    logged = ExcessProblem(course.plants(course.imitating))
+    net = off_policy_net(logged)
+    weights = course.reward_weights(logged)
     config = IQLConfig(**off_policy_settings(course, weights), expectile=0.8, greed=3.0)
     played = ExcessProblem(course.plants(PLAYED))
+    logs = _logs(course, logged, net) if course.kept.facts is None else None  # else in the replay
     iql = IQL(played, net, config, (course.seed,), data=logs)
-    while course.budget.left(0.5) > 0:
-        report = iql.fit(100)
-        course.tell(f"offline, {course.budget.spent_s:.0f} CPU-s, loss {float(report.loss[0]):.3g}")
-    offline = iql.policy().seed(0)
-    _run(iql.train(), course)
-    found = Trained(iql.policy().seed(0), played, logs.rows + int(iql.env_steps[0]), {})
-    return cheaper(course, offline, found)
+
+    def fit() -> Start:
+        while course.budget.left(0.5) > 0:
+            loss = float(iql.fit(100).loss[0])
+            course.tell(f"offline, {course.budget.spent_s:.0f} CPU-s, loss {loss:.3g}")
+        return Start(iql.policy().seed(0), {"env_steps": iql.replay.filled})
+
+    offline = course.kept.begin(fit, iql)
+    _run(iql, course)
+    env_steps = offline.facts["env_steps"] + int(iql.env_steps[0])
+    return cheaper(course, offline.policy, Trained(iql.policy().seed(0), played, env_steps, {}))
+
+
+def _logs(course: Course, problem: ControlProblem, net: NetSpec) -> Dataset:
+    """Logs of the teacher."""
+    steps = course.recipe.rollout
+    chunk, discount = min(CREDITED, steps), near_discount(course.recipe)
+    rule = course.teacher(problem)
+    logs = record(problem, rule, net, steps, course.seed, chunk=chunk, discount=discount)
+    course.tell(f"logs: {logs.rows} decisions, {course.budget.spent_s:.0f} CPU-s")
+    return logs
 
 
 LEARNERS: Mapping[str, Callable[[Course], Trained]] = {

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from trimtab.contracts.controller import AnyController
 from trimtab.contracts.spec import FloatArray
-from trimtab.deploy.weights import load_arrays, save_arrays
+from trimtab.learn.checkpoint import Checkpoint, recipe_of
 from trimtab.run.runner import evaluate
 from trimtab.search.cmaes import CmaEs
 
+from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 
@@ -95,7 +96,8 @@ def evolve(
         progress: called with one line per generation.
     """
     optimizer = CmaEs(width, seed, sigma=search.spread / _CUBE, population=search.population)
-    begin, spent_s = _resume(optimizer, checkpoint)
+    file = None if checkpoint is None else _file(checkpoint, models, width, seed, search, progress)
+    begin, spent_s = _resume(optimizer, file)
     started = time.process_time() - spent_s
     towns: dict[int, SignalControl] = {}
     for generation in range(begin, search.generations):
@@ -111,14 +113,15 @@ def evolve(
             [relative(_costs(cost, chosen, _offset(p), demand), start) for p in points]
         )
         optimizer.tell(points, score)
-        _save(optimizer, checkpoint, generation + 1, time.process_time() - started)
+        if file is not None:
+            spent = {"generation": generation + 1, "cpu_s": time.process_time() - started}
+            file.save(optimizer.state_dict(), spent)
         if progress is not None:
             progress(f"generation {generation}: median {np.median(score):.3f} of the start's cost")
     for town in towns.values():
         town.close()
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
-        checkpoint.with_suffix(".json").unlink(missing_ok=True)
+    if file is not None:
+        file.remove()
     return Found(_offset(optimizer.mean), round(time.process_time() - started, 1))
 
 
@@ -167,17 +170,25 @@ def _offset(point: FloatArray) -> FloatArray:
     return (point - 0.5) * _CUBE
 
 
-def _resume(optimizer: CmaEs, checkpoint: Path | None) -> tuple[int, float]:
+def _file(
+    path: Path,
+    models: Sequence[SignalsProblem],
+    width: int,
+    seed: int,
+    search: Search,
+    tell: Progress | None,
+) -> Checkpoint:
+    """Where a search goes on; how many generations the budget pays for is not what it follows."""
+    networks = [recipe_of(DOMAIN, model) for model in models]
+    size = asdict(replace(search, generations=0))
+    return Checkpoint(path, {"networks": networks, "width": width, "seed": seed, **size}, tell)
+
+
+def _resume(optimizer: CmaEs, checkpoint: Checkpoint | None) -> tuple[int, float]:
     """Continue from a checkpoint, if there is one: generation to begin with, CPU-s spent."""
-    if checkpoint is None or not checkpoint.is_file():
+    found = None if checkpoint is None else checkpoint.load()
+    if found is None:
         return 0, 0.0
-    arrays, manifest = load_arrays(checkpoint)
+    arrays, plain = found
     optimizer.load_state_dict(arrays)
-    return int(manifest["generation"]), float(manifest["cpu_s"])
-
-
-def _save(optimizer: CmaEs, checkpoint: Path | None, generation: int, cpu_s: float) -> None:
-    if checkpoint is not None:
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        spent = {"generation": generation, "cpu_s": cpu_s}
-        save_arrays(checkpoint, optimizer.state_dict(), spent)
+    return int(plain["generation"]), float(plain["cpu_s"])

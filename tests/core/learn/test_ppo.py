@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +8,10 @@ from trimtab.contracts.errors import (
     ContractError,
     EmptyMaskError,
     ObservationError,
-    SpecMismatchError,
 )
 from trimtab.contracts.spec import Composite, CostChannel
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import PolicyController
-from trimtab.learn.checkpoint import resume, save_checkpoint
 from trimtab.learn.collect import Collector
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.testing.classics.cartpole import CartPole
@@ -49,31 +46,24 @@ def test_a_seeds_training_hardly_depends_on_its_neighbours() -> None:
     )
 
 
-def test_resuming_from_a_file_is_bit_identical(tmp_path: Path) -> None:
-    path = tmp_path / "step.safetensors"
+def test_going_on_from_a_state_is_bit_identical() -> None:
     through = build((0, 3))
     for _ in range(3):
         through.iterate()
-    save_checkpoint(path, through)
+    state = through.state_dict()
     expected = finish(through)
     resumed = build((0, 3))
-    resume(path, resumed)
+    resumed.load_state_dict(*state)
     assert resumed.iteration == 3
     assert np.array_equal(finish(resumed), expected)
 
 
-def test_checkpoints_of_other_runs_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "step.safetensors"
-    ppo = build()
-    save_checkpoint(path, ppo)
+def test_states_of_other_runs_are_refused() -> None:
+    state = build().state_dict()
     with pytest.raises(CheckpointError, match=r"checkpoint of seeds \[0\], this run has \[1\]"):
-        resume(path, build((1,)))
+        build((1,)).load_state_dict(*state)
     with pytest.raises(CheckpointError, match="the network has"):
-        resume(path, build(hidden=(4,)))
-    spread = SimpleSpread(8)
-    other = PPO(spread, NetSpec.for_problem(spread.spec), SMALL, (0,))
-    with pytest.raises(SpecMismatchError, match="obs_dim: checkpoint 4, problem 18"):
-        resume(path, other)
+        build(hidden=(4,)).load_state_dict(*state)
 
 
 def test_a_seed_that_diverges_is_stopped_and_reported() -> None:

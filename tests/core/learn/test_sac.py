@@ -10,7 +10,6 @@ from trimtab.contracts.errors import CheckpointError, ContractError
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import PolicyController
 from trimtab.deploy.weights import load_policy, save_policy
-from trimtab.learn.checkpoint import resume, save_checkpoint
 from trimtab.learn.report import part
 from trimtab.learn.sac import SAC, SACConfig
 from trimtab.testing.classics.cartpole import CartPole
@@ -63,31 +62,29 @@ def test_a_warm_up_trains_the_critics_and_leaves_the_actor_alone() -> None:
     assert moved("actor.")
 
 
-def test_resuming_from_a_file_is_bit_identical(tmp_path: Path) -> None:
-    path = tmp_path / "step.safetensors"
+def test_going_on_from_a_state_is_bit_identical() -> None:
     through = build((0, 3))
     for _ in range(2):
         through.iterate()
-    save_checkpoint(path, through)
+    state = through.state_dict()
     expected = finish(through)
     resumed = build((0, 3))
-    resume(path, resumed)
+    resumed.load_state_dict(*state)
     assert resumed.iteration == 2
     assert np.array_equal(finish(resumed), expected)
 
 
-def test_checkpoints_of_another_replay_or_network_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "step.safetensors"
+def test_states_of_another_replay_or_network_are_refused() -> None:
     sac = build()
     sac.iterate()
-    save_checkpoint(path, sac)
+    state = sac.state_dict()
     with pytest.raises(CheckpointError, match=r"seeds \[0\], this run has \[1\]"):
-        resume(path, build((1,)))
+        build((1,)).load_state_dict(*state)
     with pytest.raises(CheckpointError, match="the network has"):
-        resume(path, build(hidden=(4,)))
+        build(hidden=(4,)).load_state_dict(*state)
     smaller = SACConfig(steps=400, start=80, capacity=256, compiled=False)
     with pytest.raises(CheckpointError, match="a replay of 512 rows, this one holds 256"):
-        resume(path, build(config=smaller))
+        build(config=smaller).load_state_dict(*state)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

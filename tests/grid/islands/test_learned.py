@@ -1,12 +1,16 @@
 """Learned agents of a cluster: trained in small, saved, offered and played."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from trimtab.contracts.errors import UnknownNameError
+from trimtab.deploy.weights import load_arrays
+from trimtab.learn import checkpoint
 from trimtab_grid.islands import training
+from trimtab_grid.islands.building import build
 from trimtab_grid.islands.domain import DOMAIN
 from trimtab_grid.islands.learned import entries, weights_name
 from trimtab_grid.islands.scenario import Island, IslandsScenario, Tie
@@ -53,6 +57,34 @@ def test_agents_train_save_and_play_behind_their_shields(
     clear = notes["against_students"]["high"] < 0.0
     assert notes["kept"] == ("what was learnt" if clear else "the students they began as")
     assert np.isfinite(costs(entry)).all()
+
+
+def test_agents_whose_training_was_killed_go_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught, horizon = training.DaggerConfig, build(SMALL, 1).spec.horizon
+    monkeypatch.setattr(training, "JUDGED", 4)
+    monkeypatch.setattr(training, "STEPS_PER_CPU_S", 8 * horizon * 5 / 5)
+    monkeypatch.setattr(training, "DaggerConfig", lambda **k: taught(**{**k, "updates": 4}))
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", float("inf"))
+    lines: list[str] = []
+
+    def killed(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 4:
+            raise TimeoutError
+
+    def train(folder: str, tell: Callable[[str], None]) -> dict[str, np.ndarray]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        training.train(SMALL, "ippo", 3, tmp_path / folder, 5.5, tell, copies=8)
+        return load_arrays(tmp_path / folder / weights_name(SMALL))[0]
+
+    with pytest.raises(TimeoutError):
+        train("killed", killed)
+    resumed, through = train("killed", lines.append), train("through", lambda line: None)
+    assert lines[4].startswith("goes on after 2 iterations, ")
+    assert all(np.array_equal(x, through[name]) for name, x in resumed.items())
 
 
 def test_until_trained_the_agents_play_the_rule_that_they_would_begin_as() -> None:

@@ -19,14 +19,15 @@ from trimtab.contracts.spec import FloatArray
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy, PolicyController
 from trimtab.deploy.weights import save_policy
+from trimtab.learn.checkpoint import Budget, Checkpoint, Progress, Resumable, Start, recipe_of
 from trimtab.learn.ppo import PPO, PPOConfig
 from trimtab.learn.teach import DaggerConfig, dagger
 from trimtab.learn.verdict import judged
 from trimtab.learn.wrapped import TeamProblem
 
-from trimtab_grid.course import Budget, Progress
 from trimtab_grid.islands.building import build
 from trimtab_grid.islands.controllers import sharing
+from trimtab_grid.islands.domain import DOMAIN
 from trimtab_grid.islands.learned import IPPO, weights_name
 from trimtab_grid.islands.scenario import IslandsScenario
 
@@ -67,16 +68,18 @@ def train(
     if controller != IPPO:
         raise UnknownNameError(controller, "learned controller", [IPPO])
     budget = Budget(CPU_S if cpu_s is None else cpu_s)
-    tell = progress or (lambda line: None)
+    tell, path = progress or (lambda line: None), out / weights_name(scenario)
+    given = {"controller": controller, "seed": seed, "cpu_s": budget.cpu_s, "copies": copies}
+    file = path.with_suffix(".training.safetensors")
+    checkpoint = Checkpoint(file, recipe_of(DOMAIN, scenario, **given), progress)
+    kept = Resumable(budget, checkpoint, progress)
     problem = TeamProblem(build(scenario, copies, autoreset=True))
     net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
-    start, played = _student(problem, net, budget, seed)
-    tell(f"imitation: {budget.spent_s:.0f} CPU-s")
-    ppo = PPO(problem, net, _config(problem, budget), (seed,), teacher=start, initial=start)
-    for report in ppo.train():
+    begun = kept.begin(lambda: _student(problem, net, budget, seed, tell))
+    start, config = begun.policy, _config(problem, begun.facts["left_s"])
+    ppo = PPO(problem, net, config, (seed,), teacher=start, initial=start)
+    for report in kept.train(ppo):
         tell(f"{int(report.env_steps[0])} steps, {budget.spent_s:.0f} CPU-s")
-        if budget.left() <= 0:
-            break
     costs = [_costs(scenario, policy, seed) for policy in (start, ppo.policy().seed(0))]
     tell(f"mean C: students {costs[0].mean():.1f} L, improved on-policy {costs[1].mean():.1f} L")
     verdict = judged(costs[1], costs[0])
@@ -87,21 +90,21 @@ def train(
         f"--cpu-s {budget.cpu_s:g}",
         "seed": seed,
         "cpu_s": round(budget.spent_s, 1),
-        "env_steps": played + int(ppo.env_steps[0]),
+        "env_steps": begun.facts["env_steps"] + int(ppo.env_steps[0]),
         "step_min": scenario.step_min,
         "kept": "what was learnt" if verdict.better else "the students they began as",
         "against_students": asdict(verdict),
     }
-    path = out / weights_name(scenario)
     save_policy(
         path, ppo.policy().seed(0) if verdict.better else start.seed(0), problem.spec, notes
     )
+    kept.end()
     return {"weights": str(path)}
 
 
 def _student(
-    problem: ControlProblem, net: NetSpec, budget: Budget, seed: int
-) -> tuple[Policy, int]:
+    problem: ControlProblem, net: NetSpec, budget: Budget, seed: int, tell: Progress
+) -> Start:
     config = DaggerConfig(
         rounds=ROUNDS,
         steps=max(1, problem.spec.horizon // 2),
@@ -111,14 +114,15 @@ def _student(
         compiled=False,
     )
     found = dagger(problem, sharing(problem), net, config, (seed,))
-    return found.policy, found.env_steps
+    tell(f"imitation: {budget.spent_s:.0f} CPU-s")
+    return Start(found.policy, {"env_steps": found.env_steps, "left_s": budget.left(0.9)})
 
 
-def _config(problem: ControlProblem, budget: Budget) -> PPOConfig:
+def _config(problem: ControlProblem, left_s: float) -> PPOConfig:
     """A rollout is an episode; the leash is gone after half of the run."""
     step_h = problem.spec.dt_s / 3600.0
     return PPOConfig(
-        steps=int(STEPS_PER_CPU_S * max(5.0, budget.left(0.9))),
+        steps=int(STEPS_PER_CPU_S * max(5.0, left_s)),
         rollout=problem.spec.horizon,
         minibatches=24,
         discount=1.0 - min(0.5, step_h / 12.0),
