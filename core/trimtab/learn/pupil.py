@@ -39,7 +39,7 @@ from trimtab.learn.verdict import Verdict, judged
 from trimtab.run.controllers import Choice
 from trimtab.run.grants import make_controller
 from trimtab.run.shielding import shielded
-from trimtab.run.stage import play, staged
+from trimtab.run.stage import built, play, staged
 
 CPU_S = 60.0
 """Default budget."""
@@ -123,11 +123,7 @@ def train_pupil(
     kept = Resumable(budget, checkpoint, progress)
     course = _Course(domain, problem, seed, kept, progress or (lambda _: None))
     teacher, known = _teacher(course)
-    built = domain.build(problem, copies=course.copies)
-    if not isinstance(built, ControlProblem):
-        msg = f"{domain.name} is a design problem: search it with trimtab tune"
-        raise TrimtabError(msg)
-    with built as control:
+    with built(domain, problem, course.copies) as control:
         played = shielded(control, domain.shield(problem, control))
         tutor = make_controller(control, teacher.entry, teacher.parameters, teacher.name)
         if not isinstance(tutor, Controller):

@@ -17,6 +17,7 @@ from trimtab.run.controllers import Choice, find_choice
 from trimtab.run.copy_process import Copy
 from trimtab.run.grants import make_controller
 from trimtab.run.shielding import shielded
+from trimtab.run.stage import built
 from trimtab.run.workers import ProcessProblem
 
 
@@ -56,7 +57,7 @@ def problem_copies(
             with_shield=with_shield,
             log=log,
         )
-    control = _control(domain, problem, copies, interface, autoreset=autoreset)
+    control = built(domain, problem, copies, interface, autoreset=autoreset)
     return shielded(control, domain.shield(problem, control)) if with_shield else control
 
 
@@ -111,7 +112,7 @@ def build_copy(
     """Build one copy in its own process, from plain data."""
     offered = load_domain(domain)
     model = offered.problem_model.model_validate_json(problem)
-    control = _control(offered, model, 1, interface, autoreset=autoreset)
+    control = built(offered, model, 1, interface, autoreset=autoreset)
     shield = offered.shield(model, control) if with_shield else None
     return Copy(shielded(control, shield), _adviser(offered, model, control, adviser))
 
@@ -128,14 +129,3 @@ def _adviser(
         msg = f"{name!r} runs inside the simulator, so it cannot say what it would do"
         raise ContractError(msg)
     return controller
-
-
-def _control(
-    domain: Domain, problem: StrictModel, copies: int, interface: str, *, autoreset: bool
-) -> ControlProblem:
-    control = domain.build(problem, copies=copies, interface=interface, autoreset=autoreset)
-    if not isinstance(control, ControlProblem):
-        control.close()
-        msg = f"{domain.name} is a design problem: it has no episodes"
-        raise ContractError(msg)
-    return control

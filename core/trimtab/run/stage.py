@@ -10,7 +10,7 @@ from typing import Any
 
 from trimtab.contracts.controller import AnyController
 from trimtab.contracts.domain import Domain
-from trimtab.contracts.errors import TrimtabError
+from trimtab.contracts.errors import ContractError
 from trimtab.contracts.problem import ControlProblem
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.shield import Monitor, Shield
@@ -33,20 +33,35 @@ class Stage:
     monitor: Monitor | None
 
 
+def built(
+    domain: Domain,
+    problem: Any,
+    copies: int = 1,
+    interface: str = "default",
+    *,
+    autoreset: bool = False,
+) -> ControlProblem:
+    """A domain's control problem, without its shield; see `Domain.build`.
+
+    Raises:
+        ContractError: it is a design problem, which has no episodes.
+    """
+    control = domain.build(problem, copies=copies, interface=interface, autoreset=autoreset)
+    if not isinstance(control, ControlProblem):
+        control.close()
+        msg = f"{domain.name} is a design problem: it has no episodes that a controller plays"
+        raise ContractError(msg)
+    return control
+
+
 @contextmanager
 def staged(domain: Domain, problem: Any, choice: Choice, copies: int = 1) -> Iterator[Stage]:
     """Build problem, shield, monitor and controller; close the problem afterwards.
 
     Raises:
-        TrimtabError: see `Domain.build` and `run.grants.make_controller`; or it is a design
-            problem, which has no episodes.
+        TrimtabError: see `built` and `run.grants.make_controller`.
     """
-    control = domain.build(problem, copies=copies, interface=choice.entry.interface)
-    if not isinstance(control, ControlProblem):
-        control.close()
-        msg = f"{domain.name} is a design problem: it has no episodes that a controller plays"
-        raise TrimtabError(msg)
-    with control:
+    with built(domain, problem, copies, choice.entry.interface) as control:
         yield Stage(
             control,
             make_controller(control, choice.entry, choice.parameters, choice.name),
