@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from trimtab_traffic import neighbours as module
-from trimtab_traffic.neighbours import neighbours
+from trimtab_traffic.neighbours import close_pairs, lock_notes, neighbours
 from trimtab_traffic.network import TrafficNetwork
 
 Compiler = Callable[[str], TrafficNetwork]
@@ -34,6 +34,16 @@ def test_signals_beyond_the_limit_and_behind_another_signal_are_no_neighbours(
     nearer = sorted(pair for pair, m in shortest.items() if m <= median_m)
     assert [tuple(pair) for pair in neighbours(net).tolist()] == nearer
     assert 0 < len(nearer) < len(expected)
+
+
+def test_signals_too_close_for_a_queue_between_them_are_named(wheel_net: Compiler) -> None:
+    net = wheel_net("ingolstadt21w")
+    assert close_pairs(net) == (
+        ("243641585", "gneJ257", 12.1),
+        ("30503246", "30624898", 15.35),
+    )
+    assert "'243641585' and 'gneJ257' stand 12 m apart" in lock_notes(net)[0]
+    assert close_pairs(wheel_net("cologne8")) == ()
 
 
 def walked(net: TrafficNetwork) -> dict[tuple[int, int], float]:

@@ -142,14 +142,16 @@ class SignalsDomain(Domain):
     def notes(self, problem: SignalsProblem) -> tuple[str, ...]:
         """Data licence, what was mended or should be known about the input, rules relaxed."""
         from trimtab_traffic.inputs import compiled_network, resolve
+        from trimtab_traffic.neighbours import lock_notes
         from trimtab_traffic.shield import compile_shield
 
         inputs = resolve(problem)
-        if problem.profile.name != "field":
-            return inputs.notes
         network = compiled_network(inputs.net, inputs.additional)
+        notes = (*inputs.notes, *lock_notes(network))
+        if problem.profile.name != "field":
+            return notes
         automata = compile_shield(network, problem.profile).automata
-        return (*inputs.notes, *(note for automaton in automata for note in automaton.notes))
+        return (*notes, *(note for automaton in automata for note in automaton.notes))
 
     def views(
         self, problem: SignalsProblem, records: Sequence[EpisodeRecord]
