@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,17 @@ def test_where_the_trial_shows_no_gain_the_plan_is_kept_and_the_row_says_so() ->
         "delay beside the plan +0% on seeds 900001 ff.",
     )
     assert played == plan
+
+
+def test_where_greens_are_stretched_as_shipped_the_row_says_that_it_does_not() -> None:
+    with SignalControl(unheard(), "split") as problem:
+        first, *others = problem.network.signals
+        actuated = replace(first, programs=(replace(first.program, type="actuated"),))
+        problem.network = replace(problem.network, signals=(actuated, *others))
+        (note,) = told(problem)[0]
+    assert note.startswith(
+        "keeps the shipped plan with fixed greens (the row fixed stretches them), its trial"
+    )
 
 
 def test_who_passed_its_trial_plays_and_says_by_how_much(own_cache: Path) -> None:

@@ -43,6 +43,14 @@ def _no_files(**_: Any) -> tuple[Path, ...]:
     return ()
 
 
+def _plan_kept(problem: ControlProblem) -> str:
+    """What `KeptPlan` plays beside what `fixed` does."""
+    signals = problem.resource("model").signals
+    stretched = any(s.program.type != "static" for s in signals)
+    kept = "the shipped plan with fixed greens (the row fixed stretches them)"
+    return kept if stretched else "the plan"
+
+
 def on_trial(
     make: Callable[..., Controller],
     problem: ControlProblem,
@@ -68,7 +76,8 @@ def on_trial(
         return make(problem, **made)
     trial = trial_of(model, name, {**made, "trials": 0}, trials, used)
     if not trial.passed:
-        return KeptPlan(problem, model, f"keeps the plan, its trial shows no gain here: {trial}")
+        why = f"keeps {_plan_kept(problem)}, its trial shows no gain here: {trial}"
+        return KeptPlan(problem, model, why)
     controller = make(problem, **made)
     controller.notes = (*controller.notes, f"passed its trial: {trial}")
     return controller
