@@ -31,15 +31,20 @@ class CutShortError(Exception):
     pass
 
 
-def searched(checkpoint: Path | None = None, stop_after: int | None = None) -> Found:
-    lines: list[str] = []
+def searched(
+    checkpoint: Path | None = None,
+    stop_after: int | None = None,
+    town: SignalsProblem = TOWN,
+    told: list[str] | None = None,
+) -> Found:
+    lines = [] if told is None else told
 
     def progress(line: str) -> None:
         lines.append(line)
         if len(lines) == stop_after:
             raise CutShortError
 
-    return evolve([TOWN], by_delay(player), 2, 7, SEARCH, checkpoint, progress)
+    return evolve([town], by_delay(player), 2, 7, SEARCH, checkpoint, progress)
 
 
 def test_a_search_cut_short_continues_to_the_same_bits(tmp_path: Path) -> None:
@@ -49,6 +54,15 @@ def test_a_search_cut_short_continues_to_the_same_bits(tmp_path: Path) -> None:
     assert checkpoint.is_file()
     assert np.array_equal(searched(checkpoint).offset, searched().offset)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_search_on_another_town_begins_anew(tmp_path: Path) -> None:
+    checkpoint, told = tmp_path / "search.safetensors", list[str]()
+    for town in (TOWN, TOWN.model_copy(update={"horizon_s": 150})):
+        with pytest.raises(CutShortError):
+            searched(checkpoint, len(told) + 1 + (town is not TOWN), town, told)
+    assert told[1] == "search.safetensors is of another training: this one begins anew"
+    assert told[2].startswith("generation 0: ")
 
 
 def test_a_jam_counts_as_three_times_the_start_at_most() -> None:

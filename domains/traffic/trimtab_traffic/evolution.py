@@ -179,9 +179,10 @@ def _file(
     tell: Progress | None,
 ) -> Checkpoint:
     """Where a search goes on; how many generations the budget pays for is not what it follows."""
-    networks = [recipe_of(DOMAIN, model) for model in models]
+    recipes = [recipe_of(DOMAIN, model) for model in models]
     size = asdict(replace(search, generations=0))
-    return Checkpoint(path, {"networks": networks, "width": width, "seed": seed, **size}, tell)
+    follows = {"models": recipes, "width": width, "seed": seed, "search": size}
+    return Checkpoint(path, follows, tell)
 
 
 def _resume(optimizer: CmaEs, checkpoint: Checkpoint | None) -> tuple[int, float]:
