@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from trimtab_traffic.corridors import corridors
 from trimtab_traffic.inputs import compiled_network, resolve
 from trimtab_traffic.plan_choice import chosen_plan, designed_plans, proved_plan
 from trimtab_traffic.plan_design import templates
-from trimtab_traffic.plans import is_stage
+from trimtab_traffic.plans import is_stage, write_programs
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.rawrun import prepare, simulate_plan
 from trimtab_traffic.scenario import (
@@ -110,6 +111,18 @@ def test_a_signal_whose_program_stays_is_left_to_the_network(
     designs = designed_plans(problem, case, {}, "platoon")
     assert [len(design.programs) for design in designs] == [1]
     assert simulate_plan(case, designs[0].programs, 1) > 0
+
+
+def test_a_plan_designed_before_can_be_the_shipped_one(
+    two_street_problem: Callable[..., SignalsProblem], own_cache: Path, tmp_path: Path
+):
+    first = two_street_problem()
+    path = write_programs(tmp_path / "before.add.xml", chosen_plan(first, {}))
+    network = first.network.model_dump(exclude_none=True) | {"additional": [path]}
+    again = two_street_problem(network=network)
+    case = prepare(again, 1, tmp_path)
+    template = templates(case.network, again.profile)["C"]
+    assert simulate_plan(case, {"C": template.program([30, 12], 0.0)}, 1) > 0
 
 
 def test_templates_leave_the_network_as_it_is(two_street_scenario: SignalsProblem):

@@ -20,7 +20,6 @@ from trimtab_traffic.floor import run_floor
 from trimtab_traffic.inputs import cache_folder
 from trimtab_traffic.offsets import COARSE_STEPS, FINE_STEPS, PlanClimber
 from trimtab_traffic.plan_design import (
-    PROGRAM_ID,
     CycleTemplate,
     Programs,
     SplitDesigner,
@@ -89,9 +88,9 @@ def chosen_plan(
     return {name: programs[-1] for name, programs in read_programs(path).items()}
 
 
-def is_designed(plan: Programs) -> bool:
+def is_designed(plan: Programs, today: Mapping[str, Program]) -> bool:
     """Whether a chosen plan is not today's."""
-    return any(program.id == PROGRAM_ID for program in plan.values())
+    return {n: p.id for n, p in plan.items()} != {n: p.id for n, p in today.items()}
 
 
 def _key(problem: SignalsProblem, case: Case, method: OffsetMethod) -> str:
@@ -128,19 +127,21 @@ def designed_plans(
         plans.append(designer.improved(present))
     limit = designer.delay_veh_s(present)
     better = [
-        Candidate(_installable(plan.programs, today), plan.delay_veh_s)
+        Candidate(_installable(plan.programs, present, today), plan.delay_veh_s)
         for plan in plans
         if plan.delay_veh_s < limit
     ]
     return sorted(better, key=lambda plan: plan.delay_veh_s)
 
 
-def _installable(programs: Mapping[str, Program], today: Mapping[str, Program]) -> Programs:
+def _installable(
+    programs: Programs, present: Mapping[str, Program], today: Mapping[str, Program]
+) -> Programs:
     """Without the network's own programs, which SUMO refuses to load a second time."""
     return {
         name: program
         for name, program in programs.items()
-        if program.id == PROGRAM_ID or name in today
+        if program.id != present[name].id or name in today
     }
 
 

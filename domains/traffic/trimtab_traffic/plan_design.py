@@ -32,7 +32,6 @@ SHORTEST_GREEN_S = 5
 """Shortest green of a plan under ``resco``, unless the shipped one is shorter, s."""
 PERMISSIVE_SHARE = 0.4
 """Part of its saturation flow that a movement with opposing traffic is taken to discharge."""
-PROGRAM_ID = "webster"
 
 Programs = dict[str, Program]
 
@@ -72,7 +71,7 @@ class CycleTemplate:
         phases = list(self.phases)
         for k, green in zip(self.open_phases, greens_s, strict=True):
             phases[k] = replace(phases[k], duration_s=float(green))
-        return Program(PROGRAM_ID, "static", offset_s, tuple(phases), ())
+        return Program(f"{self.shipped.id}-webster", "static", offset_s, tuple(phases), ())
 
     def greens_s(self, program: Program) -> list[int]:
         """Open greens of a program made from this template, s."""

@@ -41,7 +41,7 @@ class Webster(SignalPrograms):
         super().__init__(problem, model.profile)
         today = static_programs(self._network, model.profile)
         self._plan = chosen_plan(model, today, offsets)
-        self.notes = () if is_designed(self._plan) else (NONE_PROVED,)
+        self.notes = () if is_designed(self._plan, today) else (NONE_PROVED,)
 
     def _program(self, signal: Signal) -> Program | None:
         return self._plan.get(signal.id)
