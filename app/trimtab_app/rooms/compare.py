@@ -25,6 +25,7 @@ from trimtab.evidence.contest import (
 from trimtab.evidence.document import Block, Cell, FigureBlock
 from trimtab.evidence.result import Ci95, Result
 from trimtab.evidence.shield_cost import listed
+from trimtab.evidence.svg import axis_text
 from trimtab.evidence.words import (
     GAP_AXIS,
     bound_text,
@@ -387,15 +388,15 @@ def _figure(figure: Figure, key: str) -> None:
 
 def _series(chosen: Chosen) -> None:
     """Series of all runs below each other, zooming together."""
-    by_axis: dict[str, list[Figure]] = {}
-    for run in chosen.results:
-        for figure in results.figures_of(run):
-            if figure.kind == "series":
-                shown = results.titled(figure, run if len(chosen.results) > 1 else "")
-                by_axis.setdefault(figure.x_axis.label, []).append(shown)
-    for axis, figures in by_axis.items():
-        _linked(figures, f"series-{axis}")
-    if not _stored(chosen) and not by_axis:
+    named = len(chosen.results) > 1
+    figures = [
+        results.titled(figure, run if named else "")
+        for run in chosen.results
+        for figure in results.figures_of(run)
+        if figure.kind == "series"
+    ]
+    _linked(figures, "series")
+    if not _stored(chosen) and not figures:
         markup.lead("Nothing was stored over time for these runs.")
         return
     markup.lead(
@@ -405,28 +406,29 @@ def _series(chosen: Chosen) -> None:
 
 
 def _linked(figures: Sequence[Figure], key: str) -> None:
-    alt = " ".join(f"{figure.title}: {figure.alt}" for figure in figures)
-    charts.draw(charts.lines(figures), alt, key)
+    """Charts below each other; those on the same axis zoom together."""
+    for axis in dict.fromkeys(figure.x_axis for figure in figures):
+        own = [figure for figure in figures if figure.x_axis == axis]
+        alt = " ".join(f"{figure.title}: {figure.alt}" for figure in own)
+        charts.draw(charts.lines(own), alt, f"{key}-{axis_text(axis)}")
 
 
 def _stored(chosen: Chosen) -> bool:
     """One stored series of one seed, a chart per run; whether there is any."""
-    names = steps.names(list(chosen.results))
+    runs = list(chosen.results)
+    names = steps.names(runs)
     if not names:
         return False
     st.subheader("Step by step", anchor=False)
     left, right = st.columns(2)
     with left:
         first = next((name for name in names if not name.startswith("cost/")), names[0])
-        name = choices.pick("Stored series", "series", names, first)
+        said = {name: steps.words(runs, name) for name in names}
+        name = choices.pick("Stored series", "series", names, first, said.__getitem__)
     with right:
         seeds = [str(seed) for seed in chosen.first.seeds]
         seed = int(choices.pick("Seed", "seed", seeds, seeds[0]))
-    spans = steps.points(MAX_LINES * len(chosen.results))
-    figures = [steps.figure(run, name, seed, MAX_LINES, spans) for run in chosen.results]
-    drawn = [figure for figure in figures if figure.series]
-    if drawn:
-        _linked(drawn, "series-stored")
+    _linked(steps.figures(runs, name, seed, MAX_LINES), "series-stored")
     return True
 
 

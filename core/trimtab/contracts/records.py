@@ -23,6 +23,8 @@ class EpisodeRecord:
         budget: cost of this episode (not of training).
         details: per-element figures for views, e.g. {"edge_delay_s": {edge: value}}.
         notes: those of the controller that played.
+        dt_s: seconds between two decisions.
+        series_units: unit of each series that was stored per step.
     """
 
     controller: str
@@ -36,6 +38,8 @@ class EpisodeRecord:
     budget: Budget = Budget()
     details: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    dt_s: float | None = None
+    series_units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

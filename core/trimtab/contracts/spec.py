@@ -190,6 +190,12 @@ class Spec:
         return np.array([s * r.weight for s, r in zip(signs, self.rewards, strict=True)])
 
     @property
+    def series_units(self) -> dict[str, str]:
+        """Unit of each series that an episode leaves: ``reward/...`` and ``cost/...``."""
+        rewards = {f"reward/{channel.name}": channel.unit for channel in self.rewards}
+        return rewards | {f"cost/{channel.name}": channel.unit for channel in self.costs}
+
+    @property
     def default_context(self) -> Float32Array:
         """Default value of each context variable, shape [P]."""
         import numpy as np

@@ -41,6 +41,8 @@ def record_from_json(data: Mapping[str, Any]) -> EpisodeRecord:
         budget=Budget(**data["budget"]),
         details={k: _numbers(v) for k, v in data["details"].items()},
         notes=tuple(data.get("notes", ())),
+        dt_s=data.get("dt_s"),
+        series_units=data.get("series_units", {}),
     )
 
 

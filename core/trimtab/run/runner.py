@@ -199,6 +199,8 @@ class _Batch:
             metrics={},
             shielded=shield is not None and not native,
             budget=Budget(evaluations=1, cpu_s=cpu_s),
+            dt_s=self.problem.spec.dt_s,
+            series_units=self.problem.spec.series_units,
         )
         return [self._finish(record, i, accounts, monitor) for i in range(len(self.seeds))]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -16,6 +17,25 @@ class Series:
     step: tuple[int, ...]
     low: tuple[float | None, ...]
     high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepUnits:
+    """Seconds of a step and unit of each series; unknown of searches and of older episodes."""
+
+    dt_s: float | None
+    units: Mapping[str, str]
+
+
+def read_units(db: sqlite3.Connection, job: str) -> StepUnits:
+    """What a finished job says of its steps."""
+    row = db.execute(
+        "select json_extract(text, '$.dt_s'), json_extract(text, '$.series_units') "
+        "from result where job=?",
+        (job,),
+    ).fetchone()
+    dt_s, units = row or (None, None)
+    return StepUnits(dt_s, json.loads(units or "{}"))
 
 
 def write_envelope(db: sqlite3.Connection, job: str, points: int) -> None:

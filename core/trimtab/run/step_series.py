@@ -22,8 +22,7 @@ class StepSeries:
 
     def __init__(self, spec: Spec, copies: int, after: int = 0) -> None:
         """Gather for `copies` copies; steps up to `after` are stored already."""
-        rewards = [f"reward/{channel.name}" for channel in spec.rewards]
-        self.names = [*rewards, *(f"cost/{channel.name}" for channel in spec.costs)]
+        self.names = list(spec.series_units)
         self.step = 0
         self._horizon, self._after = spec.horizon, after
         self._span = math.ceil(spec.horizon / MAX_POINTS)

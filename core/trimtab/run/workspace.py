@@ -18,7 +18,7 @@ from trimtab.run.duty import LOG_FILE
 from trimtab.run.retention import delete_run
 from trimtab.run.rows import PRECEDENCE, JobRow, RunRow, State, overall
 from trimtab.run.schema import STORE_FILE
-from trimtab.run.series import Series, read_series, series_names
+from trimtab.run.series import Series, StepUnits, read_series, read_units, series_names
 from trimtab.run.store import Store, existing_store
 
 Order = Literal["created", "headline", "name", "domain"]
@@ -233,6 +233,11 @@ class Workspace:
         """Names of the series that a job left: ``reward/...``, ``cost/...``."""
         with existing_store(self.path) as store:
             return series_names(store.db, job)
+
+    def step_units(self, job: str) -> StepUnits:
+        """Seconds of a step of a finished job, and the units of its series."""
+        with existing_store(self.path) as store:
+            return read_units(store.db, job)
 
     def series(self, job: str, name: str, points: int = 1000) -> Series:
         """One series of a job, thinned to at most `points` spans of lowest and highest value."""

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 from trimtab.contracts.registry import plugins
+from trimtab.evidence.svg import axis_text
 from trimtab.run.comparison import compare_run
 from trimtab.run.plan import RunOptions
 from trimtab.run.probe import Checked, keep_checks, look_at
-from trimtab_app import navigation
+from trimtab_app import navigation, steps
 from trimtab_app.rooms.compare import SEARCH, VIEWS
 from trimtab_app.tour import STOPS
 
@@ -135,6 +136,19 @@ def test_the_trade_off_shown_first_is_that_of_the_objectives(
     app = page("compare", base=design_run[1], view="Pareto")
     picked = {box.label: box.value for box in app.selectbox}
     assert {picked["Across"], picked["Upwards"]} == {"mass_kg", "deflection_m"}
+
+
+def test_stored_series_are_named_with_unit_and_drawn_over_hours(
+    page: Page, with_runs: list[str]
+) -> None:
+    app = page("compare", base=with_runs[0], view="Time series")
+    (box,) = [box for box in app.selectbox if box.label == "Stored series"]
+    assert box.options == ["level outside (m³), limited", "pumping cost"]
+    drawn = steps.figures(with_runs, "reward/pumping_cost", 1, 2)
+    assert {axis_text(figure.x_axis) for figure in drawn} == {"time since begin (h)"}
+    assert [figure.series[0].x[-1] for figure in drawn] == [24.0, 24.0]
+    assert drawn[0].value_axis.label == "pumping cost, per step"
+    assert "each step of 3,600 s" in drawn[0].alt
 
 
 def test_a_search_for_a_design_shows_what_it_found(

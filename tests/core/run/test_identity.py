@@ -83,6 +83,8 @@ def test_records_survive_the_round_trip_through_json() -> None:
         budget=Budget(1, 20, 0.5),
         details={"edge_delay_s": {"e1": 2.0}},
         notes=("keeps the plan",),
+        dt_s=10.0,
+        series_units={"reward/time": "s"},
     )
     assert record_from_json(record_to_json(record)) == record
 

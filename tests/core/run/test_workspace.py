@@ -108,6 +108,9 @@ def test_series_of_a_job_are_read_back(scenario: Load, tmp_path: Path) -> None:
     assert series.low == series.high
     assert job.result is not None
     assert sum(v or 0.0 for v in series.low) == pytest.approx(job.result["metrics"]["pumping_cost"])
+    units = space.step_units(job.id)
+    assert units.dt_s == 3600.0
+    assert sorted(units.units) == space.series_names(job.id)
     thin = space.series(job.id, "reward/pumping_cost", points=2)
     assert thin.step == (3, 6)
     assert thin.high == (max(series.high[:3]), max(series.high[3:]))  # type: ignore[type-var]
