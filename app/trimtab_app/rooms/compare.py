@@ -16,6 +16,7 @@ from trimtab.evidence.contest import (
     common_metrics,
     contestants,
     differences,
+    far_out,
     on_front,
     paired_costs,
     ranked,
@@ -301,8 +302,13 @@ def _pareto(chosen: Chosen) -> None:
     best = ", ".join(name for name, _, _, on in marks if on)
     alt = f"Mean {said(across)} against mean {said(up)}. On the Pareto front: {best}."
     headers = [_header(chosen, name) for name in (across, up)]
-    charts.draw(charts.scatter(marks, *headers), alt, "pareto")
+    out = far_out(list(costs.values()))
+    near = [mark for mark, beyond in zip(marks, out, strict=True) if not beyond]
+    charts.draw(charts.scatter(near, *headers), alt, "pareto")
     markup.lead(f"On the front, filled and joined: {best}.")
+    if any(out):
+        left_out = ", ".join(mark[0] for mark, beyond in zip(marks, out, strict=True) if beyond)
+        markup.lead(f"Far worse than the others, in the data alone: {left_out}.")
     with st.expander("Data", key="pareto-data"):
         markup.table(
             "Means over the seeds, the front first.",

@@ -157,6 +157,20 @@ def _rank_agreement(points: Sequence[tuple[float, float]]) -> float:
     return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
+def far_out(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Which points are so bad that they would press all others together in a picture.
+
+    Beyond Tukey's outer fence, the third quartile plus three times the interquartile range, in
+    either coordinate; small is better in both. Points on the front never are.
+    """
+    if not points:
+        return []
+    low, high = np.quantile(np.array(points), [0.25, 0.75], axis=0)
+    fence = np.where(high > low, high + 3.0 * (high - low), np.inf)
+    front = on_front(points)
+    return [not on and bool(np.any(point > fence)) for point, on in zip(points, front, strict=True)]
+
+
 def on_front(points: Sequence[tuple[float, float]]) -> list[bool]:
     """Which points no other beats in both coordinates; small is better in both."""
     return [

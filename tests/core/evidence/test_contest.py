@@ -4,7 +4,7 @@ import pytest
 from trimtab.contracts.records import EpisodeRecord
 from trimtab.contracts.spec import Metric
 from trimtab.evidence.compare import compare
-from trimtab.evidence.contest import contestants, set_against
+from trimtab.evidence.contest import contestants, far_out, set_against
 
 # delay_s decides; same_s says it again; wear_1 and stops_1 pull against it; quiet_1 never differs
 VALUES = {
@@ -36,3 +36,15 @@ def test_a_domain_names_what_is_more_telling(rows):
 
 def test_nothing_is_set_against_where_no_metric_tells_rows_apart(rows):
     assert set_against(rows[:1], "true_delay_s") is None
+
+
+def test_a_row_far_worse_than_the_others_would_press_them_together():
+    points = [(15.0, 100.0), (18.0, 90.0), (25.0, 150.0), (43.0, 160.0), (822.0, 1970.0)]
+    assert far_out(points) == [False, False, False, False, True]
+
+
+def test_a_row_on_the_front_is_never_left_out_nor_one_of_a_few():
+    assert far_out([(1.0, 2.0), (1.1, 2.1), (1.2, 2.2), (1.3, 2.3), (90.0, 0.1)])[-1] is False
+    assert far_out([]) == []
+    assert not any(far_out([(1.0, 1.0), (90.0, 90.0)]))
+    assert not any(far_out([(1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (2.0, 2.0)]))
