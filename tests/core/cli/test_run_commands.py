@@ -215,9 +215,10 @@ def test_simulate_keeps_the_full_log(trimtab: Command, tmp_path: Path) -> None:
         "--json",
     )
     assert ended.document["record"]["seed"] == 3
-    trajectory = np.load(tmp_path / "log" / "trajectory.npz")
-    assert trajectory["obs"].shape == (24, 1, 2, 3)
-    assert np.load(tmp_path / "log" / "log.npz")["level_m3"].shape == (25, 2)
+    with np.load(tmp_path / "log" / "trajectory.npz") as trajectory:
+        assert trajectory["obs"].shape == (24, 1, 2, 3)
+    with np.load(tmp_path / "log" / "log.npz") as log:
+        assert log["level_m3"].shape == (25, 2)
     assert "pumping_cost" in trimtab("simulate", "toy/tank-day", "--controller", "tariff").out
 
 
