@@ -29,9 +29,7 @@ def tune(
     scenario: Scenario,
     controller: Annotated[
         str | None,
-        typer.Option(
-            "--controller", metavar="NAME", help="id, or package.module:Class; not for designs"
-        ),
+        typer.Option("--controller", metavar="NAME", help="id, or package.module:Class"),
     ] = None,
     evaluations: Annotated[
         int | None,

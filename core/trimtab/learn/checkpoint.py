@@ -31,8 +31,8 @@ from trimtab.contracts.errors import CheckpointError
 from trimtab.contracts.scenario import canonical_json
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Normaliser, Policy
-from trimtab.learn.report import Report, Trainer, part
-from trimtab.run.checkpoints import read_file, write_file
+from trimtab.learn.report import Report, Trainer
+from trimtab.run.checkpoints import part, read_file, write_file
 from trimtab.run.identity import file_sha256
 
 EVERY_S = 10.0
@@ -49,10 +49,6 @@ def recipe_of(domain: Domain, problem: Any, **more: Any) -> dict[str, Any]:
     return {"domain": domain.name, "problem": canonical_json(problem), "data": files, **more}
 
 
-def _silent(_: str) -> None:
-    """Told to nobody."""
-
-
 class Checkpoint:
     """One file from which a training goes on.
 
@@ -63,7 +59,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, recipe: Mapping[str, Any], tell: Progress | None = None) -> None:
-        self.path, self._tell = path, tell or _silent
+        self.path, self._tell = path, tell or (lambda _: None)
         self._recipe = _plain({**recipe, "version": trimtab.__version__})
 
     def load(self) -> tuple[Arrays, Mapping[str, Any]] | None:
@@ -141,7 +137,7 @@ class Resumable:
     def __init__(
         self, budget: Budget, checkpoint: Checkpoint | None = None, tell: Progress | None = None
     ) -> None:
-        self.budget, self._checkpoint, self._tell = budget, checkpoint, tell or _silent
+        self.budget, self._checkpoint, self._tell = budget, checkpoint, tell or (lambda _: None)
         self._found = None if checkpoint is None else checkpoint.load()
         self.facts: Mapping[str, Any] | None = None
         self._start: Start | None = None

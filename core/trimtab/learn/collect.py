@@ -17,6 +17,7 @@ from trimtab.deploy.network import ActorOutput
 from trimtab.deploy.policy import Interface, Policy, pick
 from trimtab.learn.curriculum import FreshSeeds, ScenarioSource
 from trimtab.learn.teacher import Teacher, as_arrays
+from trimtab.run.checkpoints import part
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,26 +221,22 @@ class Collector:
 
     def load_state_dict(self, arrays: Mapping[str, Array], plain: Mapping[str, Any]) -> None:
         """Inverse of `state_dict`."""
-
-        def part(prefix: str) -> dict[str, Array]:
-            return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}
-
         for generator, state in zip(self.noise, plain["generators"], strict=True):
             generator.bit_generator.state = state
         self.source.load(plain["source"])
         if not plain["whole"]:
             self.obs = self._start()
             return
-        rows, saved = np.arange(self.problem.copies), part("problem.")
+        rows, saved = np.arange(self.problem.copies), part(arrays, "problem.")
         like = self.problem.snapshot(rows)
         taken = {name: _from_bytes(x, np.asarray(like[name]).dtype) for name, x in saved.items()}
         self.problem.restore(taken, rows)
-        self.obs = _obs_from(part("obs."))
+        self.obs = _obs_from(part(arrays, "obs."))
         self._sums[:], self._decision[:] = arrays["sums"], arrays["decision"]
-        self._begun = part("begun.")
+        self._begun = part(arrays, "begun.")
         if self.teacher is not None:
             self.teacher.reset(self._begun["seeds"], self._begun.get("contexts"))
-            self.teacher.load_state_dict(part("teacher."))
+            self.teacher.load_state_dict(part(arrays, "teacher."))
 
     def collect(
         self, policy: Policy, steps: int, *, labels: bool = False, teacher_plays: bool = False

@@ -41,8 +41,9 @@ from trimtab.learn.lagrangian import Multipliers
 from trimtab.learn.nets import init_params
 from trimtab.learn.normalise import RunningNormaliser
 from trimtab.learn.replay import NEXT, Replay, transitions
-from trimtab.learn.report import Report, part
+from trimtab.learn.report import Report
 from trimtab.learn.step import WORTH_COMPILING, Learner, Tensors
+from trimtab.run.checkpoints import part
 
 
 @dataclass(frozen=True, slots=True)

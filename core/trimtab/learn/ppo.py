@@ -45,9 +45,10 @@ from trimtab.learn.heads import log_prob_and_entropy, teacher_loss
 from trimtab.learn.lagrangian import Multipliers
 from trimtab.learn.nets import TorchOps, init_params
 from trimtab.learn.normalise import RunningMoments, RunningNormaliser
-from trimtab.learn.report import Report, part
+from trimtab.learn.report import Report
 from trimtab.learn.step import WORTH_COMPILING, Learner, Tensors
 from trimtab.learn.teacher import Teacher
+from trimtab.run.checkpoints import part
 
 _OPS, _NUMPY = TorchOps(), NumpyOps()
 _OWN = ("env_steps", "_running")

@@ -65,8 +65,3 @@ class Trainer(Protocol):
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
         """Inverse of `state_dict`, on a trainer built with the same arguments."""
-
-
-def part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """The arrays below a prefix, without it."""
-    return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}

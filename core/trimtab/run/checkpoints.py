@@ -154,3 +154,8 @@ def remove_strays(db: sqlite3.Connection, workspace: Path, claims: Sequence[Clai
         for file in folder.glob("*") if folder.is_dir() else ():
             if not _is_listed(db, file.relative_to(workspace).as_posix()):
                 file.unlink(missing_ok=True)
+
+
+def part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays below a prefix, without it."""
+    return {k.removeprefix(prefix): x for k, x in arrays.items() if k.startswith(prefix)}

@@ -32,7 +32,7 @@ def own_faults(choice: Choice, folder: Path) -> Iterator[None]:
             raise
         folder.mkdir(parents=True, exist_ok=True)
         trace = folder / TRACE_FILE
-        trace.write_text("".join(traceback.format_exception(error)))
+        trace.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         at = places[-1]
         msg = (
             f"{choice.name}: {type(error).__name__}: {error} ({at.filename}:{at.lineno}, in "

@@ -23,6 +23,7 @@ from trimtab.contracts.domain import Imported
 from trimtab.contracts.errors import InputFileError, ScenarioError
 from trimtab.contracts.scenario import StrictModel
 from trimtab.run.diagnostics import faults_of
+from trimtab.run.import_folder import filling, import_folder
 from trimtab.run.yaml_document import parse
 
 from trimtab_grid.episodes import first_moment
@@ -105,7 +106,7 @@ def problem_from_files(paths: Sequence[Path], folder: Path, name: str = "scenari
     given = _Given()
     for path in paths:
         given.add(path)
-    target = folder.resolve() / f"{name}-files"
+    target = import_folder(folder, name)
     with tempfile.TemporaryDirectory(prefix="trimtab-import-") as scratch:
         made = _Maker(given.files, Path(scratch), target, folder.resolve()).problem()
         _keep(Path(scratch), target)
@@ -116,16 +117,8 @@ def _keep(made: Path, target: Path) -> None:
     """Move converted files to their place in one step."""
     if not any(made.iterdir()):
         return
-    if target.exists():
-        name = target.name.removesuffix("-files")
-        msg = (
-            f"{target}: is there already; move it away or end the command init with a file "
-            f"of another name, such as {name}-2.yaml"
-        )
-        raise InputFileError(msg)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".importing-") as staging:
-        shutil.copytree(made, Path(staging) / "files").rename(target)
+    with filling(target) as whole:
+        shutil.copytree(made, whole, dirs_exist_ok=True)
 
 
 def kind_of(path: Path) -> Kind:

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 from trimtab.contracts.spec import FloatArray
+from trimtab.learn.checkpoint import Progress
 from trimtab.run.parameter_file import write_parameters
 from trimtab.search.catalogue import min_std
 from trimtab.search.cmaes import CmaEs
 
 from trimtab_traffic.controllers import untuned_entries
-from trimtab_traffic.evolution import RETRAIN, Progress, delay_s, provenance, relative
+from trimtab_traffic.evolution import RETRAIN, delay_s, provenance, relative
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 from trimtab_traffic.training import Builder, Verdict, judge

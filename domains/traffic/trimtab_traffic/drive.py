@@ -168,10 +168,8 @@ class StageDrive:
     def _moved_on(self, stages: IntArray, turns: Sequence[Turn], seconds: int) -> ShieldState:
         """The mirrored state at the end of the coming interval, where no choice is forbidden."""
         state = self.state
-        previous, elapsed_s = (
-            state.previous.tolist(),
-            [s + seconds for s in state.elapsed_s.tolist()],
-        )
+        previous = state.previous.tolist()
+        elapsed_s = [s + seconds for s in state.elapsed_s.tolist()]
         for row, old, new in turns:
             previous[row] = old
             elapsed_s[row] = seconds - self._transition_s[row][old][new]

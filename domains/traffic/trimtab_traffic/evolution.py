@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from trimtab.contracts.controller import AnyController
 from trimtab.contracts.spec import FloatArray
-from trimtab.learn.checkpoint import Checkpoint, recipe_of
+from trimtab.learn.checkpoint import Checkpoint, Progress, recipe_of
 from trimtab.run.runner import evaluate
 from trimtab.search.cmaes import CmaEs
 
@@ -25,7 +25,6 @@ from trimtab_traffic.domain import DOMAIN
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem
 
-Progress = Callable[[str], None]
 Player = Callable[[SignalControl, FloatArray], AnyController]
 """Builds the controller of an offset [width] from the start; zeros are the start itself."""
 RETRAIN = "make retrain"

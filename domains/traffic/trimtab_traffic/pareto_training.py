@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from trimtab.contracts.controller import AnyController
 from trimtab.contracts.spec import FloatArray
+from trimtab.learn.checkpoint import Progress
 from trimtab.run.parameter_file import write_parameters
 from trimtab.run.runner import evaluate
 
@@ -24,7 +25,6 @@ from trimtab_traffic.controllers.stage_score import StageScore
 from trimtab_traffic.evolution import (
     RETRAIN,
     Cost,
-    Progress,
     Search,
     evolve,
     provenance,

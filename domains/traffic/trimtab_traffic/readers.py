@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from trimtab.contracts.domain import Imported
 from trimtab.contracts.errors import InputFileError
+from trimtab.run.import_folder import filling, import_folder
 
 from trimtab_traffic.filewrite import copy_without_comments
 from trimtab_traffic.importers.atspm import (
@@ -102,7 +103,7 @@ def problem_from_files(paths: Sequence[Path], folder: Path, name: str = "scenari
     if not paths:
         msg = "no files given: name a network or a SUMO configuration"
         raise InputFileError(msg)
-    target = folder.resolve() / f"{name}-files"
+    target = import_folder(folder, name)
     with tempfile.TemporaryDirectory(prefix="trimtab-import-") as scratch:
         made = Path(scratch) / "made"
         config = _sort(paths).one("config")
@@ -127,20 +128,9 @@ def _keep(made: Sequence[Path], target: Path) -> dict[Path, Path]:
     """Move what was made to its place in one step; returns where each file went."""
     if not made:
         return {}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        name = target.name.removesuffix("-files")
-        msg = (
-            f"{target}: is there already; move it away or end the command init with a file "
-            f"of another name, such as {name}-2.yaml"
-        )
-        raise InputFileError(msg)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".importing-") as staging:
-        whole = Path(staging) / "files"
-        whole.mkdir()
+    with filling(target) as whole:
         for path in made:
             shutil.copy2(path, whole / path.name)
-        whole.rename(target)
     return {path: target / path.name for path in made}
 
 

@@ -23,6 +23,7 @@ from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Policy
 from trimtab.deploy.weights import save_policy
 from trimtab.evidence.bootstrap import paired_difference
+from trimtab.learn.checkpoint import Progress
 from trimtab.learn.curriculum import FreshSeeds
 from trimtab.learn.teach import DaggerConfig, dagger
 from trimtab.run.grants import make_controller
@@ -30,7 +31,7 @@ from trimtab.run.runner import evaluate
 
 from trimtab_traffic.controllers import entries
 from trimtab_traffic.controllers.regional import RegionalAgent
-from trimtab_traffic.evolution import RETRAIN, Progress, provenance
+from trimtab_traffic.evolution import RETRAIN, provenance
 from trimtab_traffic.moves import ROUNDS, MoveBoard
 from trimtab_traffic.probes import ProbeFleet
 from trimtab_traffic.problem import SignalControl

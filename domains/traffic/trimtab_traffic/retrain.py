@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from trimtab.learn.checkpoint import Progress
 from trimtab.run.parameter_file import read_parameters
 
 from trimtab_traffic import (
@@ -30,7 +31,7 @@ from trimtab_traffic.controllers.learned import GRAPH, GRAPH_SENSED, WEIGHTS
 from trimtab_traffic.controllers.pareto import PARETO
 from trimtab_traffic.controllers.regional import REGIONAL
 from trimtab_traffic.controllers.tuned_parameters import FOLDER
-from trimtab_traffic.evolution import Progress, Search
+from trimtab_traffic.evolution import Search
 from trimtab_traffic.scenario import SignalsProblem
 
 SEED = 1

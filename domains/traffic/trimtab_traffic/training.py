@@ -25,6 +25,7 @@ from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import Normaliser, Policy, PolicyController
 from trimtab.deploy.weights import load_policy, save_policy
 from trimtab.evidence.bootstrap import paired_difference
+from trimtab.learn.checkpoint import Progress
 from trimtab.learn.curriculum import FreshSeeds
 from trimtab.learn.teach import DaggerConfig, dagger
 
@@ -35,7 +36,6 @@ from trimtab_traffic.controllers.stage_score import StageScore
 from trimtab_traffic.equipment import EQUIPMENT_FEATURES
 from trimtab_traffic.evolution import (
     RETRAIN,
-    Progress,
     Search,
     by_delay,
     delay_s,
@@ -56,9 +56,7 @@ FEWEST_SEEDS = 3
 """Fewer give no interval."""
 JUDGE_SEED = 901
 """First demand seed of the acceptance test; imitation draws its own from 63 bits."""
-UNHELD = (
-    f"without the hold (a stage stays up to {HOLD_S:g} s for vehicles standing in the junction) "
-)
+UNHELD = f"without the hold (a stage stays up to {HOLD_S:g} s for vehicles that are trapped) "
 """What fine-tuning tries first, in the words of `tell`."""
 SCORE = "actor.score.w"
 """The parameters that the search moves: the last layer, from stage features to scores."""

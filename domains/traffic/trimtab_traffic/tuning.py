@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from trimtab.contracts.controller import Controller
 from trimtab.contracts.spec import FloatArray
+from trimtab.learn.checkpoint import Progress
 from trimtab.run.parameter_file import write_parameters
 
 from trimtab_traffic.controllers.stage_score import SHIPPED, START, TUNED, StageScore
-from trimtab_traffic.evolution import RETRAIN, Progress, Search, by_delay, evolve, provenance
+from trimtab_traffic.evolution import RETRAIN, Search, by_delay, evolve, provenance
 from trimtab_traffic.features import STAGE_FEATURES
 from trimtab_traffic.problem import SignalControl
 from trimtab_traffic.scenario import SignalsProblem

@@ -10,8 +10,8 @@ from trimtab.contracts.errors import CheckpointError, ContractError
 from trimtab.deploy.network import NetSpec
 from trimtab.deploy.policy import PolicyController
 from trimtab.deploy.weights import load_policy, save_policy
-from trimtab.learn.report import part
 from trimtab.learn.sac import SAC, SACConfig
+from trimtab.run.checkpoints import part
 from trimtab.testing.classics.cartpole import CartPole
 from trimtab.testing.classics.pendulum import Pendulum
 

@@ -70,9 +70,8 @@ def train(
     budget = Budget(CPU_S if cpu_s is None else cpu_s)
     tell, path = progress or (lambda line: None), out / weights_name(scenario)
     given = {"controller": controller, "seed": seed, "cpu_s": budget.cpu_s, "copies": copies}
-    file = path.with_suffix(".training.safetensors")
-    checkpoint = Checkpoint(file, recipe_of(DOMAIN, scenario, **given), progress)
-    kept = Resumable(budget, checkpoint, progress)
+    file, follows = path.with_suffix(".training.safetensors"), recipe_of(DOMAIN, scenario, **given)
+    kept = Resumable(budget, Checkpoint(file, follows, progress), progress)
     problem = TeamProblem(build(scenario, copies, autoreset=True))
     net = NetSpec.for_problem(problem.spec, activation="relu", initial_std=0.2)
     begun = kept.begin(lambda: _student(problem, net, budget, seed, tell))

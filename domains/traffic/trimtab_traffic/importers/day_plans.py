@@ -51,7 +51,8 @@ def hold_day_plans(files: TrafficFiles, work: Path) -> TrafficFiles:
     """
     paths = (files.net_file, *files.additional_files)
     begin_s, end_s = files.begin_s or 0.0, files.end_s or math.inf
-    found = [e for path in paths for e in elements(path) if e.name in {*_DAY_PLAN, "tlLogic"}]
+    told = {path: _programs_and_plans(path) for path in paths}
+    found = [e for own in told.values() for e in own]
     plans = {e.text("id"): e for e in found if e.name == "WAUT"}
     held: dict[str, _Held] = {}
     for junction in (e for e in found if e.name == "wautJunction"):
@@ -62,7 +63,9 @@ def hold_day_plans(files: TrafficFiles, work: Path) -> TrafficFiles:
         held[signal] = _held(plans[plan], begin_s, end_s)
         _check_program(found, junction, signal, held[signal].program)
     folder = work / f"held-from-{begin_s:g}-s"
-    copies = {path: _copy(path, held, folder / str(k)) for k, path in enumerate(paths)}
+    copies = {
+        path: _copy(path, own, held, folder / str(k)) for k, (path, own) in enumerate(told.items())
+    }
     return replace(
         files,
         net_file=copies[files.net_file],
@@ -105,41 +108,32 @@ def _check_program(
         raise InputFileError(msg)
 
 
-def _copy(path: Path, held: dict[str, _Held], work: Path) -> Path:
+def _programs_and_plans(path: Path) -> list[XmlElement]:
+    return [e for e in elements(path) if e.name in {*_DAY_PLAN, "tlLogic"}]
+
+
+def _copy(path: Path, own: list[XmlElement], held: dict[str, _Held], work: Path) -> Path:
     """The file less its day plans and the other programs of their signals; itself if it has none.
 
     It keeps its name, which SUMO's messages tell.
     A network keeps its programs where the one in force is another file's, which SUMO puts over it.
     """
+    here = {e.text("id") for e in own if _is_in_force(e, held)}
     stream = elements(path)
     root = next(stream)
-    kept, dropped = [], False
-    in_force = _programs_in_force(path, held)
-    for element in stream:
-        signal = element.attributes.get("id", "")
-        superfluous = (
-            element.name == "tlLogic"
-            and signal in held
-            and element.attributes.get("programID", "") != held[signal].program
-            and (root.name != "net" or signal in in_force)
-        )
-        if superfluous or element.name in _DAY_PLAN:
-            dropped = True
-        else:
-            kept.append(element)
-    if not dropped:
+
+    def superfluous(e: XmlElement) -> bool:
+        switched = e.name == "tlLogic" and e.text("id") in held and not _is_in_force(e, held)
+        return e.name in _DAY_PLAN or (switched and (root.name != "net" or e.text("id") in here))
+
+    if not any(superfluous(e) for e in own):
         return path
-    target = work / path.name.removesuffix(".gz")
-    lines = xml_lines(root.name, root.attributes, [element_lines(e) for e in kept])
-    return write_lines(target, chain([XML_HEAD], lines))
+    kept = [element_lines(e) for e in stream if not superfluous(e)]
+    lines = xml_lines(root.name, root.attributes, kept)
+    return write_lines(work / path.name.removesuffix(".gz"), chain([XML_HEAD], lines))
 
 
-def _programs_in_force(path: Path, held: dict[str, _Held]) -> set[str]:
-    """Signals whose program in force is in this file."""
-    return {
-        signal
-        for e in elements(path)
-        if e.name == "tlLogic"
-        and (signal := e.text("id")) in held
-        and e.attributes.get("programID", "") == held[signal].program
-    }
+def _is_in_force(element: XmlElement, held: dict[str, _Held]) -> bool:
+    """Whether it is the program that its signal keeps."""
+    plan = held.get(element.text("id")) if element.name == "tlLogic" else None
+    return plan is not None and element.attributes.get("programID", "") == plan.program
